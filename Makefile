@@ -1,0 +1,40 @@
+# Everything a person or CI runs. The first call of any target makes .venv from the lock file.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint format lock clean
+
+# The main job on data/ against the simulated API, and what came out.
+demo: .venv/ready
+	@$(BIN)/lead-export run data/emails.csv --out build/demo --sandbox --config configs/sandbox.toml
+	@$(BIN)/python -m pipeline.cli.demo build/demo
+
+# Everything that guards the code.
+test: .venv/ready lint
+	$(BIN)/pytest -n 2
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Re-resolve requirements.lock for every supported Python; needs uv.
+lock:
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-annotate --upgrade --output-file requirements.lock
+
+# Hashes are checked for everything, the build tool included; nothing is fetched that the lock file does not name.
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("lead-export needs Python 3.11 or later; set PYTHON=python3.11") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+clean:
+	rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis
