@@ -1,0 +1,45 @@
+"""A list of email addresses in; leads, tags and transactions out.
+
+    emails ──▶ calls ──▶ journal ──▶ replies ──▶ tables ──▶ files
+    read,      pace,     every       bytes to    frames     write, check,
+    clean,     ask,      answer,     a lead                 publish all
+    dedupe     retry     kept raw                           or nothing
+
+`jobs` joins the stages, `cli` is the command line, `sandbox` is a simulated API to rehearse against. Below them all
+stand the words they share: `settings`, `schema`, `outcomes`, `errors`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline import errors
+    from pipeline.calls.client import LeadClient
+    from pipeline.jobs.export import export
+    from pipeline.outcomes import Answer, Outcome
+    from pipeline.settings import Settings
+    from pipeline.tables.flatten import Frames, flatten
+
+__version__ = "0.1.0"
+__all__ = ["Answer", "Frames", "LeadClient", "Outcome", "Settings", "__version__", "errors", "export", "flatten"]
+
+_HOMES = {
+    "Answer": "pipeline.outcomes",
+    "Frames": "pipeline.tables.flatten",
+    "LeadClient": "pipeline.calls.client",
+    "Outcome": "pipeline.outcomes",
+    "Settings": "pipeline.settings",
+    "export": "pipeline.jobs.export",
+    "flatten": "pipeline.tables.flatten",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+    """Load a public name when it is first used: `lead-export --help` need not wait for pandas."""
+    if name == "errors":
+        return importlib.import_module("pipeline.errors")
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'pipeline' has no attribute {name!r}")
