@@ -1,0 +1,1 @@
+"""From a list as people have it to addresses worth asking: `reader` reads, `columns` finds, `address` cleans."""

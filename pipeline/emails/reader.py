@@ -1,0 +1,170 @@
+"""Lists as people have them: `.csv`, `.txt` and standard input in, the text of each row's email cell out.
+
+A line with nothing on it is no row. Rows count from 1, without the header. Each list is read once, as a stream; its
+size and SHA-256 are known when it has been read to its end.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import hashlib
+import io
+import itertools
+import re
+import sys
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING
+
+from pipeline.emails.columns import find_column, is_header
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+STDIN = "-"
+_SUFFIXES = (".csv", ".txt")
+_SAMPLE_ROWS = 200
+_DELIMITERS = ",;\t|"
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(slots=True)
+class EmailList:
+    """One list: where it is, and after `cells` has run to its end how many rows it had and which bytes.
+
+    Attributes:
+        path: the file, or `-` for standard input.
+        email_column: the column as the user named it; None to detect it.
+    """
+
+    path: Path
+    email_column: str | None = None
+    rows: int = field(default=0, init=False)
+    sha256: str = field(default="", init=False)
+
+    @property
+    def name(self) -> str:
+        """How messages and tables call it: the file's name without its folder."""
+        return "standard input" if str(self.path) == STDIN else self.path.name
+
+    def check(self) -> None:
+        """Refuse at once what could not be read later.
+
+        Raises:
+            UsageError: no such file, not readable, or of a kind that is not read.
+        """
+        if str(self.path) == STDIN:
+            return
+        if not self.path.exists():
+            raise UsageError(f"{self.path}: there is no such file.")
+        if not self.path.is_file():
+            return  # a pipe: opening it just to look would cut off its writer
+        if self.path.suffix.lower() not in _SUFFIXES:
+            raise UsageError(f"{self.path}: this kind of list is not read; use {', '.join(_SUFFIXES)} or - for stdin.")
+        with self._open():
+            pass
+
+    def cells(self) -> Iterator[str]:
+        """The text of the email cell of each row.
+
+        Raises:
+            UsageError: not UTF-8 or UTF-16 text, no plausible email column, not CSV, or nothing in it at all. A list
+                with a header and no rows is a list with no rows.
+        """
+        with self._open() as binary:
+            hashing = _Hashing(binary)
+            for cell in self._parse(_decoded(self.name, hashing)):
+                self.rows += 1
+                yield cell
+            self.sha256 = hashing.digest()
+
+    def _open(self) -> AbstractContextManager[IO[bytes]]:
+        try:
+            return nullcontext(sys.stdin.buffer) if str(self.path) == STDIN else self.path.open("rb")
+        except OSError as error:
+            raise UsageError(f"{self.path}: cannot be read ({error.strerror}).") from error
+
+    def _parse(self, lines: Iterator[str]) -> Iterator[str]:
+        first = next((line for line in lines if line.strip()), None)
+        if first is None:
+            raise UsageError(f"{self.name}: the list is empty.")
+        lines = itertools.chain([first], lines)
+        if self.path.suffix.lower() == ".txt":
+            return (line.rstrip("\r\n") for line in lines if line.strip())
+        return self._parse_csv(lines)
+
+    def _parse_csv(self, lines: Iterator[str]) -> Iterator[str]:
+        head = list(itertools.islice(lines, _SAMPLE_ROWS))
+        # Strict, because otherwise a quote left open swallows every row after it without a word.
+        reader = csv.reader(itertools.chain(head, lines), delimiter=_delimiter(head), strict=True)
+        rows = (row for row in self._well_formed(reader) if row)
+        sample = list(itertools.islice(rows, _SAMPLE_ROWS))
+        header = sample.pop(0) if is_header(sample[0]) else None
+        column = find_column(self.name, header, sample, self.email_column)
+        for row in itertools.chain(sample, rows):
+            yield row[column] if column < len(row) else ""
+
+    def _well_formed(self, reader: Iterable[list[str]]) -> Iterator[list[str]]:
+        rows = iter(reader)
+        for number in itertools.count(1):
+            try:
+                row = next(rows, None)
+            except csv.Error as error:
+                raise UsageError(f"{self.name}: row {number} is not CSV ({error}); is a quote left open?") from error
+            if row is None:
+                return
+            yield row
+
+
+class _Hashing(io.RawIOBase):
+    """Passes bytes on and hashes what went by."""
+
+    def __init__(self, inner: IO[bytes]) -> None:
+        self._inner = inner
+        self._hash = hashlib.sha256()
+
+    def readable(self) -> bool:
+        """Always: this is for reading."""
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # the stub's Buffer has no len()
+        """Fill `buffer` from the list; 0 at its end."""
+        chunk = self._inner.read(len(buffer))
+        self._hash.update(chunk)
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+    def digest(self) -> str:
+        """SHA-256 of all that was read, in hex."""
+        return self._hash.hexdigest()
+
+
+def _decoded(name: str, binary: io.RawIOBase) -> Iterator[str]:
+    """Lines of UTF-8, with or without a byte order mark, or of UTF-16 with one."""
+    buffered = io.BufferedReader(binary, _CHUNK_BYTES)
+    utf_16 = buffered.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    text = io.TextIOWrapper(buffered, "utf-16" if utf_16 else "utf-8-sig", newline="")
+    for number in itertools.count(1):
+        try:
+            line = text.readline()
+        except UnicodeError as error:
+            raise UsageError(f"{name}: damaged text near line {number}; save the list as UTF-8.") from error
+        except OSError as error:
+            raise UsageError(f"{name}: reading stopped in line {number} ({error.strerror}).") from error
+        if not line:
+            return
+        if "\0" in line:
+            raise UsageError(f"{name}: binary data in line {number}; this is not a text list.")
+        yield line
+
+
+def _delimiter(head: list[str]) -> str:
+    """The separator that most of the first lines agree on; a comma if none is there."""
+    bare = [re.sub(r'"[^"]*"', "", line) for line in head]
+    counts = {mark: sum(mark in line for line in bare) for mark in _DELIMITERS}
+    best = max(counts, key=lambda mark: (counts[mark], bare[0].count(mark) if bare else 0))
+    return best if counts[best] else ","
