@@ -1,0 +1,69 @@
+"""Columns: a list of cells of one kind in, an Arrow array of the declared type out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.schema import ZERO_DATES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.schema import Table, Type
+
+    Column = pa.Array[Any]
+
+_TYPES: dict[Type, pa.DataType] = {
+    "string": pa.string(),
+    "int8": pa.int8(),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "timestamp[s]": pa.timestamp("s"),
+    "timestamp[ms, UTC]": pa.timestamp("ms", "UTC"),
+    "binary": pa.binary(),
+}
+_NOTHING = {"timestamp[s]": pa.array(["", *ZERO_DATES])}
+_EMPTY = pa.array([""])
+
+
+def arrow_type(kind: Type, timezone: str | None = None) -> pa.DataType:
+    """The Arrow type called `kind`; with a time zone the API's dates are instants in UTC."""
+    return pa.timestamp("s", "UTC") if timezone and kind == "timestamp[s]" else _TYPES[kind]
+
+
+def arrow_schema(table: Table, timezone: str | None = None) -> pa.Schema:
+    """The columns of `table` in order."""
+    return pa.schema([(column.name, arrow_type(column.type, timezone)) for column in table.columns])
+
+
+def column_of_texts(texts: Sequence[str | None], kind: Type, timezone: str | None = None) -> Column:
+    """A column from its texts, each known to read as `kind`; nothing, and zero dates, become null."""
+    array: Column = pa.array(texts, pa.string())
+    array = pc.if_else(pc.is_in(array, _NOTHING.get(kind, _EMPTY)), None, array)
+    if kind == "string":
+        return array
+    array = array.cast(_TYPES[kind])
+    return _instants(array, timezone) if timezone and kind == "timestamp[s]" else array
+
+
+def column_of_values(values: Sequence[object], kind: Type) -> Column:
+    """A column from Python values; times are milliseconds since 1970 UTC."""
+    if kind == "timestamp[ms, UTC]":
+        return pa.array(values, pa.int64()).cast(_TYPES[kind])
+    return pa.array(values, _TYPES[kind])
+
+
+def _instants(array: Column, timezone: str) -> Column:
+    """Clock times of a zone as instants; in the hour that a zone has twice, the first of the two is meant.
+
+    pandas does this from Python's own time zone data, where Arrow would need the system's.
+    """
+    clock = pd.DatetimeIndex(array.to_numpy(zero_copy_only=False))
+    first = np.ones(len(clock), dtype=bool)
+    instants = clock.tz_localize(timezone, ambiguous=first, nonexistent="shift_forward").tz_convert("UTC")
+    return pa.array(instants.as_unit("s"), from_pandas=True).cast(pa.timestamp("s", "UTC"))
