@@ -1,0 +1,193 @@
+"""Kartra's wire contract, without any network: the request of one call, and the verdict on what came back.
+
+Source: Kartra's inbound API documentation and code in live use. Every answer, errors too, is documented as HTTP 200, so
+the body decides before the status does.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote_plus
+
+from pipeline.errors import (
+    AddressRefused,
+    CredentialsRefused,
+    FirewallPage,
+    GiveUp,
+    InternalError,
+    LeadExportError,
+    MalformedReply,
+    PermissionRefused,
+    ServerTrouble,
+    Throttled,
+    UnknownApiError,
+    WrongEndpoint,
+)
+from pipeline.outcomes import Answer, Outcome
+from pipeline.replies.read import FoundLead, read_reply
+
+if TYPE_CHECKING:
+    from pipeline.replies.envelope import Envelope
+    from pipeline.settings import Settings
+
+CONTENT_TYPE = "application/x-www-form-urlencoded"
+
+
+def request_prefix(settings: Settings) -> bytes:
+    """The part of a request's body that is the same for every address: the credentials, in PHP's form encoding."""
+    pairs = {
+        "app_id": settings.app_id,
+        "api_key": settings.api_key,
+        "api_password": settings.api_password,
+    }
+    fields = "&".join(f"{key}={quote_plus(secret.get_secret_value())}" for key, secret in pairs.items())
+    return f"{fields}&get_lead%5Bemail%5D=".encode("ascii")
+
+
+def request_body(prefix: bytes, email: str) -> bytes:
+    """The body of the call for `email`; a plus sign goes out as %2B, text as UTF-8."""
+    return prefix + quote_plus(email, errors="replace").encode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of the error table: which replies it is about and what they mean.
+
+    A rule matches by the envelope's `type`, by a phrase in its `message`, or by HTTP status (first and last of a span).
+
+    Attributes:
+        verdict: the outcome it settles, or the error to raise.
+        meaning: what to say about it; None says what the API says.
+    """
+
+    verdict: Outcome | type[LeadExportError]
+    meaning: str | None
+    types: frozenset[str] = frozenset()
+    phrases: tuple[str, ...] = ()
+    statuses: tuple[int, int] | None = None
+    code: str | None = None
+
+    def matches(self, status: int, envelope: Envelope | None) -> bool:
+        """Whether the reply is one of those the rule is about."""
+        if self.statuses is not None:
+            return self.statuses[0] <= status <= self.statuses[1]
+        if envelope is None:
+            return False
+        message = envelope.message.casefold()
+        return envelope.type in self.types or any(phrase in message for phrase in self.phrases)
+
+
+def _types(*types: int) -> frozenset[str]:
+    return frozenset(map(str, types))
+
+
+RULES: tuple[Rule, ...] = (
+    # What the body says.
+    Rule(Outcome.NOT_FOUND, "the API knows no such lead", _types(234, 243)),
+    Rule(Outcome.DELETED, "the API says that the lead was deleted", _types(245)),
+    Rule(AddressRefused, "the API took the address for empty", _types(206)),
+    Rule(Throttled, "too many requests", _types(429), code="429"),
+    Rule(WrongEndpoint, "the API says that the connection is not secure; check api_url", _types(201)),
+    Rule(CredentialsRefused, "the API key is empty (KARTRA_API_KEY)", _types(202)),
+    Rule(CredentialsRefused, "the API key is wrong (KARTRA_API_KEY)", _types(203)),
+    Rule(CredentialsRefused, "the API password is wrong (KARTRA_API_PASSWORD)", _types(233)),
+    Rule(CredentialsRefused, "the account behind the API key is inactive (KARTRA_API_KEY)", _types(204)),
+    Rule(CredentialsRefused, "the App id is empty (KARTRA_APP_ID)", _types(238)),
+    Rule(CredentialsRefused, "the App id is wrong (KARTRA_APP_ID)", _types(239)),
+    Rule(CredentialsRefused, "the account of the App is inactive (KARTRA_APP_ID)", _types(240)),
+    Rule(PermissionRefused, "this machine's IP address is not allowed for the App", _types(242)),
+    Rule(PermissionRefused, "the App lacks the permission to read leads", _types(262)),
+    Rule(InternalError, "the API calls our request malformed; please report this", _types(236, 223, 224, 254)),
+    Rule(
+        Outcome.NOT_FOUND,
+        "the API knows no such lead",
+        phrases=("no lead found", "lead not found"),
+    ),
+    Rule(Throttled, "too many requests", phrases=("too many requests",), code="429"),
+    # What only the HTTP status says.
+    Rule(Throttled, "too many requests", statuses=(429, 429), code="429"),
+    Rule(ServerTrouble, "the server timed out", statuses=(408, 408)),
+    Rule(ServerTrouble, "the server is in trouble", statuses=(500, 599)),
+    Rule(FirewallPage, "access was refused, probably by a firewall", statuses=(403, 403)),
+    Rule(WrongEndpoint, "the server asks for another login; check api_url", statuses=(401, 401)),
+    Rule(WrongEndpoint, "there is no API at this address; check api_url", statuses=(404, 404)),
+    Rule(WrongEndpoint, "the server redirects elsewhere, which is not followed; check api_url", statuses=(300, 399)),
+)
+"""What a reply means, first match wins; anything else is unknown and fails its row."""
+
+_BLANKS = re.compile(r"\s+")
+
+
+def judge(status: int, body: bytes, *, asked: str) -> Answer:
+    """What the reply `body` with HTTP `status` says about the address `asked`: found, not found or deleted.
+
+    Raises:
+        LeadExportError: it says something else; the class says what to do next, `code` keeps the API's error type.
+    """
+    reply: FoundLead | Envelope | None = None
+    malformed: MalformedReply | None = None
+    try:
+        reply = read_reply(body)
+    except MalformedReply as error:
+        malformed = error
+    if isinstance(reply, FoundLead):
+        return _found(reply, body, asked)
+    for rule in RULES:
+        if rule.matches(status, reply):
+            return _apply(rule, status, reply, body, asked)
+    if malformed is not None and 200 <= status <= 299:
+        raise malformed
+    raise _unknown(status, reply, body)
+
+
+def _found(reply: FoundLead, body: bytes, asked: str) -> Answer:
+    lead = reply.lead
+    if lead.email and lead.email.strip().casefold() != asked.casefold():
+        return Answer(
+            asked,
+            Outcome.FOUND,
+            code="email_mismatch",
+            message="the reply is for another address",
+            lead_id=lead.id or None,
+            body=body,
+        )
+    return Answer(asked, Outcome.FOUND, lead_id=lead.id or None, body=body)
+
+
+def _apply(rule: Rule, status: int, reply: Envelope | None, body: bytes, asked: str) -> Answer:
+    by_status = rule.statuses is not None or reply is None
+    code = rule.code or (f"http_{status}" if by_status else reply.type if reply else None) or None
+    if isinstance(rule.verdict, Outcome):
+        return Answer(asked, rule.verdict, code=code, message=rule.meaning, body=body)
+    detail = f" (HTTP {status})" if by_status else f" (type {code})"
+    raise rule.verdict(f"{rule.meaning}{detail}", code=code, body=body)
+
+
+def _unknown(status: int, reply: Envelope | None, body: bytes) -> GiveUp:
+    if reply is None:
+        return UnknownApiError(f"an unexpected HTTP status ({status})", code=f"http_{status}", body=body)
+    said = _BLANKS.sub(" ", reply.message)[:200]
+    return UnknownApiError(
+        f"an error that no documentation names: {said or 'no message'}", code=reply.type or "unknown", body=body
+    )
+
+
+def retry_after_s(header: str | None, *, now: float) -> float | None:
+    """Seconds to wait that a `Retry-After` header asks for, as a number or as a date (RFC 9110, 10.2.3).
+
+    Args:
+        header: the header's text, if there was one.
+        now: seconds since 1970 UTC.
+    """
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
