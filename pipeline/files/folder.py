@@ -1,0 +1,126 @@
+"""The output folder: where everything lies, and how a run appears in it whole or not at all.
+
+DIR/run=ID/            a published run
+DIR/latest             symbolic link to the newest one
+DIR/.lead-export/      ID.journal of unfinished runs, ID.staging while one is being written
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import IO, TYPE_CHECKING
+
+from pipeline.errors import FolderBusy, UsageError
+from pipeline.files import private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+MANIFEST = "manifest.json"
+_PREFIX = "run="
+
+
+class OutputFolder:
+    """The one place that knows paths below the folder a user named with `--out`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.latest = root / "latest"
+        self._state = root / ".lead-export"
+
+    def prepare(self) -> None:
+        """Make the folder if need be and see that it can be written.
+
+        Raises:
+            UsageError: it cannot be; the message says why.
+        """
+        probe = self._state / f"probe-{os.getpid()}"
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._state.mkdir(mode=0o700, exist_ok=True)
+            private.create(probe).close()
+            probe.unlink()
+        except OSError as error:
+            raise UsageError(f"{self.root}: cannot be written to ({error.strerror}); name another --out.") from error
+
+    def run(self, run_id: str) -> Path:
+        """Where the run is once it is published."""
+        return self.root / f"{_PREFIX}{run_id}"
+
+    def journal(self, run_id: str) -> Path:
+        """The journal of the run while it is unfinished."""
+        return self._state / f"{run_id}.journal"
+
+    def journals(self) -> list[Path]:
+        """The journals of all unfinished runs, oldest name first."""
+        return sorted(self._state.glob("*.journal"))
+
+    def incoming(self, run_id: str) -> Path:
+        """A journal that is still taking in its lists."""
+        return self._state / f"{run_id}.incoming"
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder for one run; the operating system lets go when the process ends, however it ends.
+
+        Raises:
+            FolderBusy: another process holds it.
+        """
+        with private.storage(self.root):
+            file = os.fdopen(os.open(self._state / "lock", os.O_CREAT | os.O_RDWR, 0o600), "r+")
+        with file:
+            self._take(file)
+            yield
+
+    def _take(self, lock: IO[str]) -> None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = lock.read().strip() or "another run"
+            raise FolderBusy(f"{self.root}: {holder} holds this folder; wait for it or name another --out.") from None
+        with private.storage(self.root):
+            lock.truncate(0)
+            lock.write(f"process {os.getpid()}, running since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC,")
+            lock.flush()
+
+    @contextmanager
+    def staging(self, run_id: str) -> Iterator[Path]:
+        """A new folder to write a run into; whatever is left of it at the end is removed.
+
+        Raises:
+            StorageError: an error of the operating system in the block.
+        """
+        path = self._state / f"{run_id}.staging"
+        with private.storage(path):
+            shutil.rmtree(path, ignore_errors=True)
+            path.mkdir(mode=0o700)
+            try:
+                yield path
+            finally:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def publish(self, staging: Path, run_id: str, manifest: Mapping[str, object]) -> Path:
+        """Write the manifest, put the staged run in its place and point `latest` to it; return the place."""
+        with private.create(staging / MANIFEST) as file:
+            file.write(json.dumps(manifest, ensure_ascii=False, indent=2).encode() + b"\n")
+        private.sync(staging / MANIFEST)
+        private.sync(staging)
+        place = self.run(run_id)
+        staging.rename(place)
+        private.sync(self.root)
+        self._point_latest_to(place)
+        return place
+
+    def _point_latest_to(self, place: Path) -> None:
+        """A link cannot be changed, but a new one can take the old one's place in one step."""
+        link = self._state / f"{place.name}.link"
+        link.unlink(missing_ok=True)
+        link.symlink_to(place.name, target_is_directory=True)
+        link.replace(self.latest)
+        private.sync(self.root)

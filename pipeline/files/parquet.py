@@ -1,0 +1,46 @@
+"""Parquet: one table, batch by batch, each batch a row group."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.files import private
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+
+class ParquetFile:
+    """Writes frames of one table to a new file; a context manager.
+
+    The frames' types stand in the file's pandas metadata, so that `pandas.read_parquet` gives them back as they were,
+    and in Parquet's own types for everybody else.
+    """
+
+    suffix = ".parquet"
+
+    def __init__(self, path: Path, empty: pd.DataFrame) -> None:
+        self._schema = pa.Table.from_pandas(empty, preserve_index=False).schema
+        self._file = private.create(path)
+        self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd")
+
+    def __enter__(self) -> Self:
+        """Return the file itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write the footer and close."""
+        try:
+            self._writer.close()
+        finally:
+            self._file.close()
+
+    def write(self, frame: pd.DataFrame) -> None:
+        """Append the rows of `frame`."""
+        if len(frame):
+            self._writer.write_table(pa.Table.from_pandas(frame, schema=self._schema, preserve_index=False))
