@@ -1,0 +1,84 @@
+"""What happened, as one JSON object: the manifest of a published run, or the same of one that stopped."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pipeline import __version__
+from pipeline.calls.fanout import CallCounts
+from pipeline.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.jobs.publishing import Published
+    from pipeline.journal import Journal
+    from pipeline.settings import Settings
+
+Manifest = dict[str, Any]
+MANIFEST_VERSION = 1
+
+
+class Report:
+    """Gathers what the manifest of a run says; `calls` is counted up while the run goes."""
+
+    def __init__(self, journal: Journal, settings: Settings) -> None:
+        self.journal = journal
+        self.calls = CallCounts()
+        self.run_id, self._started_at_ms = journal.run()
+        self._settings = settings
+        self._resumed = journal.count_answered()
+
+    def progress(self) -> dict[str, int]:
+        """Rows, distinct addresses, and addresses answered by an earlier, stopped run."""
+        return {
+            "rows": sum(entry.rows for entry in self.journal.lists()),
+            "addresses": self.journal.count_addresses(),
+            "answered": self._resumed,
+        }
+
+    def published(self, published: Published) -> Manifest:
+        """The manifest of a whole run."""
+        failed = published.rows[Outcome.FAILED]
+        return {
+            **self._head("complete_with_failures" if failed else "complete", published.rows),
+            "tables": {name: {"files": [info._asdict() for info in infos]} for name, infos in published.tables.items()},
+            "drift": {
+                "unknown_keys": dict(sorted(published.drift.unknown_keys.items())),
+                "unreadable_values": dict(sorted(published.drift.unreadable_values.items())),
+            },
+        }
+
+    def stopped(self, reason: str) -> Manifest:
+        """The same of a run that published nothing; `rows` has a seventh class, `pending`."""
+        rows = self.journal.count_rows()
+        return {**self._head("stopped", rows), "reason": reason}
+
+    def _head(self, status: str, rows: Mapping[str, int]) -> Manifest:
+        started = datetime.fromtimestamp(self._started_at_ms / 1000, UTC)
+        finished = datetime.now(UTC)
+        classes = [outcome.value for outcome in Outcome] + (["pending"] if status == "stopped" else [])
+        return {
+            "manifest_version": MANIFEST_VERSION,
+            "run_id": self.run_id,
+            "status": status,
+            "tool": {"name": "lead-export", "version": __version__},
+            "started_at": started.isoformat(timespec="milliseconds"),
+            "finished_at": finished.isoformat(timespec="milliseconds"),
+            "duration_s": round((finished - started).total_seconds(), 3),
+            "input": [entry._asdict() for entry in self.journal.lists()],
+            "rows": {"read": sum(rows.values()), **{name: rows.get(name, 0) for name in classes}},
+            "calls": {
+                "sent": self.calls.sent,
+                "answered": self.calls.answered,
+                "retried": self.calls.retried,
+                "throttled": self.calls.throttled,
+                "resumed": self._resumed,
+            },
+            "rate": {
+                "limit_per_s": self._settings.rate_per_s,
+                "achieved_per_s": round(self.calls.per_second, 2),
+            },
+            "settings": self._settings.public(),
+        }
