@@ -1,0 +1,67 @@
+"""A plain bar on a terminal: how far, how long still, and what came so far."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from pipeline.jobs.observer import Observer
+from pipeline.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from pipeline.outcomes import Address, Answer
+
+
+class Progress(Observer):
+    """Listens to a job and draws a bar on standard error; a context manager.
+
+    Args:
+        enabled: whether to draw; None draws on a terminal only.
+        quiet: never draw.
+    """
+
+    def __init__(self, *, enabled: bool | None, quiet: bool) -> None:
+        self._enabled = not quiet and (sys.stderr.isatty() if enabled is None else enabled)
+        self._bar: Any = None
+        self._outcomes: Counter[Outcome] = Counter()
+
+    def __enter__(self) -> Self:
+        """Return the observer itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the bar as it stands."""
+        self._close()
+
+    def listed(self, *, rows: int, addresses: int, answered: int) -> None:
+        """Start the bar."""
+        if not self._enabled:
+            return
+        label = f"{rows:,} rows, {addresses:,} addresses"
+        bar = click.progressbar(
+            length=addresses, label=label, show_pos=True, item_show_func=self._tally, file=sys.stderr
+        )
+        self._bar = bar.__enter__()
+        self._bar.update(answered)
+
+    def answered(self, address: Address, answer: Answer) -> None:  # noqa: ARG002 - the hook gives more than we show
+        """Move the bar by one."""
+        if self._bar is not None:
+            self._outcomes[answer.outcome] += 1
+            self._bar.update(1, answer)
+
+    def publishing(self) -> None:
+        """End the bar before the summary."""
+        self._close()
+
+    def _tally(self, _: object) -> str:
+        found, failed = self._outcomes[Outcome.FOUND], self._outcomes[Outcome.FAILED]
+        return f"{found:,} found" + (f", {failed:,} failed" if failed else "")
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            bar, self._bar = self._bar, None
+            bar.__exit__(None, None, None)

@@ -1,0 +1,69 @@
+"""`lead-export run`: the nightly job."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli.options import job_options, load
+from pipeline.errors import ExitCode, StopRun
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  lead-export run data/emails.csv --out export --sandbox
+  lead-export run customers.csv --out /srv/leads --format parquet --format csv
+  psql -c "copy (select email from users) to stdout" | lead-export run - --out export
+
+A .csv or .txt list, or - for standard input. Credentials come from the environment: KARTRA_APP_ID,
+KARTRA_API_KEY, KARTRA_API_PASSWORD. The tables are in OUT/latest when the command ends with 0 or 3.
+After a stop, the same command goes on where it was.
+"""
+)
+@click.argument("lists", metavar="LIST...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Folder to publish in.")
+@click.option("--run-id", metavar="ID", help="Name of the run.  [default: the time in UTC]")
+@click.option("--new", is_flag=True, help="Start anew, even if a stopped run over the same lists could go on.")
+@click.option("--sandbox", is_flag=True, help="Ask a simulated API on this machine instead of the real one.")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON on standard output.")
+@click.option("--progress/--no-progress", default=None, help="Show a progress bar.  [default: on a terminal]")
+@click.option("-v", "--verbose", count=True, help="Log what happens; twice for every detail.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option(
+    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of the log."
+)
+@job_options
+def run(
+    lists: tuple[Path, ...],
+    out: Path,
+    config: Path | None,
+    run_id: str | None,
+    *,
+    new: bool,
+    sandbox: bool,
+    **rest: Any,  # noqa: ANN401 - settings, declared in `options`
+) -> int:
+    """Ask for every address of the LISTs and publish flat tables in DIR."""
+    from pipeline.cli import logs, summary
+    from pipeline.cli.progress import Progress
+    from pipeline.cli.rehearsal import rehearsal
+    from pipeline.jobs.export import export
+
+    as_json, quiet, bar = rest.pop("as_json"), rest.pop("quiet"), rest.pop("progress")
+    logs.set_up(verbose=rest.pop("verbose"), quiet=quiet, as_json=rest.pop("log_format") == "json")
+    with ExitStack() as stack:
+        stronger = stack.enter_context(rehearsal()) if sandbox else {}
+        settings = load(rest, config, **stronger)
+        progress = stack.enter_context(Progress(enabled=bar, quiet=quiet))
+        try:
+            manifest = export(settings, lists, out, run_id=run_id, resume=not new, observer=progress)
+        except StopRun as error:
+            if error.report is not None:
+                summary.show(error.report, out, quiet=quiet, as_json=as_json)
+            raise
+    summary.show(manifest, out, quiet=quiet, as_json=as_json)
+    return ExitCode.ROWS_FAILED if manifest["rows"]["failed"] else ExitCode.OK

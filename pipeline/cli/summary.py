@@ -1,0 +1,67 @@
+"""What a job did, at its end: a few lines that add up on standard error, and with `--json` the manifest."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+def show(manifest: Mapping[str, Any], out: Path, *, quiet: bool, as_json: bool) -> None:
+    """Print the summary, and the whole manifest on standard output if asked for."""
+    if not quiet:
+        click.echo("\n".join(lines(manifest, out)), err=True)
+    if as_json:
+        click.echo(json.dumps(manifest, ensure_ascii=False))
+
+
+def lines(manifest: Mapping[str, Any], out: Path) -> list[str]:
+    """The summary; the classes of rows add up to the rows read."""
+    rows, calls, rate = manifest["rows"], manifest["calls"], manifest["rate"]
+    status = str(manifest["status"]).replace("_", " ")
+    sent = f"{calls['sent']:,} calls at {rate['achieved_per_s']:g} a second"
+    details = [
+        f"{calls[name]:,} {word}"
+        for name, word in (("retried", "asked again"), ("throttled", "throttled"), ("resumed", "kept from before"))
+        if calls[name]
+    ]
+    text = [
+        f"Run {manifest['run_id']}: {status} after {_duration(manifest['duration_s'])}",
+        f"  {rows['read']:>9,} rows read",
+        *(f"  {rows[name]:>9,} {name.replace('_', ' ')}" for name in [*Outcome, "pending"] if rows.get(name)),
+        f"  {', '.join([sent, *details])}",
+    ]
+    if drift := _drift(manifest.get("drift", {})):
+        text.append(f"  {drift}")
+    if "tables" in manifest:
+        place = out / f"run={manifest['run_id']}"
+        text.append(f"  tables in {place}")
+        if rows["failed"]:
+            text.append(f"  failed rows in {place / 'failures.csv'}, which is a list to run again")
+    return text
+
+
+def _drift(drift: Mapping[str, Mapping[str, int]]) -> str:
+    """A hint that the API gives more than we know, or something else."""
+    keys, values = drift.get("unknown_keys", {}), drift.get("unreadable_values", {})
+    parts = [
+        f"{len(names)} {what} ({', '.join(list(names)[:3])}{', …' if len(names) > 3 else ''})"
+        for names, what in ((keys, "unknown keys"), (values, "columns with unreadable values"))
+        if names
+    ]
+    return f"the API's replies differ from its documentation: {', '.join(parts)}; kept in `extra`" if parts else ""
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
