@@ -1,0 +1,159 @@
+"""A normal lead bent into the shapes the API is known or feared to use: all still answers, for a lenient reader.
+
+Each function takes a fresh normal lead and returns what is sent as `lead_details`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.sandbox.people import NO_DATE
+from pipeline.sandbox.replies import Lead, php_json
+
+COLLECTIONS = ("tags", "lists", "sequences", "memberships", "transactions", "custom_fields")
+DATES = ("date_joined", "lead_deleted_date", "gdpr_lead_status_date")
+_NUMBERS = {
+    *("id", "score", "source_id", "blacklisted", "lead_deleted", "active", "field_id", "option_id"),
+    *("gdpr_lead_status", "gdpr_lead_communications", "phone_country_code"),
+}
+
+
+def native_numbers(lead: Lead) -> Lead:
+    """Write ids, counts and flags as numbers, as PHP does when its database driver keeps types."""
+    return {key: _native(key, value) for key, value in lead.items()}
+
+
+def _native(key: str, value: Any) -> Any:  # noqa: ANN401 - JSON in, JSON out
+    if isinstance(value, list):
+        return [native_numbers(item) for item in value]
+    return int(value) if key in _NUMBERS and value else value
+
+
+def details_as_text(lead: Lead) -> str:
+    """Encode the lead as JSON inside of the JSON, as the documentation describes it."""
+    return php_json(lead).decode()
+
+
+def keyed_objects(lead: Lead) -> Lead:
+    """Write each list as an object whose keys have gaps, as PHP does after removing items."""
+    keyed = {key: _keyed(lead[key]) for key in COLLECTIONS}
+    for custom_field in keyed["custom_fields"].values():
+        if isinstance(custom_field["field_value"], list) and custom_field["field_value"]:
+            custom_field["field_value"] = _keyed(custom_field["field_value"])
+    return lead | keyed
+
+
+def _keyed(items: list[Any]) -> dict[str, Any]:
+    return {str(2 * i): item for i, item in enumerate(items)}
+
+
+def collections_as(value: object) -> Callable[[Lead], Lead]:
+    """Return a shape that puts one value in the place of every collection."""
+    return lambda lead: lead | dict.fromkeys(COLLECTIONS, value)
+
+
+def absent_collections(lead: Lead) -> Lead:
+    """Leave every collection out."""
+    return {key: value for key, value in lead.items() if key not in COLLECTIONS}
+
+
+def bare_tags(lead: Lead) -> Lead:
+    """Write tags as plain strings."""
+    return lead | {"tags": [tag["tag_name"] for tag in lead["tags"]]}
+
+
+def aliases(lead: Lead) -> Lead:
+    """Use the other spellings of keys that related calls use."""
+    other = {"name": "membership_name", "level_name": "level"}
+    memberships = [_renamed(item, other) for item in lead["memberships"]]
+    other = {"id": "transaction_id", "transaction_type": "type", "transaction_date": "date"}
+    transactions = [_renamed(item, other) for item in lead["transactions"]]
+    return lead | {"memberships": memberships, "transactions": transactions}
+
+
+def _renamed(item: Lead, names: dict[str, str]) -> Lead:
+    return {names.get(key, key): value for key, value in item.items()}
+
+
+def zero_dates(lead: Lead) -> Lead:
+    """Write every date as MySQL's zero."""
+    transactions = [item | {"transaction_date": NO_DATE} for item in lead["transactions"]]
+    return lead | dict.fromkeys(DATES, NO_DATE) | {"transactions": transactions}
+
+
+def nulls(lead: Lead) -> Lead:
+    """Write null, false and N/A where there is no value."""
+    none = dict.fromkeys(("first_name", "middle_name", "zip", "lead_deleted_date", "gdpr_lead_status_ip", "score"))
+    false = dict.fromkeys(("last_name", "phone", "notes", "lead_picture", "date_joined"), False)
+    not_available = dict.fromkeys(("address", "city", "ip_country", "gdpr_lead_status_date"), "N/A")
+    lists = [item | {"active": None} for item in lead["lists"]]
+    transactions = [
+        item | {"product_name": None, "transaction_type": "N/A", "transaction_date": False}
+        for item in lead["transactions"]
+    ]
+    custom_fields = [item | {"field_value": None} for item in lead["custom_fields"]]
+    items = {"lists": lists, "transactions": transactions, "custom_fields": custom_fields}
+    return lead | none | false | not_available | items
+
+
+def absent_keys(lead: Lead) -> Lead:
+    """Leave out most scalars and, inside of items, all but the first key."""
+    kept = ("id", "email", "first_name", "score", "date_joined")
+    items = {key: [_first(item) for item in lead[key]] for key in COLLECTIONS}
+    return {key: lead[key] for key in kept} | items
+
+
+def _first(item: Lead) -> Lead:
+    key = next(iter(item))
+    return {key: item[key]}
+
+
+def minimal(lead: Lead) -> Lead:
+    """Keep the id and the email, nothing else."""
+    return {"id": lead["id"], "email": lead["email"]}
+
+
+def new_keys(lead: Lead) -> Lead:
+    """Add keys that nobody has documented: scalar and nested, to the lead and to its items."""
+    fresh = {"added_in_2031": "a new value", "nested_news": {"depth": {"list": [1, "two", None]}, "flag": True}}
+    items = {key: [item | fresh for item in lead[key]] for key in COLLECTIONS}
+    amounts = {"amount": "49.90", "currency": "USD", "tax": 4.99}
+    items["transactions"] = [item | amounts for item in items["transactions"]]
+    elsewhere = {  # seen on lead objects of other calls
+        "last_name2": "Segundo",
+        "company": "Example & Sons, Ltd.",
+        "sales_tax_id": "00-1234567",
+        "referring_id": "77",
+        "business_type": "sole trader",
+        "username": "example_user",
+    }
+    return lead | elsewhere | fresh | {"surveys": [{"survey_name": "how was it?", "answers": []}]} | items
+
+
+def wrong_types(lead: Lead) -> Lead:
+    """Put values where their type cannot be read."""
+    lists = [item | {"active": "maybe"} for item in lead["lists"]]
+    transactions = [
+        item | {"transaction_date": "last tuesday", "product_name": {"name": item["product_name"]}}
+        for item in lead["transactions"]
+    ]
+    tags = [{"tag_name": ["a", "list"]}, *lead["tags"][1:]]
+    odd = {
+        "score": "many",
+        "first_name": {"given": lead["first_name"]},
+        "city": ["one", "two"],
+        "date_joined": "last tuesday",
+        "lead_deleted": "maybe",
+        "gdpr_lead_status": [2],
+        "phone": 5_555_550_100,
+    }
+    return lead | odd | {"lists": lists, "transactions": transactions, "tags": tags}
+
+
+def all_empty(lead: Lead) -> Lead:
+    """Blank every scalar and drop every collection: success about nobody."""
+    return dict.fromkeys(absent_collections(lead), "")
+
+
+def soft_deleted(lead: Lead) -> Lead:
+    """Mark the lead as deleted though it is still handed out."""
+    return lead | {"lead_deleted": "1", "lead_deleted_date": "2024-02-29 23:59:59"}
