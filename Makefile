@@ -3,12 +3,25 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint format lock clean
+.PHONY: demo test lint format docs lock clean
+
+define SHOW
+import pandas as pd
+for name, columns in (
+    ("leads", ["id", "email", "first_name", "last_name", "score", "date_joined"]),
+    ("tags", ["lead_id", "position", "tag_name"]),
+    ("transactions", ["lead_id", "product_name", "transaction_type", "transaction_date"]),
+):
+    table = pd.read_parquet(f"build/demo/latest/{name}.parquet")
+    print(f"\n{name}: {len(table):,} rows, {len(table.columns)} columns\n{table[columns].head().to_string()}")
+endef
+export SHOW
 
 # The main job on data/ against the simulated API, and what came out.
 demo: .venv/ready
-	@$(BIN)/lead-export run data/emails.csv --out build/demo --sandbox --config configs/sandbox.toml
-	@$(BIN)/python -m pipeline.cli.demo build/demo
+	@$(BIN)/lead-export run data/emails.csv --out build/demo --format parquet --format csv --sandbox
+	@$(BIN)/python -c "$$SHOW"
+	@echo && ls build/demo/latest/
 
 # Everything that guards the code.
 test: .venv/ready lint
@@ -22,6 +35,10 @@ lint: .venv/ready
 format: .venv/ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The generated parts of README.md.
+docs: .venv/ready
+	$(BIN)/python tests/readme_blocks.py
 
 # Re-resolve requirements.lock for every supported Python; needs uv.
 lock:
