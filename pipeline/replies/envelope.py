@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _LEADING = b"\xef\xbb\xbf \t\r\n"
 _MAX_DEPTH = 50
+_MAX_DIGITS = 4300  # of an integer, as Python and msgspec set it
 _KNOWN = ("status", "message", "type", "lead_details")
 
 JsonObject = dict[str, Any]
@@ -62,7 +63,7 @@ def open_envelope(body: bytes) -> Envelope:
 def _details(value: object, *, whole: bytes) -> JsonObject | None:
     """The lead as an object: from JSON text, from an object, or from a list of one."""
     if isinstance(value, str):
-        stripped = value.encode(errors="replace").lstrip(_LEADING)
+        stripped = value.encode().lstrip(_LEADING)
         value = _parse(stripped, whole=whole) if stripped else None
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
@@ -93,9 +94,12 @@ def _parse(text: bytes, *, whole: bytes) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _parse_damaged(text: bytes, *, whole: bytes) -> Any:  # noqa: ANN401 - any JSON
-    """JSON with bytes or halves of characters that are no Unicode: each becomes a replacement character."""
+    """JSON that strict readers refuse: bytes that are no UTF-8, halves of characters, numbers beyond all measure.
+
+    Bytes become U+FFFD, halves of characters `?`; NaN, infinities and numbers too large to compute with become texts.
+    """
     try:
-        value = json.loads(text.decode(errors="replace"), parse_constant=lambda _: None, parse_float=_finite)
+        value = json.loads(text.decode(errors="replace"), parse_constant=str, parse_float=_finite, parse_int=_bounded)
         return msgspec.json.decode(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
     except (msgspec.MsgspecError, ValueError, RecursionError):
         cut = text.startswith((b"{", b"[")) and not text.rstrip().endswith((b"}", b"]"))
@@ -106,6 +110,10 @@ def _parse_damaged(text: bytes, *, whole: bytes) -> Any:  # noqa: ANN401 - any J
 def _finite(digits: str) -> float | str:
     number = float(digits)
     return number if math.isfinite(number) else digits
+
+
+def _bounded(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _MAX_DIGITS else digits
 
 
 def _is_deep(value: object) -> bool:

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 Text = str | None
+# What a normal reply has here; the lenient path takes any other number as well that fits the column.
 Flag = Literal["", "0", "1"] | None
 GdprStatus = Literal["", "0", "1", "2", "3", "4", "5"] | None
 

@@ -2,11 +2,13 @@
 
 Rules: a key without a column, and a value that does not read as its column's type, go into `extra` as they came, and
 are counted as drift. A collection is a list, an object with numbered keys, one item, or nothing. A bare text is an
-item's name. Known aliases count as the documented key. Source of the aliases: fields seen in live integrations.
+item's name. Known aliases count as the documented key, unless that has a value too. Source of the aliases: fields seen
+in live integrations.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 Extras = dict[str, dict[int, dict[str, Any]]]
 
 _ALIASES: Mapping[str, Mapping[str, str]] = {
-    "transactions": {"id": "transaction_id", "type": "transaction_type", "date": "transaction_date"},
+    "transactions": {"transaction_id": "id", "type": "transaction_type", "date": "transaction_date"},
     "memberships": {"membership_name": "name", "level": "level_name"},
 }
 _BARE: Mapping[str, str] = {
@@ -32,14 +34,20 @@ _BARE: Mapping[str, str] = {
     "sequences": "sequence_name",
     "memberships": "name",
 }
-_TABLES = {table.name: table for table in schema.LEAD_TABLES}
+_TYPES = {(table.name, column.name): column.type for table in schema.LEAD_TABLES for column in table.columns}
 _FIELD_COLUMNS = ("field_id", "field_identifier", "field_type")
+_OPTION_COLUMNS = {"option_id": "option_id", "option_value": "value"}
 _MAX_DRIFT_KEYS = 500
+_DRIFT_KEY = re.compile(r"(reply\.)?[A-Za-z_][A-Za-z0-9_-]{0,63}")
+_OTHERS = "(others)"
 
 
 @dataclass(slots=True)
 class Drift:
-    """How the API's replies differ from the documented shape: counts by `table.key`, never values."""
+    """How the API's replies differ from the documented shape: counts by `table.key`, never values.
+
+    Keys that do not look like names of fields are counted together, as `table.(others)`: they may be data.
+    """
 
     unknown_keys: Counter[str] = field(default_factory=Counter)
     unreadable_values: Counter[str] = field(default_factory=Counter)
@@ -51,7 +59,7 @@ class Drift:
             (self.unreadable_values, other.unreadable_values),
         ):
             for key, count in theirs.items():
-                mine[key if key in mine or len(mine) < _MAX_DRIFT_KEYS else "(others)"] += count
+                mine[key if key in mine or len(mine) < _MAX_DRIFT_KEYS else _OTHERS] += count
 
 
 class LenientReader:
@@ -79,16 +87,17 @@ class LenientReader:
 
     def _items(self, table: str, value: object) -> list[Item]:
         kind = COLLECTIONS[table]
-        columns = kind.__struct_fields__
+        columns = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
         items: list[Item] = []
-        for raw in self._members(table, value, (*columns, *_ALIASES.get(table, ()))):
+        for raw in self._members("leads", 0, table, value, (*columns, *_ALIASES.get(table, ()))):
             item, row = kind(), len(items)
-            for key, cell in self._as_object(table, row, raw).items():
-                name = _column(table, key, raw)
-                if name in columns:
-                    setattr(item, name, self._cell(table, row, name, cell))
-                else:
+            pairs = self._as_object(table, row, raw)
+            for key, cell in pairs.items():
+                column = columns.get(_documented(table, key, pairs))
+                if column is None:
                     self._unknown(table, row, key, cell)
+                elif (text := self._cell(table, row, key, cell, column)) is not None:
+                    setattr(item, column, text)
             items.append(item)
         return items
 
@@ -96,7 +105,7 @@ class LenientReader:
         """Custom fields; a row number here counts options, as in the table, so that `extra` finds its row."""
         fields: list[CustomField] = []
         row = 0
-        for raw in self._members("custom_fields", value, (*_FIELD_COLUMNS, "field_value")):
+        for raw in self._members("leads", 0, "custom_fields", value, (*_FIELD_COLUMNS, "field_value")):
             item = CustomField()
             for key, cell in self._as_object("custom_fields", row, raw).items():
                 if key in _FIELD_COLUMNS:
@@ -111,31 +120,26 @@ class LenientReader:
 
     def _field_value(self, row: int, value: object) -> str | list[Option] | None:
         if not isinstance(value, list | dict):
-            return self._cell("custom_fields", row, "value", value)
+            return self._cell("custom_fields", row, "field_value", value, "value")
         options: list[Option] = []
-        for raw in _listed(value, ("option_id", "option_value")) or ():
-            here = row + len(options)
-            option = Option()
-            pairs = raw.items() if isinstance(raw, dict) else [("option_value", raw)]
-            for key, cell in pairs:
-                if key == "option_id":
-                    option.option_id = self._cell("custom_fields", here, key, cell)
-                elif key == "option_value":
-                    option.option_value = self._cell("custom_fields", here, "value", cell)
+        for raw in self._members("custom_fields", row, "field_value", value, _OPTION_COLUMNS):
+            option, here = Option(), row + len(options)
+            for key, cell in (raw if isinstance(raw, dict) else {"option_value": raw}).items():
+                if key in _OPTION_COLUMNS:
+                    setattr(option, key, self._cell("custom_fields", here, key, cell, _OPTION_COLUMNS[key]))
                 else:
                     self._unknown("custom_fields", here, key, cell)
             options.append(option)
-        if not options and value:
-            self._unreadable("custom_fields", row, "value", value)
         return options
 
-    def _members(self, table: str, value: object, known: Iterable[str]) -> Iterable[object]:
-        """The items of a collection however it came; what is no collection at all goes into the lead's `extra`."""
+    def _members(self, table: str, row: int, key: str, value: object, known: Iterable[str]) -> Iterable[object]:
+        """The items of a collection however it came; what is no collection at all goes into `extra` of the row."""
         members = _listed(value, known)
         if members is None:
-            self._unreadable("leads", 0, table, value)
+            self._unreadable(table, row, key, value)
             return ()
-        return (member for member in members if not is_nothing(member))
+        # An object is an item even if it has no keys: the same as one whose values are all empty.
+        return (member for member in members if isinstance(member, dict) or not is_nothing(member))
 
     def _as_object(self, table: str, row: int, raw: object) -> JsonObject:
         if isinstance(raw, dict):
@@ -145,29 +149,37 @@ class LenientReader:
         self._unreadable(table, row, "item", raw)
         return {}
 
-    def _cell(self, table: str, row: int, column: str, value: object) -> str | None:
+    def _cell(self, table: str, row: int, key: str, value: object, column: str | None = None) -> str | None:
+        """The text for a column, which is called like the key unless `column` says otherwise."""
         try:
-            return read_value(value, _TABLES[table].type_of(column))
+            return read_value(value, _TYPES[table, column or key])
         except Unreadable:
-            self._unreadable(table, row, column, value)
+            self._unreadable(table, row, key, value)
             return None
 
     def _unknown(self, table: str, row: int, key: str, value: object) -> None:
-        self.drift.unknown_keys[f"{table}.{key}"] += 1
+        self.drift.unknown_keys[_drift_key(table, key)] += 1
         self._keep(table, row, key, value)
 
     def _unreadable(self, table: str, row: int, key: str, value: object) -> None:
-        self.drift.unreadable_values[f"{table}.{key}"] += 1
+        self.drift.unreadable_values[_drift_key(table, key)] += 1
         self._keep(table, row, key, value)
 
     def _keep(self, table: str, row: int, key: str, value: object) -> None:
-        self.extras.setdefault(table, {}).setdefault(row, {})[key] = value
+        extra = self.extras.setdefault(table, {}).setdefault(row, {})
+        while key in extra:  # a custom field and its first option share a row, and may share a key
+            key = f"{key}_{len(extra)}"
+        extra[key] = value
 
 
-def _column(table: str, key: str, raw: object) -> str:
-    """The column that `key` fills; an alias gives way where the item has the column's own key as well."""
+def _documented(table: str, key: str, pairs: JsonObject) -> str:
+    """The documented key that `key` stands for; an alias gives way where that has a value of its own."""
     name = _ALIASES.get(table, {}).get(key, key)
-    return key if name != key and isinstance(raw, dict) and name in raw else name
+    return key if name != key and not is_nothing(pairs.get(name)) else name
+
+
+def _drift_key(table: str, key: str) -> str:
+    return f"{table}.{key if _DRIFT_KEY.fullmatch(key) else _OTHERS}"
 
 
 def _listed(value: object, known: Iterable[str]) -> list[object] | None:

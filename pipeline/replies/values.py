@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _BITS = {"int8": 7, "int32": 31, "int64": 63}
 _INTEGER = re.compile(r"\s*([+-]?[0-9]{1,25})(?:\.0{1,10})?\s*")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?)?")
 
 
 class Unreadable(Exception):
@@ -24,15 +25,18 @@ def is_plain_date(text: str | None) -> bool:
     if not text or text in ZERO_DATES:
         return True
     try:
-        # The round trip rejects the other ISO forms that fromisoformat takes and a column cast does not.
-        return datetime.fromisoformat(text).isoformat(" ") == text
+        # Length and round trip reject the other ISO forms, which fromisoformat takes and a column cast does not.
+        return len(text) == 19 and datetime.fromisoformat(text).isoformat(" ") == text
     except ValueError:
         return False
 
 
 def is_plain_integer(text: str | None) -> bool:
-    """Whether `text` is null or a short run of ASCII digits."""
-    return not text or (text.isascii() and text.isdigit() and len(text) <= 18)
+    """Whether `text` is null or a short run of ASCII digits, with or without a minus."""
+    if not text:
+        return True
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdigit() and len(digits) <= 18
 
 
 def is_nothing(value: object) -> bool:
@@ -50,7 +54,7 @@ def read_value(value: object, kind: Type) -> str | None:
         return None
     if kind == "string":
         return _read_text(value)
-    if value == "N/A":
+    if isinstance(value, str) and value.strip() in ("", "N/A"):
         return None
     if kind == "timestamp[s]":
         return _read_date(value)
@@ -84,15 +88,13 @@ def _read_integer(value: object, bits: int) -> str:
 
 def _read_date(value: object) -> str | None:
     """`YYYY-MM-DD`, with or without a time, without a zone; a fraction of a second is cut off."""
-    if not isinstance(value, str):
-        raise Unreadable
-    text = value.strip()
-    if not text or text in ZERO_DATES:
+    text = value.strip() if isinstance(value, str) else ""
+    if text in ZERO_DATES:
         return None
+    if not _DATE.fullmatch(text):
+        raise Unreadable
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise Unreadable from None
-    if moment.tzinfo is not None:
-        raise Unreadable
     return moment.replace(microsecond=0).isoformat(" ")

@@ -29,6 +29,7 @@ _TYPES: dict[Type, pa.DataType] = {
 }
 _NOTHING = {"timestamp[s]": pa.array(["", *ZERO_DATES])}
 _EMPTY = pa.array([""])
+_FIRST_DAYS, _LAST_DAYS = np.datetime64("0001-01-03", "s"), np.datetime64("9999-12-29", "s")
 
 
 def arrow_type(kind: Type, timezone: str | None = None) -> pa.DataType:
@@ -61,9 +62,14 @@ def column_of_values(values: Sequence[object], kind: Type) -> Column:
 def _instants(array: Column, timezone: str) -> Column:
     """Clock times of a zone as instants; in the hour that a zone has twice, the first of the two is meant.
 
-    pandas does this from Python's own time zone data, where Arrow would need the system's.
+    In the first and last two days of the calendar, where an instant may lie outside of it, the clock is taken for UTC:
+    who writes 9999-12-31 means "never". pandas does this from Python's own time zone data, where Arrow would need the
+    system's.
     """
-    clock = pd.DatetimeIndex(array.to_numpy(zero_copy_only=False))
+    given = array.to_numpy(zero_copy_only=False).astype("datetime64[s]")
+    inside = (given >= _FIRST_DAYS) & (given < _LAST_DAYS)
+    clock = pd.DatetimeIndex(np.where(inside, given, np.datetime64("NaT", "s")))
     first = np.ones(len(clock), dtype=bool)
     instants = clock.tz_localize(timezone, ambiguous=first, nonexistent="shift_forward").tz_convert("UTC")
-    return pa.array(instants.as_unit("s"), from_pandas=True).cast(pa.timestamp("s", "UTC"))
+    seconds = np.where(inside, instants.tz_localize(None).to_numpy("datetime64[s]"), given)
+    return pa.array(seconds, pa.timestamp("s", "UTC"), from_pandas=True)

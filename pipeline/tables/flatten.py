@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,7 +21,7 @@ import pyarrow as pa
 
 from pipeline.errors import MalformedReply
 from pipeline.outcomes import Answer
-from pipeline.replies.lead import SCALARS, CustomField, Lead
+from pipeline.replies.lead import SCALARS, CustomField
 from pipeline.replies.lenient import Drift
 from pipeline.replies.read import FoundLead, read_reply
 from pipeline.schema import CUSTOM_FIELDS, LEAD_TABLES, LEADS, Table
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
     Keys = pa.ChunkedArray[Any]
 
 _CHILDREN = tuple(table for table in LEAD_TABLES if table is not LEADS)
-_KEYS = ("lead_id", "email", "position")
+_OURS = ("lead_id", "email", "position", "extra")
+_NAMES = {"leads": SCALARS} | {
+    table.name: tuple(name for name in table.names if name not in _OURS) for table in _CHILDREN
+}
 _astuple = msgspec.structs.astuple
 
 
@@ -87,15 +91,18 @@ def _read(body: object) -> FoundLead | None:
 
 
 class _Gathered:
-    """The cells of a batch, row by row, before they become columns."""
+    """The cells of a batch before they become columns.
+
+    The cells of a table stand in one long list, row after row: a list of rows would be a hundred thousand objects for
+    the garbage collector to walk through again and again.
+    """
 
     def __init__(self) -> None:
         self.skipped = 0
         self._drift = Drift()
-        self._leads: list[tuple[Any, ...]] = []
         self._requested: list[str | None] = []
         self._fetched: list[int | None] = []
-        self._rows: dict[str, list[tuple[Any, ...]]] = {table.name: [] for table in _CHILDREN}
+        self._cells: dict[str, list[str | None]] = {table.name: [] for table in LEAD_TABLES}
         self._counts: dict[str, list[int]] = {table.name: [] for table in _CHILDREN}
         self._extras: dict[str, dict[int, str]] = defaultdict(dict)
 
@@ -105,18 +112,18 @@ class _Gathered:
         if found.extras:
             self._add_extras(found)
             self._drift.add(found.drift)
-        self._leads.append(_astuple(lead))
+        self._cells["leads"] += _astuple(lead)[: len(SCALARS)]
         self._requested.append(requested)
         self._fetched.append(fetched_ms)
         for table in _CHILDREN:
             items: list[Any] = getattr(lead, table.name)
             rows = _option_rows(items) if table is CUSTOM_FIELDS else list(map(_astuple, items))
-            self._rows[table.name] += rows
+            self._cells[table.name] += chain.from_iterable(rows)
             self._counts[table.name].append(len(rows))
 
     def _add_extras(self, found: FoundLead) -> None:
         for name, rows in found.extras.items():
-            offset = len(self._leads) if name == "leads" else len(self._rows[name])
+            offset = len(self._cells[name]) // len(_NAMES[name])
             for row, extra in rows.items():
                 self._extras[name][offset + row] = json.dumps(extra, ensure_ascii=False, separators=(",", ":"))
 
@@ -133,30 +140,28 @@ class _Gathered:
         )
 
     def _lead_table(self, timezone: str | None) -> pa.Table:
-        cells = _columns(self._leads, len(Lead.__struct_fields__))
-        columns: dict[str, Any] = {
-            name: column_of_texts(texts, LEADS.type_of(name), timezone)
-            for name, texts in zip(Lead.__struct_fields__, cells, strict=True)
-            if name in SCALARS
-        }
+        columns = self._read_columns(LEADS, timezone)
         columns["requested_email"] = column_of_values(self._requested, "string")
-        columns["extra"] = self._extra("leads", len(self._leads))
+        columns["extra"] = self._extra("leads", len(self._requested))
         columns["fetched_at"] = column_of_values(self._fetched, "timestamp[ms, UTC]")
         return _table(LEADS, columns, timezone)
 
     def _child_table(self, table: Table, ids: Keys, emails: Keys, timezone: str | None) -> pa.Table:
-        rows, counts = self._rows[table.name], self._counts[table.name]
+        counts = self._counts[table.name]
         parents = pa.array([n for n, count in enumerate(counts) for _ in range(count)], pa.int64())
-        names = [name for name in table.names if name not in (*_KEYS, "extra")]
-        columns: dict[str, Any] = {
-            name: column_of_texts(texts, table.type_of(name), timezone)
-            for name, texts in zip(names, _columns(rows, len(names)), strict=True)
-        }
+        columns = self._read_columns(table, timezone)
         columns["lead_id"] = ids.take(parents)
         columns["email"] = emails.take(parents)
         columns["position"] = column_of_values([n for count in counts for n in range(count)], "int32")
-        columns["extra"] = self._extra(table.name, len(rows))
+        columns["extra"] = self._extra(table.name, len(parents))
         return _table(table, columns, timezone)
+
+    def _read_columns(self, table: Table, timezone: str | None) -> dict[str, Any]:
+        """The columns that come from the replies themselves."""
+        cells, names = self._cells[table.name], _NAMES[table.name]
+        return {
+            name: column_of_texts(cells[n :: len(names)], table.type_of(name), timezone) for n, name in enumerate(names)
+        }
 
     def _extra(self, name: str, length: int) -> Column:
         extras = self._extras.get(name)
@@ -176,11 +181,6 @@ def _option_rows(fields: Sequence[CustomField]) -> list[tuple[str | None, ...]]:
         else:
             rows.append((*head, None, value if isinstance(value, str) else None))
     return rows
-
-
-def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> Sequence[Sequence[Any]]:
-    """Rows turned into `width` columns, also when there are none."""
-    return list(zip(*rows, strict=True)) if rows else [()] * width
 
 
 def _table(table: Table, columns: dict[str, Any], timezone: str | None) -> pa.Table:

@@ -1,0 +1,185 @@
+from typing import Any
+
+import pytest
+
+from pipeline.replies.values import Unreadable, is_nothing, is_plain_date, is_plain_integer, read_value
+from pipeline.schema import Type
+
+
+@pytest.mark.parametrize("value", ["", None, False, [], {}])
+def test_php_writes_no_value_in_five_ways(value: object) -> None:
+    """Empty text, null, false and the empty array or object are nothing."""
+    assert is_nothing(value)
+
+
+@pytest.mark.parametrize("value", [0, 0.0, "0", " ", True, [0], {"a": None}])
+def test_zero_and_blanks_are_values(value: object) -> None:
+    """Zero in any spelling, a blank and anything that holds something are values."""
+    assert not is_nothing(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("0042", "0042"),
+        ("  blanks  ", "  blanks  "),
+        ("N/A", "N/A"),
+        ("0000-00-00 00:00:00", "0000-00-00 00:00:00"),
+        (5_555_550_100, "5555550100"),
+        (0, "0"),
+        (-7, "-7"),
+        (35.0, "35"),
+        (49.9, "49.9"),
+        (1e300, "1e+300"),
+        (10**40, "1" + "0" * 40),
+        (True, "1"),
+        (False, None),
+        (None, None),
+        ("", None),
+        ([], None),
+        ({}, None),
+    ],
+)
+def test_any_scalar_reads_as_text(value: object, text: str | None) -> None:
+    """Text stays as it is, numbers become their digits, true is 1 as PHP prints it, nothing is null."""
+    assert read_value(value, "string") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("35", "35"),
+        (35, "35"),
+        (35.0, "35"),
+        ("35.00", "35"),
+        (" 35 ", "35"),
+        ("+7", "7"),
+        ("-20", "-20"),
+        ("007", "7"),
+        (0, "0"),
+        (True, "1"),
+        (2**63 - 1, "9223372036854775807"),
+        (str(-(2**63)), "-9223372036854775808"),
+        ("N/A", None),
+        (" N/A ", None),
+        ("   ", None),
+        ("", None),
+        (None, None),
+        (False, None),
+    ],
+)
+def test_integers_are_read_from_numbers_and_texts(value: object, text: str | None) -> None:
+    """Signs, blanks, leading zeros and a fraction of nothing do not matter; N/A is null."""
+    assert read_value(value, "int64") == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(False, "0"), (True, "1"), (0, "0"), ("1", "1"), (5, "5"), (None, None)])
+def test_false_is_zero_in_a_flag(value: object, text: str | None) -> None:
+    """Where 0 and 1 are meant, false is an answer and not the lack of one."""
+    assert read_value(value, "int8") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("2019-03-26 06:35:31", "2019-03-26 06:35:31"),
+        (" 2019-03-26 06:35:31\n", "2019-03-26 06:35:31"),
+        ("2019-03-26T06:35:31", "2019-03-26 06:35:31"),
+        ("2019-03-26 06:35:31.999999", "2019-03-26 06:35:31"),
+        ("2019-03-26 06:35", "2019-03-26 06:35:00"),
+        ("2019-03-26", "2019-03-26 00:00:00"),
+        ("0001-01-01 00:00:00", "0001-01-01 00:00:00"),
+        ("9999-12-31 23:59:59", "9999-12-31 23:59:59"),
+        ("0000-00-00 00:00:00", None),
+        (" 0000-00-00 ", None),
+        ("N/A", None),
+        ("  ", None),
+        ("", None),
+        (None, None),
+        (False, None),
+    ],
+)
+def test_dates_are_read_with_or_without_a_time(value: object, text: str | None) -> None:
+    """A fraction of a second is cut off; zero dates and N/A are null."""
+    assert read_value(value, "timestamp[s]") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (["a"], "string"),
+        ({"a": 1}, "string"),
+        ("many", "int64"),
+        ("35.5", "int64"),
+        (35.5, "int64"),
+        ("1e3", "int64"),
+        ("٣٥", "int64"),
+        (2**63, "int64"),
+        ([35], "int64"),
+        ("maybe", "int8"),
+        (128, "int8"),
+        ("-129", "int8"),
+        ("last tuesday", "timestamp[s]"),
+        ("2019-02-30 00:00:00", "timestamp[s]"),
+        ("2019-00-00 00:00:00", "timestamp[s]"),
+        ("2019-03-26 06:35:31+00:00", "timestamp[s]"),
+        ("2019-03-26T06:35:31Z", "timestamp[s]"),
+        ("2019-W13-2", "timestamp[s]"),
+        ("20190326", "timestamp[s]"),
+        ("26/03/2019", "timestamp[s]"),
+        (1_553_582_131, "timestamp[s]"),
+        (True, "timestamp[s]"),
+        ({"date": "2019-03-26"}, "timestamp[s]"),
+    ],
+)
+def test_what_does_not_read_as_its_type_is_unreadable(value: Any, kind: Type) -> None:
+    """No guess is made: overflow, other notations, zones and epochs are for a person to judge."""
+    with pytest.raises(Unreadable):
+        read_value(value, kind)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        (None, True),
+        ("", True),
+        ("0000-00-00", True),
+        ("0000-00-00 00:00:00", True),
+        ("2019-03-26 06:35:31", True),
+        ("2024-02-29 23:59:59", True),
+        ("2019-03-26", False),
+        ("2019-02-29 00:00:00", False),
+        ("2019-03-26T06:35:31", False),
+        ("2019-03-26 06:35:31.000001", False),
+        ("2019-03-26 06:35:31+00:00", False),
+        ("2019-03-26 24:00:00", False),
+        ("last tuesday", False),
+    ],
+)
+def test_plain_dates_need_no_reading(text: str | None, plain: bool) -> None:
+    """Only the documented form of a day that exists, a zero date or nothing is plain."""
+    assert is_plain_date(text) == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        (None, True),
+        ("", True),
+        ("0", True),
+        ("007", True),
+        ("-20", True),
+        ("9" * 18, True),
+        ("9" * 19, False),
+        ("-", False),
+        ("--1", False),
+        ("+1", False),
+        (" 1", False),
+        ("1.0", False),
+        ("²", False),
+        ("٣", False),
+    ],
+)
+def test_plain_integers_need_no_reading(text: str | None, plain: bool) -> None:
+    """Only a run of ASCII digits that surely fits, with or without a minus, or nothing is plain."""
+    assert is_plain_integer(text) == plain

@@ -1,0 +1,122 @@
+"""What holds for every reply, normal, odd or broken."""
+
+import json
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from lead_shapes import TABLES, cells, odd_people, people, reply, rows, scalars
+
+from pipeline.calls.kartra import judge
+from pipeline.errors import LeadExportError
+from pipeline.outcomes import Answer, Outcome
+from pipeline.replies.read import _read_normal
+from pipeline.schema import LEAD_TABLES
+from pipeline.tables.arrow import arrow_type
+from pipeline.tables.flatten import Frames, flatten
+
+patient = settings(deadline=None)  # seven frames take their time on a busy machine; a slow example is no failure
+
+
+def assert_same_frames(actual: Frames, expected: Frames) -> None:
+    """Rows, order, columns and types are equal in all seven tables, and so is what is said about them."""
+    for name in TABLES:
+        pd.testing.assert_frame_equal(getattr(actual, name), getattr(expected, name))
+    assert (actual.drift, actual.skipped) == (expected.drift, expected.skipped)
+
+
+@patient
+@given(people())
+def test_documented_replies_are_read_in_one_step(lead: dict[str, Any]) -> None:
+    """The shape that the API documents needs no lenient reading, which is several times slower."""
+    assert _read_normal(reply(lead)) is not None
+
+
+@patient
+@given(odd_people())
+def test_both_paths_give_the_same_frames(lead: dict[str, Any]) -> None:
+    """A status that only the lenient path reads changes nothing in any table."""
+    assert_same_frames(flatten([reply(lead)]), flatten([reply(lead, status="SUCCESS")]))
+
+
+@patient
+@given(odd_people())
+def test_no_value_is_lost(lead: dict[str, Any]) -> None:
+    """Every value of a reply stands in a column or in extra, as often as it came."""
+    lead |= {"id": "4035"}
+    assert scalars(lead) - cells(flatten([reply(lead)])) == {}
+
+
+@patient
+@given(odd_people())
+def test_rows_belong_to_their_lead(lead: dict[str, Any]) -> None:
+    """Every row of another table has the lead's id and address, and its place among them."""
+    frames = flatten([reply({"id": "1", "tags": ["other"]}), reply(lead | {"id": "4035"})])
+    ((_, _), (lead_id, email)) = rows(frames.leads, "id", "email")
+    for name in TABLES[1:]:
+        own = rows(getattr(frames, name), "lead_id", "email", "position")[1 if name == "tags" else 0 :]
+        assert own == [(lead_id, email, position) for position in range(len(own))]
+
+
+@patient
+@given(odd_people(), st.sampled_from([None, "EST", "America/New_York"]))
+def test_columns_and_types_never_depend_on_the_replies(lead: dict[str, Any], timezone: str | None) -> None:
+    """Each table has exactly the declared columns, in order, in Arrow types."""
+    frames = flatten([reply(lead)], timezone=timezone)
+    for table in LEAD_TABLES:
+        assert dict(getattr(frames, table.name).dtypes) == {
+            column.name: pd.ArrowDtype(arrow_type(column.type, timezone)) for column in table.columns
+        }
+
+
+@st.composite
+def broken_bodies(draw: st.DrawFn) -> bytes:
+    """A good body of which a part is missing, or replaced by other bytes."""
+    body = reply(draw(odd_people()), status=draw(st.sampled_from(["Success", "success", "Error"])))
+    start = draw(st.integers(0, len(body)))
+    return body[:start] + draw(st.binary(max_size=6)) + body[start + draw(st.integers(0, 12)) :]
+
+
+any_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+any_leads = st.dictionaries(st.sampled_from(["id", "email", "score", "date_joined", *TABLES[1:]]), any_json, max_size=4)
+
+
+@patient
+@given(
+    st.one_of(broken_bodies(), st.binary(max_size=80), any_leads.map(reply), any_json.map(reply)),
+    st.sampled_from([200, 302, 403, 429, 500]),
+)
+@example(json.dumps({"status": "Success", "lead_details": {"email": "\ud800@example.com"}}).encode(), 200)
+@example(reply({"id": "1", "date_joined": "2019-03-26 06:35:31.000001"}), 200)
+@example(reply({"id": "1", "date_joined": "2019-03-26 06:35:31+00:00"}), 200)
+def test_what_is_judged_found_is_one_row_of_leads(body: bytes, status: int) -> None:
+    """Of any bytes whatever: flatten never fails, and gives a row exactly where a lead was counted as found."""
+    try:
+        answer = judge(status, body, asked="ann@example.com")
+    except LeadExportError:
+        answer = Answer("ann@example.com", Outcome.FAILED)
+    frames = flatten([body], timezone="America/New_York")
+    found = answer.outcome is Outcome.FOUND
+    assert rows(frames.leads, "id") == [(answer.lead_id,)] * found
+    assert frames.skipped == 1 - found
+
+
+@pytest.mark.parametrize("table", LEAD_TABLES, ids=TABLES)
+def test_every_column_that_is_no_text_is_checked_before_it_is_cast(table: Any) -> None:
+    """A word in the place of a number or a date costs its column only: no typed column slips past the reader."""
+    typed = [
+        column.name
+        for column in table.columns
+        if column.type != "string" and column.name not in ("position", "fetched_at")
+    ]
+    for name in typed:
+        odd = {name: "maybe"}
+        details = {"id": "1"} | odd if table.name == "leads" else {"id": "1", table.name: [odd]}
+        frame = getattr(flatten([reply(details)]), table.name)
+        assert rows(frame, name, "extra") == [(None, json.dumps(odd, separators=(",", ":")))]
