@@ -51,6 +51,7 @@ class Transport(NamedTuple):
 TRANSPORT: tuple[Transport, ...] = (
     Transport(aiohttp.InvalidURL, UsageError, "url", "api_url is not a URL", sent=False),
     Transport(aiohttp.NonHttpUrlClientError, UsageError, "url", "api_url is not a URL", sent=False),
+    Transport(UnicodeError, UsageError, "url", "api_url names no host that can be", sent=False),
     Transport(
         aiohttp.ClientConnectorCertificateError,
         WrongEndpoint,
@@ -114,6 +115,7 @@ class LeadClient:
         """Close every connection."""
         if self._session is not None:
             await self._session.close()
+            self._session = None
 
     async def get_lead(self, email: str) -> Answer:
         """Ask for one address at the configured pace, again after transient failures.
@@ -143,7 +145,7 @@ class LeadClient:
         """
         try:
             status, body, retry_after = await self._post(kartra.request_body(self._prefix, email))
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
             raise translate(error) from error
         try:
             return kartra.judge(status, body, asked=email)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, urlencode
 
 from pipeline.errors import (
     AddressRefused,
@@ -37,14 +38,17 @@ CONTENT_TYPE = "application/x-www-form-urlencoded"
 
 
 def request_prefix(settings: Settings) -> bytes:
-    """The part of a request's body that is the same for every address: the credentials, in PHP's form encoding."""
-    pairs = {
+    """The part of a request's body that is the same for every address: the credentials, in PHP's form encoding.
+
+    Bytes of the environment that are no text go out as they stand there.
+    """
+    secrets = {
         "app_id": settings.app_id,
         "api_key": settings.api_key,
         "api_password": settings.api_password,
     }
-    fields = "&".join(f"{key}={quote_plus(secret.get_secret_value())}" for key, secret in pairs.items())
-    return f"{fields}&get_lead%5Bemail%5D=".encode("ascii")
+    pairs = [(key, secret.get_secret_value()) for key, secret in secrets.items()]
+    return f"{urlencode(pairs, errors='surrogateescape')}&get_lead%5Bemail%5D=".encode("ascii")
 
 
 def request_body(prefix: bytes, email: str) -> bytes:
@@ -188,6 +192,8 @@ def retry_after_s(header: str | None, *, now: float) -> float | None:
     if text.isascii() and text.isdigit():
         return float(text[:9])
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+        moment = parsedate_to_datetime(text)
+        # A date that names no zone is meant as UTC too; Python would take it for this machine's.
+        return max(0.0, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now)
     except (ValueError, OverflowError):
         return None

@@ -15,11 +15,15 @@ class JsonLines(logging.Formatter):
         """Write time, level, source and message."""
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {"time": moment, "level": record.levelname.lower(), "logger": record.name}
-        return json.dumps({**line, "message": record.getMessage()}, ensure_ascii=False)
+        return json.dumps({**line, "message": record.getMessage()})
 
 
 def set_up(*, verbose: int, quiet: bool, as_json: bool) -> None:
-    """Send the package's log to standard error: warnings, with -v what happens, with -vv every detail."""
+    """Send the package's log to standard error: warnings, with -v what happens, with -vv every detail.
+
+    What libraries log is dropped: it may hold addresses, and asyncio logs whole tracebacks.
+    """
+    logging.getLogger().addHandler(logging.NullHandler())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if as_json else logging.Formatter("%(levelname)s: %(message)s"))
     logger = logging.getLogger("pipeline")

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from io import TextIOWrapper
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from pipeline import __version__
+from pipeline.cli import output
 from pipeline.cli.run import run
 from pipeline.cli.sandbox import sandbox
 from pipeline.cli.schema import schema
 from pipeline.errors import ExitCode, StopRun
 
+if TYPE_CHECKING:
+    from types import FrameType
+
+NAME = "lead-export"
 CODES = "\n".join(f"{code.value:>5}  {code.meaning}" for code in ExitCode)
 
 
@@ -23,7 +30,7 @@ CODES = "\n".join(f"{code.value:>5}  {code.meaning}" for code in ExitCode)
     epilog=f"\b\nExit codes:\n{CODES}\n\n\b\nStart with a rehearsal, no account needed:\n"
     "  lead-export run emails.csv --out export --sandbox",
 )
-@click.version_option(__version__, package_name="lead-export")
+@click.version_option(__version__, package_name=NAME)
 def cli() -> None:
     """A list of email addresses in; leads, tags and transactions out.
 
@@ -40,29 +47,53 @@ cli.add_command(sandbox)
 def main() -> NoReturn:
     """Run the command line; every error ends as one sentence on standard error and a documented exit code."""
     os.umask(0o077)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does, whatever the locale can print
+    terminated = _interrupt_on_sigterm()
     try:
-        code = cli(standalone_mode=False) or 0
-    except click.exceptions.Exit as exit_:
-        code = exit_.exit_code
-    except click.ClickException as error:
+        code = cli(prog_name=NAME, standalone_mode=False) or ExitCode.OK
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = ExitCode.USAGE
+    except click.ClickException as error:
+        code = _say(_wrong_usage(error), ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
-        code = _say("Stopped by Ctrl-C. What was answered is kept; the same command goes on from there.", 130)
+        what, code = ("SIGTERM", ExitCode.TERMINATED) if terminated else ("Ctrl-C", ExitCode.INTERRUPTED)
+        _say(f"Stopped by {what}. What was answered is kept; the same command goes on from there.", code)
     except StopRun as error:
         code = _say(str(error), error.exit_code)
-    except BrokenPipeError:
-        # Whoever read our output has gone; what Python still holds for them must not raise again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = ExitCode.STORAGE
+    except SystemExit as exit_:
+        # Click's own ways out: 0 after completion in a shell, 1 when nobody reads its help any more (`--help | head`).
+        code = 128 + signal.SIGPIPE if exit_.code else ExitCode.OK
     except Exception as error:  # noqa: BLE001 - the last net: a traceback could print lead data
         code = _say(f"A bug in lead-export ({_where(error)}); please report it.", ExitCode.BUG)
     sys.exit(int(code))
 
 
+def _interrupt_on_sigterm() -> list[int]:
+    """Have SIGTERM end everything the way Ctrl-C does; return a list that then holds the signal."""
+    received: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        # While calls are in flight asyncio has a handler of its own; a shell's background job has none at all.
+        handler = signal.getsignal(signal.SIGINT)
+        (handler if callable(handler) else signal.default_int_handler)(number, frame)
+
+    signal.signal(signal.SIGTERM, interrupt)
+    return received
+
+
 def _say(message: str, code: int) -> int:
-    click.echo(f"lead-export: {message}", err=True)
+    output.write(f"{NAME}: {message}", err=True)
     return code
+
+
+def _wrong_usage(error: click.ClickException) -> str:
+    """What click says, on one line, and where to read on."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = f" Try '{context.command_path} --help'." if context else ""
+    return error.format_message() + hint
 
 
 def _where(error: BaseException) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 import click
@@ -12,6 +13,8 @@ from pipeline.jobs.observer import Observer
 from pipeline.outcomes import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pipeline.outcomes import Address, Answer
 
 
@@ -24,7 +27,9 @@ class Progress(Observer):
     """
 
     def __init__(self, *, enabled: bool | None, quiet: bool) -> None:
-        self._enabled = not quiet and (sys.stderr.isatty() if enabled is None else enabled)
+        # A process started with standard error closed has none at all.
+        seen = sys.stderr is not None and (sys.stderr.isatty() if enabled is None else enabled)
+        self._enabled = seen and not quiet
         self._bar: Any = None
         self._outcomes: Counter[Outcome] = Counter()
 
@@ -44,14 +49,16 @@ class Progress(Observer):
         bar = click.progressbar(
             length=addresses, label=label, show_pos=True, item_show_func=self._tally, file=sys.stderr
         )
-        self._bar = bar.__enter__()
-        self._bar.update(answered)
+        with self._drawing():
+            self._bar = bar.__enter__()
+            self._bar.update(answered)
 
     def answered(self, address: Address, answer: Answer) -> None:  # noqa: ARG002 - the hook gives more than we show
         """Move the bar by one."""
         if self._bar is not None:
             self._outcomes[answer.outcome] += 1
-            self._bar.update(1, answer)
+            with self._drawing():
+                self._bar.update(1, answer)
 
     def publishing(self) -> None:
         """End the bar before the summary."""
@@ -64,4 +71,13 @@ class Progress(Observer):
     def _close(self) -> None:
         if self._bar is not None:
             bar, self._bar = self._bar, None
-            bar.__exit__(None, None, None)
+            with self._drawing():
+                bar.__exit__(None, None, None)
+
+    @contextmanager
+    def _drawing(self) -> Iterator[None]:
+        """A bar that nobody can see any more does not stop the job."""
+        try:
+            yield
+        except OSError:
+            self._bar = None

@@ -20,7 +20,7 @@ Examples:
   psql -c "copy (select email from users) to stdout" | lead-export run - --out export
 
 A .csv or .txt list, or - for standard input. Credentials come from the environment: KARTRA_APP_ID,
-KARTRA_API_KEY, KARTRA_API_PASSWORD. The tables are in OUT/latest when the command ends with 0 or 3.
+KARTRA_API_KEY, KARTRA_API_PASSWORD. The tables are in DIR/latest when the command ends with 0 or 3.
 After a stop, the same command goes on where it was.
 """
 )
@@ -34,7 +34,7 @@ After a stop, the same command goes on where it was.
 @click.option("-v", "--verbose", count=True, help="Log what happens; twice for every detail.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option(
-    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of the log."
+    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format of the log."
 )
 @job_options
 def run(
@@ -47,17 +47,18 @@ def run(
     sandbox: bool,
     **rest: Any,  # noqa: ANN401 - settings, declared in `options`
 ) -> int:
-    """Ask for every address of the LISTs and publish flat tables in DIR."""
+    """Ask for every address of the LISTs; publish tables in DIR."""
     from pipeline.cli import logs, summary
     from pipeline.cli.progress import Progress
     from pipeline.cli.rehearsal import rehearsal
-    from pipeline.jobs.export import export
 
     as_json, quiet, bar = rest.pop("as_json"), rest.pop("quiet"), rest.pop("progress")
     logs.set_up(verbose=rest.pop("verbose"), quiet=quiet, as_json=rest.pop("log_format") == "json")
     with ExitStack() as stack:
         stronger = stack.enter_context(rehearsal()) if sandbox else {}
         settings = load(rest, config, **stronger)
+        from pipeline.jobs.export import export  # only now: a slip in the settings is said without waiting for pandas
+
         progress = stack.enter_context(Progress(enabled=bar, quiet=quiet))
         try:
             manifest = export(settings, lists, out, run_id=run_id, resume=not new, observer=progress)

@@ -23,11 +23,16 @@ class _Rehearsal(click.Command):
             formatter.write_dl([(behaviour.name, behaviour.description) for behaviour in BEHAVIOURS])
 
 
+def _sentence(words: str) -> str:
+    """Help as the other commands word it."""
+    return f"{words[0].upper()}{words[1:]}."
+
+
 def _switches(command: Any) -> Any:  # noqa: ANN401 - click's decorators take and give functions and commands alike
     """An option for each switch of the sandbox."""
     for field in reversed(dataclasses.fields(SandboxOptions)):
         name = f"--{field.name.replace('_', '-')}"
-        explanation = field.metadata["help"]
+        explanation = _sentence(field.metadata["help"])
         if field.type is bool:
             option = click.option(f"{name}/--no-{name[2:]}", default=field.default, help=explanation)
         else:

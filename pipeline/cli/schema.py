@@ -6,6 +6,7 @@ import json
 
 import click
 
+from pipeline.cli import output
 from pipeline.schema import TABLES, Table
 
 
@@ -20,16 +21,16 @@ Examples:
 @click.argument("names", metavar="[TABLE]...", nargs=-1, type=click.Choice([table.name for table in TABLES]))
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def schema(names: tuple[str, ...], *, as_json: bool) -> None:
-    """Show every table and column that a run publishes: type and meaning."""
+    """Show every table and column of a run: type and meaning."""
     chosen = [table for table in TABLES if not names or table.name in names]
     if as_json:
         tables = {
             table.name: [{"name": c.name, "type": c.type, "meaning": c.meaning} for c in table.columns]
             for table in chosen
         }
-        click.echo(json.dumps(tables, ensure_ascii=False, indent=2))
+        output.write(json.dumps(tables, indent=2))
     else:
-        click.echo("\n\n".join(map(_text, chosen)))
+        output.write("\n\n".join(map(_text, chosen)))
 
 
 def _text(table: Table) -> str:

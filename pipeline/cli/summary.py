@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from pipeline.cli import output
 from pipeline.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -17,16 +16,17 @@ if TYPE_CHECKING:
 def show(manifest: Mapping[str, Any], out: Path, *, quiet: bool, as_json: bool) -> None:
     """Print the summary, and the whole manifest on standard output if asked for."""
     if not quiet:
-        click.echo("\n".join(lines(manifest, out)), err=True)
+        output.write("\n".join(lines(manifest, out)), err=True)
     if as_json:
-        click.echo(json.dumps(manifest, ensure_ascii=False))
+        output.write(json.dumps(manifest))
 
 
 def lines(manifest: Mapping[str, Any], out: Path) -> list[str]:
     """The summary; the classes of rows add up to the rows read."""
     rows, calls, rate = manifest["rows"], manifest["calls"], manifest["rate"]
     status = str(manifest["status"]).replace("_", " ")
-    sent = f"{calls['sent']:,} calls at {rate['achieved_per_s']:g} a second"
+    sent = f"{calls['sent']:,} call{'' if calls['sent'] == 1 else 's'}"
+    pace = f" at {rate['achieved_per_s']:g} a second" if rate["achieved_per_s"] else ""
     details = [
         f"{calls[name]:,} {word}"
         for name, word in (("retried", "asked again"), ("throttled", "throttled"), ("resumed", "kept from before"))
@@ -36,7 +36,7 @@ def lines(manifest: Mapping[str, Any], out: Path) -> list[str]:
         f"Run {manifest['run_id']}: {status} after {_duration(manifest['duration_s'])}",
         f"  {rows['read']:>9,} rows read",
         *(f"  {rows[name]:>9,} {name.replace('_', ' ')}" for name in [*Outcome, "pending"] if rows.get(name)),
-        f"  {', '.join([sent, *details])}",
+        f"  {', '.join([sent + pace, *details])}",
     ]
     if drift := _drift(manifest.get("drift", {})):
         text.append(f"  {drift}")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import logging
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pipeline.emails.reader import EmailList
-from pipeline.errors import StopRun, UsageError
+from pipeline.errors import StopRun, StorageError, UsageError
 from pipeline.files.folder import OutputFolder
 from pipeline.jobs.asking import ask_all
 from pipeline.jobs.intake import find_unfinished, take_in
@@ -79,19 +80,35 @@ def _publish(folder: OutputFolder, report: Report, settings: Settings) -> Manife
 def _open_journal(folder: OutputFolder, lists: Sequence[EmailList], wanted: str | None, *, resume: bool) -> Journal:
     """The journal of a stopped run over the same lists, or a new one."""
     run_id = _run_id(folder, wanted)
-    path, incoming = folder.journal(run_id), folder.incoming(run_id)
+    # One name for whatever is being taken in, so that a killed run's leftover is written over by the next.
+    path, incoming = folder.journal(run_id), folder.incoming("new")
     new = take_in(lists, incoming, run_id)
-    unfinished = find_unfinished(folder.journals(), new) if resume else None
-    new.close()
-    if unfinished is not None and wanted in (None, unfinished.stem):
+    with new:
+        candidates = [path for path in _journals(folder) if resume and wanted in (None, path.stem)]
+        unfinished = find_unfinished(candidates, new)
+    if unfinished is not None:
         new.remove()
         logger.info("taking up the stopped run %s", unfinished.stem)
         return Journal(unfinished)
     if path.exists():
         new.remove()
-        raise UsageError(f"--run-id {run_id}: a stopped run over other lists has this name; choose another.")
+        raise UsageError(f"--run-id {run_id}: another stopped run has this name; choose another.")
     incoming.rename(path)
     return Journal(path)
+
+
+def _journals(folder: OutputFolder) -> list[Path]:
+    """Journals of unfinished runs; one whose run is there already was left by a kill at the very end, and goes."""
+    unfinished = []
+    for path in folder.journals():
+        if folder.run(path.stem).exists():
+            with suppress(StorageError):
+                left = Journal(path)
+                left.close()
+                left.remove()
+        else:
+            unfinished.append(path)
+    return unfinished
 
 
 def _run_id(folder: OutputFolder, wanted: str | None) -> str:

@@ -1,0 +1,52 @@
+"""`lead-export sandbox`: the simulated API in the foreground."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+
+import pytest
+from cli_command import command, environment, lead_export
+
+from pipeline.sandbox.behaviours import BEHAVIOURS
+from pipeline.sandbox.process import READY, RunningSandbox
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_sandbox_says_where_it_is_and_ends_when_told(number: signal.Signals) -> None:
+    """One line on standard output, switches as given, and a quiet end."""
+    with subprocess.Popen(
+        command("sandbox", "--seed", 7, "--limit-per-s", 3),
+        env=environment({}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        line = child.stdout.readline()
+        assert line.startswith(READY)
+        switches = RunningSandbox(line.removeprefix(READY).strip(), child.pid).control()
+        child.send_signal(number)
+        assert (child.communicate(), child.returncode) == (("", ""), 0)
+    assert (switches["seed"], switches["limit_per_s"]) == (7, 3)
+
+
+def test_port_that_is_taken_is_wrong_usage() -> None:
+    """The port is named, without a traceback."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        result = lead_export("sandbox", "--port", port)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"lead-export: port {port}: ")
+    assert result.err.count("\n") == 1
+
+
+def test_help_lists_every_behaviour() -> None:
+    """What an address can do is in the help, all of it."""
+    out = lead_export("sandbox", "--help").out
+    listed = [line.split()[0] for line in out.partition("Addresses that do")[2].splitlines()[1:] if line[2:3].strip()]
+    assert listed == [behaviour.name for behaviour in BEHAVIOURS if behaviour.name != "anything else"]

@@ -1,0 +1,35 @@
+"""Lists, settings and journals that tests of the jobs share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.emails.reader import EmailList
+from pipeline.jobs.intake import take_in
+from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from pipeline.journal import Journal
+
+CREDENTIALS = {"app_id": "sandbox-app", "api_key": "sandbox-key", "api_password": "sandbox-password"}
+
+
+def settings(url: str = "http://127.0.0.1:1/api", **changes: object) -> Settings:
+    """Settings for a sandbox: no limit, no delays."""
+    quick = {"rate_per_s": 0, "retry_first_delay_s": 0, "max_attempts": 2}
+    return Settings.load({"api_url": url, **CREDENTIALS, **quick, **changes}, environ={})
+
+
+def write_list(path: Path, emails: Iterable[str]) -> Path:
+    """A list with an address a line."""
+    path.write_text("".join(f"{email}\n" for email in emails), encoding="utf-8")
+    return path
+
+
+def journal(folder: Path, *emails: str, name: str = "test") -> Journal:
+    """An open journal over one list."""
+    people = write_list(folder / "people.txt", emails)
+    return take_in([EmailList(people)], folder / f"{name}.journal", name)

@@ -1,0 +1,264 @@
+"""The nightly job from Python: what it tells while it runs, and how it takes up, or does not take up, a stopped run."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+from jobs_lists import settings, write_list
+
+from pipeline.errors import CredentialsRefused, ExitCode, FolderBusy, StopRun, UsageError
+from pipeline.files.folder import OutputFolder
+from pipeline.jobs.export import export
+from pipeline.jobs.observer import Observer
+from pipeline.sandbox.options import SandboxOptions
+from pipeline.sandbox.process import RunningSandbox, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pipeline.jobs.report import Manifest
+    from pipeline.outcomes import Address, Answer
+
+STATE = ".lead-export"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningSandbox]:
+    """One sandbox for all tests of this file."""
+    with running(SandboxOptions(limit_per_s=0)) as started:
+        yield started
+
+
+@pytest.fixture
+def sandbox(server: RunningSandbox) -> RunningSandbox:
+    """A sandbox that has not been asked anything and refuses nobody."""
+    server.control(revoke_after=0, reset_stats=True)
+    return server
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    """Twelve addresses that are all found."""
+    return write_list(tmp_path / "people.txt", [f"person.{number}@example.com" for number in range(12)])
+
+
+class Diary(Observer):
+    """Writes down what a job tells."""
+
+    def __init__(self) -> None:
+        self.entries: list[str] = []
+
+    def listed(self, *, rows: int, addresses: int, answered: int) -> None:
+        """All lists are read."""
+        self.entries.append(f"{rows} rows, {addresses} addresses, {answered} answered")
+
+    def answered(self, address: Address, answer: Answer) -> None:
+        """One more address is finished."""
+        self.entries.append(f"{address.id} {answer.outcome}")
+
+    def publishing(self) -> None:
+        """Tables are made now."""
+        self.entries.append("publishing")
+
+    def published(self, place: Path) -> None:
+        """The run is there."""
+        self.entries.append(f"published {(place / 'manifest.json').exists()}")
+
+
+def stopped(sandbox: RunningSandbox, people: Path, out: Path, *, after: int = 5, run_id: str | None = None) -> StopRun:
+    """Run until the credentials are revoked; the sandbox takes them again afterwards."""
+    sandbox.control(revoke_after=after, reset_stats=True)
+    with pytest.raises(CredentialsRefused) as caught:
+        export(settings(sandbox.url), [people], out, run_id=run_id)
+    sandbox.control(revoke_after=0, reset_stats=True)
+    return caught.value
+
+
+def left_over(out: Path) -> list[str]:
+    """What lies in the folder of unfinished runs."""
+    return sorted(path.name for path in (out / STATE).iterdir())
+
+
+def test_job_gives_the_manifest_it_published(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """From Python: lists in, the manifest out, and the tables where `latest` points."""
+    manifest = export(settings(sandbox.url), [people], tmp_path / "out")
+    assert manifest == json.loads((tmp_path / "out" / "latest" / "manifest.json").read_text())
+    assert (manifest["status"], manifest["rows"]["found"], manifest["calls"]["sent"]) == ("complete", 12, 12)
+    assert re.fullmatch(r"\d{8}T\d{6}Z(-\d+)?", manifest["run_id"])
+    assert len(pd.read_parquet(tmp_path / "out" / "latest" / "leads.parquet")) == 12
+
+
+def test_job_tells_what_it_does(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """Once the lists are read, for each address once, before the tables and when all is there."""
+    emails = ["ann@example.com", "nobody", "not-found@example.com", "ANN@example.com", "always-500@example.com"]
+    diary = Diary()
+    export(settings(sandbox.url), [write_list(tmp_path / "p.txt", emails)], tmp_path / "out", observer=diary)
+    assert (diary.entries[0], diary.entries[-2:]) == (
+        "5 rows, 3 addresses, 0 answered",
+        ["publishing", "published True"],
+    )
+    assert sorted(diary.entries[1:-2]) == ["1 found", "2 not_found", "3 failed"]
+
+
+def test_no_credential_is_in_the_manifest(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """Settings are published without secrets, and without losing another one."""
+    manifest = export(settings(sandbox.url, timezone="EST"), [people], tmp_path / "out")
+    assert "sandbox-" not in json.dumps(manifest)
+    assert manifest["settings"]["timezone"] == "EST"
+    assert set(manifest["settings"]) == set(type(settings()).model_fields) - {"app_id", "api_key", "api_password"}
+
+
+# Stopped runs.
+
+
+def test_stopped_run_reports_what_was_done(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """The error carries the manifest so far; its rows add up with those that are still pending."""
+    error = stopped(sandbox, people, tmp_path / "out")
+    assert error.exit_code == ExitCode.REFUSED
+    assert error.report is not None
+    report: Manifest = dict(error.report)
+    assert (report["status"], report["reason"], "tables" in report) == ("stopped", str(error), False)
+    rows = report["rows"]
+    assert (rows["found"], rows["pending"], rows["read"]) == (5, 7, 12)
+    assert sum(rows.values()) == 2 * rows["read"]
+    assert left_over(tmp_path / "out") == [f"{report['run_id']}.journal", "lock"]
+
+
+def test_stopped_run_is_taken_up(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """The same lists go on under the old name: only what has no answer is asked, and nothing is left over."""
+    report = stopped(sandbox, people, tmp_path / "out").report or {}
+    diary = Diary()
+    manifest = export(settings(sandbox.url), [people], tmp_path / "out", observer=diary)
+    assert (manifest["run_id"], manifest["started_at"]) == (report["run_id"], report["started_at"])
+    assert (manifest["calls"]["sent"], manifest["calls"]["resumed"], sandbox.stats()["calls"]) == (7, 5, 7)
+    assert diary.entries[0] == "12 rows, 12 addresses, 5 answered"
+    assert left_over(tmp_path / "out") == ["lock"]
+
+
+def test_failed_addresses_of_a_stopped_run_are_asked_again(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """A failure is no answer that was paid for."""
+    emails = ["always-500@example.com", *(f"person.{number}@example.com" for number in range(5))]
+    people = write_list(tmp_path / "people.txt", emails)
+    stopped(sandbox, people, tmp_path / "out", after=4)
+    export(settings(sandbox.url), [people], tmp_path / "out")
+    assert sandbox.stats(addresses=True)["addresses"]["always-500@example.com"] == 2
+
+
+def test_new_run_asks_everybody(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """Without `resume` the stopped run is left alone and everything is asked under another name."""
+    report = stopped(sandbox, people, tmp_path / "out").report or {}
+    manifest = export(settings(sandbox.url), [people], tmp_path / "out", resume=False)
+    assert (manifest["calls"]["sent"], manifest["calls"]["resumed"]) == (12, 0)
+    assert manifest["run_id"] != report["run_id"]
+    assert left_over(tmp_path / "out") == [f"{report['run_id']}.journal", "lock"]
+
+
+def test_changed_list_is_another_job(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """One byte more in the list, and the stopped run is not taken up."""
+    stopped(sandbox, people, tmp_path / "out")
+    people.write_text(people.read_text() + "\n")
+    assert export(settings(sandbox.url), [people], tmp_path / "out")["calls"]["resumed"] == 0
+
+
+def test_name_of_a_stopped_run_takes_it_up(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """Of several stopped runs over the same list each goes on under its own name, and any other name is a new run."""
+    for run_id, after in (("nightly", 5), ("weekly", 3)):
+        stopped(sandbox, people, tmp_path / "out", run_id=run_id, after=after)
+    for run_id, resumed in (("other", 0), ("nightly", 5), ("weekly", 3)):
+        manifest = export(settings(sandbox.url), [people], tmp_path / "out", run_id=run_id)
+        assert (manifest["run_id"], manifest["calls"]["resumed"]) == (run_id, resumed)
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_name_of_a_stopped_run_is_taken(sandbox: RunningSandbox, people: Path, tmp_path: Path, *, resume: bool) -> None:
+    """Over other lists, or where nothing is to be taken up, the name is not free: exit 2, nothing called or lost."""
+    stopped(sandbox, people, tmp_path / "out", run_id="nightly")
+    lists = [write_list(tmp_path / "others.txt", ["other@example.com"])] if resume else [people]
+    with pytest.raises(UsageError, match="--run-id nightly: another stopped run has this name"):
+        export(settings(sandbox.url), lists, tmp_path / "out", run_id="nightly", resume=resume)
+    assert (sandbox.stats()["calls"], left_over(tmp_path / "out")) == (0, ["lock", "nightly.journal"])
+
+
+def test_run_killed_after_publishing_is_over(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """A journal whose run is there already is tidied up, and the next run starts anew."""
+    report = stopped(sandbox, people, tmp_path / "out", run_id="first").report or {}
+    state = tmp_path / "out" / STATE
+    shutil.copy(state / "first.journal", tmp_path / "kept")
+    export(settings(sandbox.url), [people], tmp_path / "out")
+    shutil.copy(tmp_path / "kept", state / "first.journal")
+    manifest = export(settings(sandbox.url), [people], tmp_path / "out")
+    assert (report["run_id"], manifest["run_id"] != "first", manifest["calls"]["resumed"]) == ("first", True, 0)
+    assert left_over(tmp_path / "out") == ["lock"]
+
+
+def test_run_killed_while_reading_its_lists_leaves_nothing(
+    sandbox: RunningSandbox, people: Path, tmp_path: Path
+) -> None:
+    """Half a journal of a killed run is written over by the next, whatever that one is called."""
+    folder = OutputFolder(tmp_path / "out")
+    folder.prepare()
+    for suffix in ("", "-wal", "-shm"):
+        (tmp_path / "out" / STATE / f"new.incoming{suffix}").write_bytes(b"half a journal, and no good one")
+    assert export(settings(sandbox.url), [people], tmp_path / "out")["rows"]["found"] == 12
+    assert left_over(tmp_path / "out") == ["lock"]
+
+
+def test_journal_of_another_program_is_left_alone(
+    sandbox: RunningSandbox, people: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What cannot be read as a journal is named in a warning, and the run starts anew."""
+    OutputFolder(tmp_path / "out").prepare()
+    stray = tmp_path / "out" / STATE / "stray.journal"
+    stray.write_text("no journal")
+    assert export(settings(sandbox.url), [people], tmp_path / "out")["rows"]["found"] == 12
+    assert stray.read_text() == "no journal"
+    assert [str(stray) in record.getMessage() for record in caplog.records] == [True]
+
+
+def test_ctrl_c_keeps_what_was_answered(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """From Python Ctrl-C is a KeyboardInterrupt as ever; the next run goes on with what was answered before it."""
+
+    class Impatient(Observer):
+        def answered(self, address: Address, answer: Answer) -> None:  # noqa: ARG002
+            if address.id == 4:
+                signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        export(settings(sandbox.url, concurrency=1), [people], tmp_path / "out", observer=Impatient())
+    assert export(settings(sandbox.url), [people], tmp_path / "out")["calls"]["resumed"] == 4
+
+
+# What is refused before any call.
+
+
+def test_folder_that_another_run_holds(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """Exit code 7, who holds it, no call, and nothing changed."""
+    folder = OutputFolder(tmp_path / "out")
+    folder.prepare()
+    with folder.lock(), pytest.raises(FolderBusy, match=r"process \d+, running since") as caught:
+        export(settings(sandbox.url), [people], tmp_path / "out")
+    assert caught.value.exit_code == ExitCode.BUSY
+    assert (sandbox.stats()["calls"], left_over(tmp_path / "out")) == (0, ["lock"])
+
+
+@pytest.mark.parametrize("run_id", ["", ".", "-x", "a/b", "ä", "x" * 65, "new line\n"])
+def test_name_that_a_run_cannot_have(sandbox: RunningSandbox, people: Path, tmp_path: Path, run_id: str) -> None:
+    """A run id is a plain file name."""
+    with pytest.raises(UsageError, match="--run-id"):
+        export(settings(sandbox.url), [people], tmp_path / "out", run_id=run_id)
+    assert left_over(tmp_path / "out") == ["lock"]
+
+
+def test_second_run_of_one_second_gets_another_name(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """Runs lie beside each other, and `latest` is the last of them."""
+    ids = [export(settings(sandbox.url), [people], tmp_path / "out")["run_id"] for _ in range(3)]
+    assert len(set(ids)) == 3
+    assert sorted(path.name for path in (tmp_path / "out").glob("run=*")) == sorted(f"run={name}" for name in ids)
+    assert (tmp_path / "out" / "latest").readlink().name == f"run={ids[-1]}"
