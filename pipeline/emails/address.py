@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 MAX_LENGTH = 254
 """Characters in the longest address that mail can carry (RFC 5321, 4.5.3.1)."""
+_MAX_WRAPPED = 10_000
+"""Characters in the longest cell that is unwrapped; unwrapping goes layer by layer, and a cell can be all layers."""
 
 _MAILTO = re.compile(r"mailto:", re.IGNORECASE)
 _ANGLE = re.compile(r'(?:[^<>@]*|"[^"]*"\s*)<([^<>]*)>', re.DOTALL)
@@ -38,7 +40,10 @@ REFUSALS = (EMPTY, NO_AT, MANY_AT, NO_NAME, BLANK, TOO_LONG)
 
 def clean(given: str) -> str | Refusal:
     """The address in `given`, unwrapped and in Unicode NFC, or why there is none."""
-    address = unicodedata.normalize("NFC", _unwrap(given))
+    address = unicodedata.normalize("NFC", given).strip()
+    if len(address) > _MAX_WRAPPED:
+        return TOO_LONG
+    address = _unwrap(address)
     if not address:
         return EMPTY
     if address.count("@") != 1:

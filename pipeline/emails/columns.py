@@ -27,8 +27,8 @@ def looks_like_address(cell: str) -> bool:
 
 
 def is_header(row: Sequence[str]) -> bool:
-    """Whether a first row names columns: no cell of it is an address."""
-    return not any(looks_like_address(cell) for cell in row)
+    """Whether a first row names columns: none of its cells has an @, so that no damaged address is lost as a name."""
+    return not any("@" in cell for cell in row)
 
 
 def find_column(name: str, header: Sequence[str] | None, sample: Sequence[Sequence[str]], wanted: str | None) -> int:
@@ -47,7 +47,7 @@ def find_column(name: str, header: Sequence[str] | None, sample: Sequence[Sequen
     titles = [*(header or ()), *(f"column {n + 1}" for n in range(len(header or ()), width))]
     if wanted is not None:
         return _stated(name, titles, wanted)
-    by_name = _by_name(header or ())
+    by_name = _by_name(header or (), sample)
     if len(by_name) == 1:
         return by_name[0]
     plain = [n for n in by_name or range(width) if _holds_addresses(n, sample)]
@@ -73,19 +73,28 @@ def _stated(name: str, titles: list[str], wanted: str) -> int:
     raise UsageError(f"{name}: there is no column {wanted!r}.{hint} Columns: {_listing(titles)}.")
 
 
-def _by_name(header: Sequence[str]) -> list[int]:
-    """Columns called email or the like; failing that, columns with email in a longer name."""
+def _by_name(header: Sequence[str], sample: Sequence[Sequence[str]]) -> list[int]:
+    """Columns called email or the like; failing that, columns with email in a longer name that may hold addresses."""
     words = [re.sub(r"[\W_]+", "", title.casefold()) for title in header]
     exact = [n for n, word in enumerate(words) if word in _EXACT]
-    return exact or [n for n, word in enumerate(words) if "email" in word or "courriel" in word or "correo" in word]
+    named = [n for n, word in enumerate(words) if "email" in word or "courriel" in word or "correo" in word]
+    return exact or [n for n in named if not _holds_something_else(n, sample)]
 
 
 def _holds_addresses(column: int, sample: Sequence[Sequence[str]]) -> bool:
-    cells = [row[column] for row in sample if len(row) > column and row[column].strip()]
+    cells = _filled(column, sample)
     return bool(cells) and sum(map(looks_like_address, cells)) >= _PLAIN_SHARE * len(cells)
 
 
+def _holds_something_else(column: int, sample: Sequence[Sequence[str]]) -> bool:
+    """Whether a column is filled without a single @, as one called `email_opt_in` is."""
+    cells = _filled(column, sample)
+    return bool(cells) and not any("@" in cell for cell in cells)
+
+
+def _filled(column: int, sample: Sequence[Sequence[str]]) -> list[str]:
+    return [row[column] for row in sample if len(row) > column and row[column].strip()]
+
+
 def _listing(titles: Sequence[str]) -> str:
-    """Titles for a message; one that holds an address is data, and not repeated."""
-    shown = [f"column {n + 1}" if "@" in title else title for n, title in enumerate(titles)]
-    return ", ".join(repr(title[:40]) for title in shown[:20]) + (", …" if len(shown) > 20 else "")
+    return ", ".join(repr(title[:40]) for title in titles[:20]) + (", …" if len(titles) > 20 else "")

@@ -11,7 +11,9 @@ import csv
 import hashlib
 import io
 import itertools
+import os
 import re
+import stat
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -29,7 +31,11 @@ STDIN = "-"
 _SUFFIXES = (".csv", ".txt")
 _SAMPLE_ROWS = 200
 _DELIMITERS = ",;\t|"
+_QUOTED = re.compile(r'(?<![^,;\t|\r\n])"[^"]*(?:""[^"]*)*"')
+"""A cell in quotes, which may hold any of the delimiters and line breaks."""
 _CHUNK_BYTES = 1 << 20
+_MAX_LINE = 1 << 18
+"""Characters in the longest line that is read; what goes on beyond that is no list, and must not fill the memory."""
 
 
 @dataclass(slots=True)
@@ -48,8 +54,8 @@ class EmailList:
 
     @property
     def name(self) -> str:
-        """How messages and tables call it: the file's name without its folder."""
-        return "standard input" if str(self.path) == STDIN else self.path.name
+        """How messages and tables call it: the file's name without its folder, as text even if it is not UTF-8."""
+        return "standard input" if str(self.path) == STDIN else os.fsencode(self.path.name).decode(errors="replace")
 
     def check(self) -> None:
         """Refuse at once what could not be read later.
@@ -59,10 +65,12 @@ class EmailList:
         """
         if str(self.path) == STDIN:
             return
-        if not self.path.exists():
-            raise UsageError(f"{self.path}: there is no such file.")
-        if not self.path.is_file():
-            return  # a pipe: opening it just to look would cut off its writer
+        try:
+            mode = self.path.stat().st_mode
+        except OSError as error:
+            raise UsageError(f"{self.path}: cannot be read ({error.strerror}).") from error
+        if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+            return  # opening a pipe just to look would cut off its writer
         if self.path.suffix.lower() not in _SUFFIXES:
             raise UsageError(f"{self.path}: this kind of list is not read; use {', '.join(_SUFFIXES)} or - for stdin.")
         with self._open():
@@ -89,32 +97,32 @@ class EmailList:
             raise UsageError(f"{self.path}: cannot be read ({error.strerror}).") from error
 
     def _parse(self, lines: Iterator[str]) -> Iterator[str]:
-        first = next((line for line in lines if line.strip()), None)
-        if first is None:
+        blank, first = next(((n, line) for n, line in enumerate(lines) if line.strip()), (0, ""))
+        if not first:
             raise UsageError(f"{self.name}: the list is empty.")
         lines = itertools.chain([first], lines)
         if self.path.suffix.lower() == ".txt":
             return (line.rstrip("\r\n") for line in lines if line.strip())
-        return self._parse_csv(lines)
+        return self._parse_csv(lines, blank)
 
-    def _parse_csv(self, lines: Iterator[str]) -> Iterator[str]:
+    def _parse_csv(self, lines: Iterator[str], skipped: int) -> Iterator[str]:
         head = list(itertools.islice(lines, _SAMPLE_ROWS))
-        # Strict, because otherwise a quote left open swallows every row after it without a word.
-        reader = csv.reader(itertools.chain(head, lines), delimiter=_delimiter(head), strict=True)
-        rows = (row for row in self._well_formed(reader) if row)
+        rows = (row for row in self._records(itertools.chain(head, lines), _delimiter(head), skipped) if row)
         sample = list(itertools.islice(rows, _SAMPLE_ROWS))
         header = sample.pop(0) if is_header(sample[0]) else None
         column = find_column(self.name, header, sample, self.email_column)
         for row in itertools.chain(sample, rows):
             yield row[column] if column < len(row) else ""
 
-    def _well_formed(self, reader: Iterable[list[str]]) -> Iterator[list[str]]:
-        rows = iter(reader)
-        for number in itertools.count(1):
+    def _records(self, lines: Iterable[str], delimiter: str, skipped: int) -> Iterator[list[str]]:
+        # Strict, because otherwise a quote left open swallows every row after it without a word.
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        while True:
+            line = skipped + reader.line_num + 1
             try:
-                row = next(rows, None)
+                row = next(reader, None)
             except csv.Error as error:
-                raise UsageError(f"{self.name}: row {number} is not CSV ({error}); is a quote left open?") from error
+                raise UsageError(f"{self.name}: line {line} is not CSV ({error}); is a quote left open?") from error
             if row is None:
                 return
             yield row
@@ -146,11 +154,14 @@ class _Hashing(io.RawIOBase):
 def _decoded(name: str, binary: io.RawIOBase) -> Iterator[str]:
     """Lines of UTF-8, with or without a byte order mark, or of UTF-16 with one."""
     buffered = io.BufferedReader(binary, _CHUNK_BYTES)
-    utf_16 = buffered.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    try:
+        utf_16 = buffered.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    except OSError as error:
+        raise UsageError(f"{name}: cannot be read ({error.strerror}).") from error
     text = io.TextIOWrapper(buffered, "utf-16" if utf_16 else "utf-8-sig", newline="")
     for number in itertools.count(1):
         try:
-            line = text.readline()
+            line = text.readline(_MAX_LINE)
         except UnicodeError as error:
             raise UsageError(f"{name}: damaged text near line {number}; save the list as UTF-8.") from error
         except OSError as error:
@@ -159,12 +170,14 @@ def _decoded(name: str, binary: io.RawIOBase) -> Iterator[str]:
             return
         if "\0" in line:
             raise UsageError(f"{name}: binary data in line {number}; this is not a text list.")
+        if len(line) == _MAX_LINE:
+            raise UsageError(f"{name}: line {number} has no end; this is not a list of addresses.")
         yield line
 
 
 def _delimiter(head: list[str]) -> str:
-    """The separator that most of the first lines agree on; a comma if none is there."""
-    bare = [re.sub(r'"[^"]*"', "", line) for line in head]
+    """The separator that most of the first lines agree on, or at least the very first uses; else a comma."""
+    bare = re.split(r"[\r\n]+", _QUOTED.sub("", "".join(head)).strip("\r\n"))
     counts = {mark: sum(mark in line for line in bare) for mark in _DELIMITERS}
-    best = max(counts, key=lambda mark: (counts[mark], bare[0].count(mark) if bare else 0))
-    return best if counts[best] else ","
+    best = max(counts, key=lambda mark: (counts[mark], bare[0].count(mark)))
+    return best if best in bare[0] or counts[best] > len(bare) / 2 else ","

@@ -1,0 +1,171 @@
+import unicodedata
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pipeline.emails.address import (
+    BLANK,
+    EMPTY,
+    MANY_AT,
+    MAX_LENGTH,
+    NO_AT,
+    NO_NAME,
+    REFUSALS,
+    TOO_LONG,
+    Refusal,
+    clean,
+    key,
+)
+
+ANY_TEXT = st.text() | st.text("\"'<>@+=- \t\u200b\ufeffmailto:?Aé", max_size=40)
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        "joe@example.com",
+        "  joe@example.com\t",
+        "\u00a0joe@example.com\u3000",
+        "\ufeffjoe@example.com",
+        "\u200bjoe@example.com\u200b ",
+        "<joe@example.com>",
+        "< joe@example.com >",
+        "Joe Smith <joe@example.com>",
+        '"Smith, Joe" <joe@example.com>',
+        '"joe@work" <joe@example.com>',
+        "mailto:joe@example.com",
+        "MailTo: joe@example.com",
+        "mailto:joe@example.com?subject=Hi&body=Dear+Joe",
+        "<mailto:joe@example.com>",
+        '"joe@example.com"',
+        "'joe@example.com'",
+        "`joe@example.com`",
+        "“joe@example.com”",
+        "„joe@example.com“",
+        "\N{LEFT SINGLE QUOTATION MARK}joe@example.com\N{RIGHT SINGLE QUOTATION MARK}",
+        "«joe@example.com»",
+        "\u1fefjoe@example.com\u1fef",
+        """ "'<mailto:joe@example.com>'" """,
+    ],
+)
+def test_wrapping_is_removed(wrapped: str) -> None:
+    """Blanks, quotes, angle brackets with a name before them and `mailto:` go, however they are nested."""
+    assert clean(wrapped) == "joe@example.com"
+
+
+@pytest.mark.parametrize("address", ["=joe@example.com", "+joe@example.com", "-joe@example.com"])
+def test_the_formula_guard_is_removed(address: str) -> None:
+    """A list that we wrote ourselves, with `'` before what a spreadsheet would run, reads back as it was."""
+    assert clean(f"'{address}") == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "Joe.Smith+Tag@Example.COM",
+        "o'brien@example.com",
+        "'joe@example.com",
+        "joe@localhost",
+        "jürgen@bücher.example",
+        "joe!#$%&*/=?^_`{|}~-@example.com",
+        "jo\u200de@example.com",
+        "用户@例子.example",
+    ],
+)
+def test_everything_else_stays_as_written(address: str) -> None:
+    """Case, dots, plus tags and odd characters are the API's business."""
+    assert clean(address) == address
+
+
+def test_addresses_are_composed() -> None:
+    """Two ways to write é in Unicode are one address."""
+    assert clean("jose\u0301@example.com") == "josé@example.com"
+
+
+@pytest.mark.parametrize(
+    ("given", "refusal"),
+    [
+        ("", EMPTY),
+        (" \t\u00a0", EMPTY),
+        ("\ufeff", EMPTY),
+        ('""', EMPTY),
+        ("<>", EMPTY),
+        ("mailto:", EMPTY),
+        ("n/a", NO_AT),
+        ("joe.example.com", NO_AT),
+        ("joe＠example.com", NO_AT),  # noqa: RUF001 - a full-width @ is not an @
+        ("joe@@example.com", MANY_AT),
+        ("joe@example.com, jim@example.com", MANY_AT),
+        ("@example.com", NO_NAME),
+        ("joe@", NO_NAME),
+        ("@", NO_NAME),
+        ("joe smith@example.com", BLANK),
+        ("joe@exam\u00a0ple.com", BLANK),
+        ("joe\x00@example.com", BLANK),
+        ("joe\n@example.com", BLANK),
+        ("joe\x7f@example.com", BLANK),
+        ("joe\ud83d@example.com", BLANK),
+        ("joe\uffff@example.com", BLANK),
+        ("j" * (MAX_LENGTH - 11) + "@example.com", TOO_LONG),
+    ],
+)
+def test_what_cannot_be_an_address_is_refused(given: str, refusal: Refusal) -> None:
+    """Each refusal has its own reason."""
+    assert clean(given) == refusal
+
+
+def test_the_longest_address_is_taken() -> None:
+    """The limit is inclusive, and wrapping does not count."""
+    address = "j" * (MAX_LENGTH - 12) + "@example.com"
+    assert len(address) == MAX_LENGTH
+    assert clean(f"Joe <{address}>") == address
+
+
+@pytest.mark.parametrize("layer", ['"', "mailto:", "<", "x", " @ "])
+def test_a_huge_cell_is_refused(layer: str) -> None:
+    """A cell of nothing but wrapping is not taken apart layer by layer."""
+    assert clean(layer * 1_000_000) == TOO_LONG
+
+
+def test_refusals_have_distinct_codes() -> None:
+    """The code in `outcomes` says which rule it was."""
+    assert [refusal.code for refusal in REFUSALS] == ["empty", "no_at", "many_at", "half", "blank_inside", "too_long"]
+
+
+@given(ANY_TEXT)
+@example("'=")
+@example("\u1fef\u1fef")
+def test_any_text_is_an_address_or_refused(text: str) -> None:
+    """Whatever stands in a cell, an address has one @ with visible characters around it and cleans to itself."""
+    address = clean(text)
+    if isinstance(address, Refusal):
+        assert address in REFUSALS
+    else:
+        name, _, domain = address.partition("@")
+        assert name
+        assert domain
+        assert "@" not in domain
+        assert address.split() == [address]
+        assert unicodedata.is_normalized("NFC", address)
+        assert clean(address) == address
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("joe@example.com", "JOE@Example.COM"),
+        ("straße@example.com", "STRASSE@example.com"),
+        ("ÉMILE@example.com", "émile@example.com"),
+        ("ΣΊΣΥΦΟΣ@example.com", "σίσυφος@example.com"),
+    ],
+)
+def test_spellings_of_an_address_share_a_key(one: str, other: str) -> None:
+    """Addresses that are equal without case are the same."""
+    assert key(one) == key(other)
+
+
+@pytest.mark.parametrize("other", ["joe+tag@example.com", "j.oe@example.com", "joe@example.org"])
+def test_different_addresses_have_different_keys(other: str) -> None:
+    """Dots and plus tags make another address."""
+    assert key(other) != key("joe@example.com")
