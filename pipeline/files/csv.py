@@ -37,8 +37,6 @@ class CsvFile:
         formula_guard: put `'` before texts that a spreadsheet would run.
     """
 
-    suffix = ".csv"
-
     def __init__(self, path: Path, empty: pd.DataFrame, *, bom: bool = False, formula_guard: bool = True) -> None:
         self._guard = formula_guard
         self._file = private.create(path)

@@ -38,7 +38,7 @@ class OutputFolder:
         """Make the folder if need be and see that it can be written.
 
         Raises:
-            UsageError: it cannot be; the message says why.
+            UsageError: it cannot be, or something else is called `latest`; the message says why.
         """
         probe = self._state / f"probe-{os.getpid()}"
         try:
@@ -48,6 +48,8 @@ class OutputFolder:
             probe.unlink()
         except OSError as error:
             raise UsageError(f"{self.root}: cannot be written to ({error.strerror}); name another --out.") from error
+        if self.latest.exists() and not self.latest.is_symlink():
+            raise UsageError(f"{self.latest}: is in the way of the link to the newest run; name another --out.")
 
     def run(self, run_id: str) -> Path:
         """Where the run is once it is published."""
@@ -79,12 +81,13 @@ class OutputFolder:
             yield
 
     def _take(self, lock: IO[str]) -> None:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = lock.read().strip() or "another run"
-            raise FolderBusy(f"{self.root}: {holder} holds this folder; wait for it or name another --out.") from None
         with private.storage(self.root):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = lock.read().strip() or "another run"
+                message = f"{self.root}: {holder} holds this folder; wait for it or name another --out."
+                raise FolderBusy(message) from None
             lock.truncate(0)
             lock.write(f"process {os.getpid()}, running since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC,")
             lock.flush()

@@ -18,11 +18,9 @@ if TYPE_CHECKING:
 class ParquetFile:
     """Writes frames of one table to a new file; a context manager.
 
-    The frames' types stand in the file's pandas metadata, so that `pandas.read_parquet` gives them back as they were,
-    and in Parquet's own types for everybody else.
+    The frames' types stand in the file's pandas metadata, so that `pandas.read_parquet` gives Arrow columns back (texts
+    as pandas' own `string`, also backed by Arrow), and in Parquet's own types for everybody else.
     """
-
-    suffix = ".parquet"
 
     def __init__(self, path: Path, empty: pd.DataFrame) -> None:
         self._schema = pa.Table.from_pandas(empty, preserve_index=False).schema

@@ -1,0 +1,118 @@
+import stat
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from files_frames import SAMPLES, TYPES, frame, samples, texts
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+from pipeline.files.parquet import ParquetFile
+
+TEXTS = st.none() | st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all examples of a property."""
+    return tmp_path_factory.mktemp("parquet")
+
+
+def write(folder: Path, *frames: pd.DataFrame, name: str = "table.parquet") -> Path:
+    """A new file with these frames in it."""
+    path = folder / name
+    path.unlink(missing_ok=True)
+    with ParquetFile(path, frames[0].iloc[:0]) as file:
+        for one in frames:
+            file.write(one)
+    return path
+
+
+def as_read(given: pd.DataFrame) -> pd.DataFrame:
+    """The same frame with texts as pandas' own kind of text column, which is also Arrow underneath."""
+    return given.astype({"string": pd.StringDtype("pyarrow")})
+
+
+def test_pandas_reads_the_declared_types(tmp_path: Path) -> None:
+    """`pandas.read_parquet` without any option gives back what was written: no float ids, no lost nulls."""
+    read = pd.read_parquet(write(tmp_path, samples()))
+    assert {name: str(dtype) for name, dtype in read.dtypes.items()} == {
+        "string": "string",
+        "int8": "int8[pyarrow]",
+        "int32": "int32[pyarrow]",
+        "int64": "int64[pyarrow]",
+        "timestamp[s]": "timestamp[s][pyarrow]",
+        "timestamp[s, UTC]": "timestamp[s, tz=UTC][pyarrow]",
+        "timestamp[ms, UTC]": "timestamp[ms, tz=UTC][pyarrow]",
+        "binary": "binary[pyarrow]",
+    }
+    assert_frame_equal(read, as_read(samples()))
+
+
+def test_other_programs_read_it(tmp_path: Path) -> None:
+    """DuckDB, which knows nothing of pandas, sees the same types and values, and no column for an index."""
+    read = duckdb.read_parquet(str(write(tmp_path, samples())))
+    assert dict(zip(read.columns, map(str, read.types), strict=True)) == {
+        "string": "VARCHAR",
+        "int8": "TINYINT",
+        "int32": "INTEGER",
+        "int64": "BIGINT",
+        "timestamp[s]": "TIMESTAMP",
+        "timestamp[s, UTC]": "TIMESTAMP WITH TIME ZONE",
+        "timestamp[ms, UTC]": "TIMESTAMP WITH TIME ZONE",
+        "binary": "BLOB",
+    }
+    assert read.to_arrow_table().to_pydict() == SAMPLES
+
+
+def test_a_table_without_rows_keeps_its_types(tmp_path: Path) -> None:
+    """Every table is written, also when there is nothing in it."""
+    assert_frame_equal(pd.read_parquet(write(tmp_path, samples().iloc[:0])), as_read(samples().iloc[:0]))
+
+
+def test_each_batch_is_a_row_group(tmp_path: Path) -> None:
+    """A table is written piece by piece, so that memory does not grow with it; empty pieces leave no trace."""
+    whole = samples()
+    path = write(tmp_path, whole.iloc[:2], whole.iloc[2:2], whole.iloc[2:])
+    assert_frame_equal(pd.read_parquet(path), as_read(whole))
+    assert pq.ParquetFile(path).num_row_groups == 2
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
+    """Nothing in the file depends on when or where it was written."""
+    once, again = (write(tmp_path, samples(), samples(), name=name) for name in ("a.parquet", "b.parquet"))
+    assert once.read_bytes() == again.read_bytes()
+
+
+def test_a_column_of_nulls_keeps_its_type(tmp_path: Path) -> None:
+    """A batch in which nobody has a website does not make it something else."""
+    nothing = frame({kind: (kind, [None, None]) for kind in TYPES})
+    assert_frame_equal(pd.read_parquet(write(tmp_path, nothing)), as_read(nothing))
+
+
+def test_only_the_owner_can_read_it(tmp_path: Path) -> None:
+    """The file holds personal data."""
+    assert stat.S_IMODE(write(tmp_path, samples()).stat().st_mode) == 0o600
+
+
+def test_a_file_is_never_overwritten(tmp_path: Path) -> None:
+    """Each file of a run is new."""
+    path = write(tmp_path, samples())
+    with pytest.raises(FileExistsError):
+        ParquetFile(path, samples())
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(TEXTS, TEXTS), max_size=5))
+def test_texts_come_back_in_pandas_and_duckdb(folder: Path, rows: list[tuple[str | None, str | None]]) -> None:
+    """Every character comes back, and a null is not an empty text."""
+    path = write(folder, texts(a=[a for a, _ in rows], b=[b for _, b in rows]))
+    read = [
+        tuple(None if cell is pd.NA else cell for cell in row)
+        for row in pd.read_parquet(path).itertuples(index=False, name=None)
+    ]
+    assert read == rows
+    assert duckdb.read_parquet(str(path)).fetchall() == rows
