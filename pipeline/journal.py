@@ -19,7 +19,7 @@ from pipeline.errors import StorageError
 from pipeline.outcomes import Address, Answer, Outcome, RowOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 COMMIT_INTERVAL_S = 0.1
@@ -100,12 +100,7 @@ class Journal:
             new = not path.exists()
             if new:
                 path.touch(mode=0o600)
-            self._db = self._connect()
-            if new:
-                self._db.executescript(_TABLES)
-            if self._pragma("application_id") != _APPLICATION_ID or self._pragma("user_version") != _VERSION:
-                self._db.close()
-                raise StorageError(f"{path}: this is no journal that this version of lead-export can read.")
+            self._db = self._connect(_make_tables if new else self._check)
             self._answers_db = self._connect()
         self._writer = ThreadPoolExecutor(1, "journal")
 
@@ -259,15 +254,27 @@ class Journal:
 
     # Plumbing.
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, prepare: Callable[[sqlite3.Connection], None] | None = None) -> sqlite3.Connection:
         # A connection is used by one thread at a time: the answers' only by the writer, the other by the caller's.
         db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None, timeout=60)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
+        try:
+            if prepare is not None:
+                prepare(db)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            db.close()
+            raise
         return db
 
-    def _pragma(self, name: str) -> int:
-        return self._count(f"PRAGMA {name}")
+    def _check(self, db: sqlite3.Connection) -> None:
+        """See that it is ours and whole, before anything is written; a second or so for each gigabyte."""
+        marks = [db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+        if marks != [_APPLICATION_ID, _VERSION]:
+            raise StorageError(f"{self.path}: this is no journal that this version of lead-export can read.")
+        problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if problem != "ok":
+            raise StorageError(f"{self.path}: the journal is damaged ({problem}).")
 
     def _count(self, query: str) -> int:
         with self._storage():
@@ -279,10 +286,11 @@ class Journal:
         db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            db.execute("COMMIT")
         except BaseException:
-            db.execute("ROLLBACK")
+            if db.in_transaction:  # on a full disk SQLite has rolled back already
+                db.execute("ROLLBACK")
             raise
-        db.execute("COMMIT")
 
     @contextmanager
     def _storage(self) -> Iterator[None]:
@@ -291,3 +299,7 @@ class Journal:
             yield
         except (sqlite3.Error, OSError) as error:
             raise StorageError(f"{self.path}: the journal cannot be read or written ({error}).") from error
+
+
+def _make_tables(db: sqlite3.Connection) -> None:
+    db.executescript(_TABLES)
