@@ -63,9 +63,11 @@ class LeadExportError(Exception):
     Attributes:
         code: short machine-readable reason, as it stands in the `code` column of `outcomes`.
         body: raw bytes of the reply that caused it, if one arrived whole.
+        sent: whether a request may have left; errors of the network before that say no.
     """
 
     code: str = "error"
+    sent: bool = True
 
     def __init__(self, message: str, *, code: str | None = None, body: bytes | None = None) -> None:
         super().__init__(message)
@@ -78,17 +80,15 @@ class TryAgain(LeadExportError):
 
 
 class Unreachable(TryAgain):
-    """No connection, or it broke before the answer was whole; `sent` tells whether the request may have left."""
+    """No connection, or it broke before the answer was whole."""
 
     code = "connection"
-    sent: bool = True
 
 
 class TimedOut(TryAgain):
-    """No whole answer within the configured time; `sent` tells whether the request may have left."""
+    """No whole answer within the configured time."""
 
     code = "timeout"
-    sent: bool = True
 
 
 class ServerTrouble(TryAgain):

@@ -10,6 +10,7 @@ import difflib
 import os
 import tomllib
 from collections import ChainMap
+from pathlib import Path  # noqa: TC003 - pydantic resolves it when the class is made
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -20,7 +21,7 @@ from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+    from urllib.parse import SplitResult
 
 ENV_PREFIX = "LEAD_EXPORT_"
 CREDENTIAL_VARIABLES = {
@@ -40,45 +41,78 @@ def _split(value: object) -> object:
     return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
 
 
+def _unset(value: object) -> object:
+    """TOML and the environment have no null; an empty text stands for it."""
+    return None if value == "" else value
+
+
+Unset = BeforeValidator(_unset)
+
+
 class Settings(BaseModel):
     """What a job may vary. Frozen, checked when it is made, and safe to print: credentials show as asterisks."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
-    app_id: SecretStr = Field(SecretStr(""), description="App id; better set as KARTRA_APP_ID in the environment")
-    api_key: SecretStr = Field(SecretStr(""), description="API key; better set as KARTRA_API_KEY in the environment")
+    app_id: SecretStr = Field(
+        default=SecretStr(""), description="App id; better set as KARTRA_APP_ID in the environment"
+    )
+    api_key: SecretStr = Field(
+        default=SecretStr(""), description="API key; better set as KARTRA_API_KEY in the environment"
+    )
     api_password: SecretStr = Field(
-        SecretStr(""), description="API password; better set as KARTRA_API_PASSWORD in the environment"
+        default=SecretStr(""), description="API password; better set as KARTRA_API_PASSWORD in the environment"
     )
-    api_url: str = Field("https://app.kartra.com/api", description="where the API is; plain http on loopback only")
+    api_url: str = Field(
+        default="https://app.kartra.com/api", description="where the API is; plain http on loopback only"
+    )
 
-    rate_per_s: float = Field(18.0, ge=0, le=10_000, description="calls started per second; 0 is no limit")
-    concurrency: int = Field(0, ge=0, le=1_000, description="calls in flight at most; 0 chooses from rate and latency")
-    connect_timeout_s: float = Field(10.0, gt=0, le=3_600, description="seconds to reach the server")
-    read_timeout_s: float = Field(30.0, gt=0, le=3_600, description="seconds between two pieces of an answer")
-    total_timeout_s: float = Field(60.0, gt=0, le=3_600, description="seconds for one call in all")
-    max_reply_bytes: int = Field(8 * 1024 * 1024, ge=1_024, description="bytes; a longer answer is refused")
-    max_attempts: int = Field(5, ge=1, le=100, description="calls for one address before it fails")
-    retry_first_delay_s: float = Field(0.5, ge=0, le=3_600, description="seconds before the second call, at most")
-    retry_max_delay_s: float = Field(30.0, ge=0, le=3_600, description="seconds between two calls, at most")
+    rate_per_s: float = Field(default=18.0, ge=0, le=10_000, description="calls started per second; 0 is no limit")
+    concurrency: int = Field(
+        default=0, ge=0, le=1_000, description="calls in flight at most; 0 chooses from rate and latency"
+    )
+    share_pace: bool = Field(default=True, description="share the rate with other processes here that use the same App")
+    state_folder: Annotated[Path | None, Unset] = Field(
+        default=None,
+        description="folder of the file through which it is shared; unset is lead-export in XDG_STATE_HOME",
+    )
+    throttle_patience_s: float = Field(
+        default=900.0, ge=0, le=86_400, description="seconds of nothing but 'too many requests' before the run stops"
+    )
+    outage_patience_s: float = Field(
+        default=900.0, ge=0, le=86_400, description="seconds without any usable answer before the run stops"
+    )
+    connect_timeout_s: float = Field(default=10.0, gt=0, le=3_600, description="seconds to reach the server")
+    read_timeout_s: float = Field(default=30.0, gt=0, le=3_600, description="seconds between two pieces of an answer")
+    total_timeout_s: float = Field(default=60.0, gt=0, le=3_600, description="seconds for one call in all")
+    max_reply_bytes: int = Field(default=8 * 1024 * 1024, ge=1_024, description="bytes; a longer answer is refused")
+    max_attempts: int = Field(default=5, ge=1, le=100, description="calls for one address before it fails")
+    retry_first_delay_s: float = Field(
+        default=0.5, ge=0, le=3_600, description="seconds before the second call, at most"
+    )
+    retry_max_delay_s: float = Field(default=30.0, ge=0, le=3_600, description="seconds between two calls, at most")
 
-    email_column: str | None = Field(None, description="name or number of the column with addresses; detected if unset")
+    email_column: Annotated[str | None, Unset] = Field(
+        default=None, description="name or number of the column with addresses; detected if unset"
+    )
     formats: Annotated[tuple[Format, ...], BeforeValidator(_split)] = Field(
-        ("parquet",), min_length=1, description="file formats of the tables: parquet, csv or both"
+        default=("parquet",), min_length=1, description="file formats of the tables: parquet, csv or both"
     )
-    timezone: str | None = Field(
-        None, description="zone of the API's dates, such as EST or America/New_York; unset leaves them as given"
+    timezone: Annotated[str | None, Unset] = Field(
+        default=None, description="zone of the API's dates, such as EST or America/New_York; unset leaves them as given"
     )
-    keep_replies: bool = Field(True, description="publish the raw replies, so that tables can be made again")
-    csv_bom: bool = Field(False, description="begin CSV files with a byte order mark, for Excel")
-    formula_guard: bool = Field(True, description="put ' before CSV cells that a spreadsheet would run as a formula")
-    batch_leads: int = Field(2_000, ge=1, le=100_000, description="leads flattened and written at a time")
+    keep_replies: bool = Field(default=True, description="publish the raw replies, so that tables can be made again")
+    csv_bom: bool = Field(default=False, description="begin CSV files with a byte order mark, for Excel")
+    formula_guard: bool = Field(
+        default=True, description="put ' before CSV cells that a spreadsheet would run as a formula"
+    )
+    batch_leads: int = Field(default=2_000, ge=1, le=100_000, description="leads flattened and written at a time")
 
     @field_validator("api_url")
     @classmethod
     def _secure(cls, url: str) -> str:
         parts = urlsplit(url)
-        if parts.username or parts.password or parts.query or parts.fragment:
+        if parts.username or parts.password or parts.query or parts.fragment or not _has_usable_port(parts):
             raise ValueError("must hold nothing but scheme, host, port and path")
         if parts.scheme == "https" and parts.hostname:
             return url
@@ -144,15 +178,23 @@ class Settings(BaseModel):
         return self.model_dump(mode="json", exclude=set(CREDENTIAL_VARIABLES))
 
 
+def _has_usable_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
+
+
 def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
     layer: dict[str, object] = {
         key: environ[variable] for key, variable in CREDENTIAL_VARIABLES.items() if variable in environ
     }
     names = {ENV_PREFIX + key.upper(): key for key in Settings.model_fields if key not in CREDENTIAL_VARIABLES}
+    known = names | {variable: key for key, variable in CREDENTIAL_VARIABLES.items()}
     for variable in environ:
         if variable.startswith(ENV_PREFIX):
             if variable not in names:
-                raise UsageError(f"Environment: unknown variable {variable}.{_nearest(variable, names, ENV_PREFIX)}")
+                raise UsageError(f"Environment: unknown variable {variable}.{_nearest(variable, known, ENV_PREFIX)}")
             layer[names[variable]] = environ[variable]
     return layer
 

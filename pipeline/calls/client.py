@@ -83,7 +83,7 @@ class LeadClient:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._pace = Pace(settings.rate_per_s)
+        self.pace = Pace.of(settings)
         self._retry = RetryPolicy.of(settings)
         self._prefix = kartra.request_prefix(settings)
         self._session: aiohttp.ClientSession | None = None
@@ -113,6 +113,7 @@ class LeadClient:
 
     async def __aexit__(self, *_: object) -> None:
         """Close every connection."""
+        self.pace.close()
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -125,11 +126,11 @@ class LeadClient:
         """
         attempt = 1
         while True:
-            await self._pace.acquire()
             try:
-                return dataclasses.replace(await self.ask(email), attempts=attempt)
-            except Throttled as error:
-                self._pace.throttled(error.retry_after_s)
+                with await self.pace.acquire():
+                    return dataclasses.replace(await self.ask(email), attempts=attempt)
+            except Throttled:
+                self.pace.check_patience(self._settings.throttle_patience_s)
             except TryAgain as error:
                 delay_s = self._retry.delay_s(attempt, error, random.random)
                 if delay_s is None:
@@ -180,7 +181,6 @@ def translate(error: Exception) -> LeadExportError:
     for line in TRANSPORT:
         if isinstance(error, line.raised):
             ours = line.becomes(line.message, code=line.code)
-            if isinstance(ours, Unreachable | TimedOut):
-                ours.sent = line.sent
+            ours.sent = line.sent
             return ours
     return InternalError(f"an unexpected error of the network ({type(error).__name__})")

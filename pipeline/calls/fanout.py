@@ -1,9 +1,9 @@
 """All the calls of a run: addresses in, one answer for each out, as many at a time as pace and concurrency allow.
 
-One dispatcher takes a slot and a permit and starts a call; an address that must wait before it is asked again waits
-in a heap and holds neither. The first call goes alone: until one has been answered there is never more than one in
-flight, so that wrong credentials cost one call. An error that stops the run starts no further call, and those in
-flight may still finish, because their answers count.
+One dispatcher takes a permit and starts a call; an address that must wait before it is asked again waits in a heap and
+holds neither permit nor connection. The first call goes alone: only when one has been answered do others join it, so
+that wrong credentials cost one call. While the API is down single probes go out, and no address loses an attempt. An
+error that stops the run starts no further call, and those in flight may still finish, because their answers count.
 """
 
 from __future__ import annotations
@@ -13,69 +13,44 @@ import contextlib
 import dataclasses
 import heapq
 import itertools
+import logging
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from pipeline.calls.outage import FIRST_PAUSE_S, LONGEST_PAUSE_S, UNKNOWN_IN_A_ROW, Health, probe_address
 from pipeline.calls.retry import RetryPolicy
-from pipeline.errors import GiveUp, LeadExportError, Throttled, TryAgain
+from pipeline.errors import ApiUnavailable, GiveUp, LeadExportError, Throttled, TryAgain, UnknownApiError
 from pipeline.outcomes import Address, Answer, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
-    from pipeline.calls.pace import Pace
+    from pipeline.calls.counts import CallCounts
+    from pipeline.calls.pace import Pace, Permit
     from pipeline.settings import Settings
 
+logger = logging.getLogger(__name__)
+
 MAX_CONCURRENCY = 64
-"""Calls in flight where the settings leave it open: at a second's latency three times what the API allows."""
+"""Calls in flight where the settings leave it open. Starts are paced, so that calls in flight are rate times latency
+by themselves; this is the ceiling, and three times what the API's limit needs at a second's latency."""
 MAX_WAITING = 1_000
 """Addresses that wait to be asked again; beyond that no fresh ones are taken on."""
+THROTTLED_DELAY_S = 1.0
+"""How long a throttled address lets others go first once the gate is open."""
 DRAIN_S = 10.0
 """How long calls in flight may still take once the run is to stop."""
 
 
-@dataclass(slots=True)
-class CallCounts:
-    """What was sent and what became of it.
+@dataclass(slots=True, eq=False)
+class _Turn:
+    """An address on its way: which attempt comes next, and since when it has been failing (the loop's clock)."""
 
-    Attributes:
-        sent: requests that left.
-        answered: addresses that were found, not found or deleted.
-        retried: calls made for an address again, after a transient failure.
-        throttled: calls that were over the API's limit.
-        first_at: when the first call started, on the loop's clock in seconds.
-        last_at: when the last one did.
-    """
-
-    sent: int = 0
-    answered: int = 0
-    retried: int = 0
-    throttled: int = 0
-    first_at: float | None = None
-    last_at: float = 0.0
-
-    def start(self) -> None:
-        """Count a call that starts now."""
-        self.sent += 1
-        self.last_at = asyncio.get_running_loop().time()
-        if self.first_at is None:
-            self.first_at = self.last_at
-
-    @property
-    def per_second(self) -> float:
-        """Calls started per second, from the first to the last."""
-        span_s = self.last_at - (self.first_at or 0.0)
-        return (self.sent - 1) / span_s if self.sent > 1 and span_s > 0 else 0.0
-
-
-class _Turn(NamedTuple):
-    """An address's next call: when it is due on the loop's clock, and which attempt it is."""
-
-    due: float
-    order: int
-    attempt: int
     address: Address
+    attempt: int = 1
+    failing_since: float | None = None
+    throttled_since: float | None = None
 
 
 class FanOut:
@@ -83,9 +58,9 @@ class FanOut:
 
     Args:
         ask: makes one call.
-        report: takes each answer; the next call for its slot waits until it returns.
+        report: takes each answer; a call's slot is not free before it returns.
         pace: gives out permits.
-        settings: concurrency and retries.
+        settings: concurrency, retries and patience.
         counts: is brought up to date as the calls go.
         random: gives numbers from 0 to 1, for jitter.
     """
@@ -100,111 +75,263 @@ class FanOut:
         counts: CallCounts,
         random: Callable[[], float] = random.random,
     ) -> None:
-        self._counts = counts
         self._ask = ask
         self._report = report
         self._pace = pace
+        self._counts = counts
+        self._settings = settings
         self._retry = RetryPolicy.of(settings)
         self._random = random
-        self._concurrency = settings.concurrency or MAX_CONCURRENCY
-        self._waiting: list[_Turn] = []
+        self._health = Health()
+        self._most = settings.concurrency or MAX_CONCURRENCY
+        self._room = 1
+        self._ramping = False
         self._order = itertools.count()
+        self._waiting: list[tuple[float, int, _Turn]] = []
+        self._failing: dict[_Turn, int] = {}
+        self._doubtful: list[tuple[_Turn, Answer]] = []
+        self._reporting = 0
         self._in_flight: set[asyncio.Task[None]] = set()
-        self._settled = False
-        self._stop: BaseException | None = None
         self._changed = asyncio.Event()
+        self._dispatcher: asyncio.Task[None] | None = None
+        self._stop: BaseException | None = None
 
     async def run(self, addresses: Iterable[Address]) -> None:
         """Ask for every address; return when each has been reported.
 
         Raises:
-            StopRun: the API refuses us or an answer could not be kept; the answers that still came are reported.
+            StopRun: the API refuses us or is gone, or an answer could not be kept; what was answered is reported.
         """
-        fresh = iter(addresses)
+        self._dispatcher = asyncio.create_task(self._dispatch(iter(addresses)))
         try:
-            while (turn := await self._next_turn(fresh)) is not None:
-                await self._pace.acquire()
-                if self._stop is not None:
-                    break
-                self._start(turn)
+            await asyncio.wait({self._dispatcher})
+            if self._stop is None and not self._dispatcher.cancelled():
+                self._stop = self._dispatcher.exception()
             await self._drain()
         finally:
-            for task in self._in_flight:
+            tasks = {self._dispatcher, *self._in_flight}
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*self._in_flight, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._counts.finish()
         if self._stop is not None:
             raise self._stop
 
-    async def _next_turn(self, fresh: Iterator[Address]) -> _Turn | None:
-        """The next address to call, when there is room for a call; None when there is nothing left to do."""
-        loop = asyncio.get_running_loop()
-        while self._stop is None:
-            due = self._waiting[0].due if self._waiting else None
-            if len(self._in_flight) < (self._concurrency if self._settled else 1):
-                if due is not None and due <= loop.time():
-                    return heapq.heappop(self._waiting)
-                if len(self._waiting) < MAX_WAITING and (address := next(fresh, None)) is not None:
-                    return _Turn(0.0, next(self._order), 1, address)
-                if not self._waiting and not self._in_flight:
-                    return None
+    # Starting calls.
+
+    async def _dispatch(self, fresh: Iterator[Address]) -> None:
+        while True:
+            turn = await self._next_turn(fresh)
+            if turn is not None:
+                self._start(turn, await self._permit())
+            elif self._in_doubt():
+                await self._see_what_it_is()
             else:
-                due = None
-            await self._wait_for_change(due)
+                return
+
+    async def _next_turn(self, fresh: Iterator[Address]) -> _Turn | None:
+        """The next address to call, once there is room for a call; None if none is left or there is doubt."""
+        while not self._in_doubt():
+            due = self._waiting[0][0] if self._waiting else None
+            if len(self._in_flight) >= self._room:
+                await self._wait("room")
+            elif due is not None and due <= _now():
+                return heapq.heappop(self._waiting)[2]
+            elif len(self._waiting) < MAX_WAITING and (address := next(fresh, None)) is not None:
+                return _Turn(address)
+            elif self._in_flight or due is not None:
+                await self._wait("network" if self._in_flight else "backoff", until=due)
+            else:
+                return None
         return None
 
-    async def _wait_for_change(self, until: float | None) -> None:
-        """Wait until a call ends, or until the time `until` on the loop's clock."""
+    def _in_doubt(self) -> bool:
+        """Whether calls fail in a way that only a probe can explain."""
+        return bool(self._doubtful) or self._health.is_suspect()
+
+    async def _permit(self) -> Permit:
+        held_back_s = self._pace.held_back_s
+        with self._counts.spent_on("limiter"):
+            permit = await self._pace.acquire()
+        held_back_s = self._pace.held_back_s - held_back_s
+        self._counts.time.limiter -= held_back_s
+        self._counts.time.throttled += held_back_s
+        return permit
+
+    async def _wait(self, what: str, *, until: float | None = None) -> None:
+        """Wait until a call ends, or until the time `until`; `what` for is noted."""
         self._changed.clear()
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError), self._counts.spent_on("journal" if self._reporting else what):
             async with asyncio.timeout_at(until):
                 await self._changed.wait()
 
-    def _start(self, turn: _Turn) -> None:
-        task = asyncio.create_task(self._call(turn))
+    def _start(self, turn: _Turn, permit: Permit) -> None:
+        task = asyncio.create_task(self._call(turn, permit))
         self._in_flight.add(task)
         task.add_done_callback(self._end)
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
         self._changed.set()
-        if not task.cancelled() and self._stop is None:
-            self._stop = task.exception()
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self._stop is None:
+            self._stop = error
+            if self._dispatcher is not None:
+                self._dispatcher.cancel()
 
-    async def _call(self, turn: _Turn) -> None:
+    async def _drain(self) -> None:
+        """Let the calls in flight end, for a limited time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                while self._in_flight:
+                    await self._wait("network")
+
+    # One call, and what follows from it.
+
+    async def _call(self, turn: _Turn, permit: Permit) -> None:
         self._counts.start()
         self._counts.retried += turn.attempt > 1
         try:
-            answer = await self._ask(turn.address.email)
-        except Throttled as error:
-            self._counts.throttled += 1
-            self._pace.throttled(error.retry_after_s)
-            self._wait(turn, 0.0, turn.attempt)
-            return
-        except TryAgain as error:
-            self._counts.sent -= not getattr(error, "sent", True)
-            delay_s = self._retry.delay_s(turn.attempt, error, self._random)
-            if delay_s is not None:
-                self._wait(turn, delay_s, turn.attempt + 1)
-                return
-            answer = _failure(turn.address, error)
-        except GiveUp as error:
-            answer = _failure(turn.address, error)
+            with permit:
+                answer = await self._ask(turn.address.email)
+        except LeadExportError as error:
+            self._counts.sent -= not error.sent
+            await self._without_answer(turn, error)
         else:
             self._counts.answered += 1
-        self._settled = True
-        await self._report(turn.address, dataclasses.replace(answer, attempts=turn.attempt))
+            self._api_is_there()
+            await self._settle(turn, answer)
 
-    def _wait(self, turn: _Turn, delay_s: float, attempt: int) -> None:
-        due = asyncio.get_running_loop().time() + delay_s
-        heapq.heappush(self._waiting, _Turn(due, next(self._order), attempt, turn.address))
+    async def _without_answer(self, turn: _Turn, error: LeadExportError) -> None:
+        match error:
+            case Throttled():
+                self._throttled(turn, error)
+            case TryAgain():
+                await self._failed(turn, error)
+            case GiveUp():
+                await self._gave_up(turn, error)
+            case _:
+                raise error
 
-    async def _drain(self) -> None:
-        """Let the calls in flight end; once the run is to stop, for a limited time."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_S if self._stop else None):
-                while self._in_flight:
-                    await self._wait_for_change(None)
+    async def _settle(self, turn: _Turn, answer: Answer) -> None:
+        self._reporting += 1
+        try:
+            await self._report(turn.address, dataclasses.replace(answer, attempts=turn.attempt))
+        finally:
+            self._reporting -= 1
+
+    async def _gave_up(self, turn: _Turn, error: GiveUp) -> None:
+        """The address fails; but many unknown errors in a row are more than rows that fail."""
+        too_many = False
+        if isinstance(error, UnknownApiError):
+            too_many = self._health.unknown()
+            self._open_up()
+        else:
+            self._api_is_there()
+        await self._settle(turn, _failure(turn, error))
+        if too_many:
+            raise ApiUnavailable(
+                f"{UNKNOWN_IN_A_ROW} errors in a row that no documentation names; the last was {error.code!r}."
+            ) from error
+
+    async def _failed(self, turn: _Turn, error: TryAgain) -> None:
+        """Ask again later, or give the address up; unless nothing has worked since it began to fail."""
+        now = _now()
+        self._health.failed(now)
+        self._failing.setdefault(turn, turn.attempt)
+        turn.failing_since = now if turn.failing_since is None else turn.failing_since
+        delay_s = self._retry.delay_s(turn.attempt, error, self._random)
+        if delay_s is not None:
+            turn.attempt += 1
+            self._wait_for_turn(turn, delay_s)
+        elif self._health.last_answer_at < turn.failing_since:
+            self._doubtful.append((turn, _failure(turn, error)))
+        else:
+            self._failing.pop(turn)
+            await self._settle(turn, _failure(turn, error))
+
+    def _throttled(self, turn: _Turn, error: Throttled) -> None:
+        """Ask again when the gate is open, which uses up no attempt; for as long as patience lasts."""
+        self._counts.throttled += 1
+        turn.throttled_since = _now() if turn.throttled_since is None else turn.throttled_since
+        if _now() - turn.throttled_since > self._settings.throttle_patience_s:
+            self._doubtful.append((turn, _failure(turn, error)))
+        else:
+            # Others go first through the gate: should the API only ever refuse this address, they are not held up.
+            self._wait_for_turn(turn, self._pace.closed_for_s() + THROTTLED_DELAY_S)
+
+    def _wait_for_turn(self, turn: _Turn, delay_s: float) -> None:
+        heapq.heappush(self._waiting, (_now() + delay_s, next(self._order), turn))
+
+    def _api_is_there(self) -> None:
+        self._health.answered(_now())
+        self._failing.clear()
+        self._open_up()
+
+    def _open_up(self) -> None:
+        """Make room: at once after the first answer, call by call after an outage."""
+        self._room = self._room + 1 if self._ramping and self._room < self._most else self._most
+
+    # When nothing works.
+
+    async def _see_what_it_is(self) -> None:
+        """Probe until the API is there; then the addresses that were given up meanwhile really fail, or go on."""
+        pause_s = FIRST_PAUSE_S
+        since = self._health.failing_since or _now()
+        while (error := await self._probe()) is not None and self._health.failing_since is not None:
+            if pause_s == FIRST_PAUSE_S:
+                logger.warning("The API gives no usable answer (%s); waiting for it.", error)
+            self._forgive()
+            left_s = since + self._settings.outage_patience_s - _now()
+            if left_s <= 0:
+                raise ApiUnavailable(
+                    f"The API has given no usable answer for {self._settings.outage_patience_s:g} seconds ({error})."
+                ) from error
+            with self._counts.spent_on("backoff"):
+                await asyncio.sleep(min(pause_s, left_s))
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+        if pause_s > FIRST_PAUSE_S:
+            logger.warning("The API answers again.")
+        self._health.cleared()
+        self._failing.clear()
+        doubtful, self._doubtful = self._doubtful, []
+        for turn, answer in doubtful:
+            await self._settle(turn, answer)
+
+    async def _probe(self) -> TryAgain | None:
+        """Ask for nobody; None if the API answers, whatever it says.
+
+        Raises:
+            StopRun: it refuses us, or has refused every call as one too many for longer than patience lasts.
+        """
+        permit = await self._permit()
+        self._counts.start()
+        self._counts.probes += 1
+        try:
+            with permit:
+                await self._ask(probe_address(self._counts.probes))
+        except Throttled:
+            self._counts.throttled += 1
+            self._pace.check_patience(self._settings.throttle_patience_s)
+        except TryAgain as error:
+            return error
+        except GiveUp:
+            pass
+        return None
+
+    def _forgive(self) -> None:
+        """It is an outage: give back the attempts it has cost, and open up slowly after it."""
+        self._room, self._ramping = 1, True
+        for turn, attempt in self._failing.items():
+            turn.attempt = attempt
+        for turn, _ in self._doubtful:
+            self._wait_for_turn(turn, 0.0)
+        self._doubtful.clear()
 
 
-def _failure(address: Address, error: LeadExportError) -> Answer:
-    return Answer(address.email, Outcome.FAILED, code=error.code, message=str(error), body=error.body)
+def _failure(turn: _Turn, error: LeadExportError) -> Answer:
+    return Answer(turn.address.email, Outcome.FAILED, code=error.code, message=str(error), body=error.body)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

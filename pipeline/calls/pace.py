@@ -1,41 +1,146 @@
-"""When a call may start: evenly spaced starts, and one gate that a 429 closes for everybody.
-
-Starts are spaced, because a bucket of N a second lets up to 2N-1 calls out in its first second while the API counts
-calls in any second. The bucket used here holds a single call and a little more: the little lets a start that came late
-by a timer's grain be made up for by the next, and is too small to ever let an extra call into a second.
-"""
+"""When a call may start: the spacing, the gate, and the queue shared with other processes, in one permit."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
-from aiolimiter import AsyncLimiter
+from pipeline.calls.gate import Gate
+from pipeline.calls.shared import SharedPace, state_folder
+from pipeline.calls.spacing import YieldingRate, even_limiter
+from pipeline.errors import ApiUnavailable, Throttled
 
-SLACK = 0.1
-"""How much of an interval a late start may be made up for."""
-MIN_PAUSE_S = 1.0
-"""The API's own advice after "too many requests": wait a second."""
-MAX_PAUSE_S = 60.0
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from pipeline.settings import Settings
+
+
+class Permit:
+    """Leave to start one call, now. A context manager around the call: it tells the pace what became of it."""
+
+    def __init__(self, pace: Pace, started_at: float) -> None:
+        self._pace = pace
+        self.started_at = started_at
+
+    def __enter__(self) -> None:
+        """Start."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Report whether the API let the call through."""
+        if isinstance(error, Throttled):
+            self._pace.throttled(self, error.retry_after_s)
+        else:
+            self._pace.let_through(self)
 
 
 class Pace:
-    """Gives out permits to start a call, `rate_per_s` a second, evenly; 0 is no limit."""
+    """Gives out permits one by one, evenly spaced, at most `rate_per_s` in any second; 0 is no limit.
 
-    def __init__(self, rate_per_s: float) -> None:
-        self._limiter = AsyncLimiter(1 + SLACK, (1 + SLACK) / rate_per_s) if rate_per_s else None
-        self._closed_until = 0.0
+    Args:
+        rate_per_s: calls started per second.
+        shared: the queue of all processes that use the same App; None keeps to this process.
 
-    async def acquire(self) -> None:
+    Attributes:
+        held_back_s: seconds that calls waited because of 429s: for the gate, and for a lowered pace.
+        throttled_since: when the API last began to refuse every call for being too many, on the loop's clock; None
+            while it lets calls through.
+    """
+
+    def __init__(self, rate_per_s: float, shared: SharedPace | None = None) -> None:
+        self._limiter = even_limiter(rate_per_s) if rate_per_s else None
+        self._rate = YieldingRate(rate_per_s)
+        self._gate = Gate()
+        self._shared = shared
+        self._turnstile = asyncio.Lock()
+        self._last_start = float("-inf")
+        self._closing: asyncio.Task[None] | None = None
+        self.held_back_s = 0.0
+        self.throttled_since: float | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Pace:
+        """The pace that `settings` describe."""
+        shared = None
+        if settings.rate_per_s and settings.share_pace:
+            folder = settings.state_folder or state_folder()
+            shared = SharedPace(settings.app_id.get_secret_value(), settings.rate_per_s, folder=folder)
+        return cls(settings.rate_per_s, shared)
+
+    async def acquire(self) -> Permit:
         """Return when a call may start."""
-        while True:
-            if self._limiter is not None:
-                await self._limiter.acquire()
-            wait_s = self._closed_until - asyncio.get_running_loop().time()
-            if wait_s <= 0:
-                return
-            await asyncio.sleep(wait_s)
+        async with self._turnstile:
+            while True:
+                if self._limiter is not None:
+                    await self._limiter.acquire()
+                await self._held_back()
+                try:
+                    await self._queued()
+                except BaseException:
+                    self._gate.step_back()
+                    raise
+                if not self._gate.is_closed:
+                    return self._permit()
 
-    def throttled(self, retry_after_s: float | None) -> None:
-        """Close the gate for everybody: for as long as the server asked, at least a second, at most a minute."""
-        pause_s = min(max(retry_after_s or 0.0, MIN_PAUSE_S), MAX_PAUSE_S)
-        self._closed_until = max(self._closed_until, asyncio.get_running_loop().time() + pause_s)
+    def throttled(self, permit: Permit, retry_after_s: float | None) -> None:
+        """Close the gate and lower the pace, once for all calls that were on their way together."""
+        news = self._gate.close(permit.started_at, retry_after_s)
+        now = asyncio.get_running_loop().time()
+        if self.throttled_since is None:
+            self.throttled_since = now
+        if news:
+            self._rate.throttled(now)
+        if self._shared is not None:
+            self._closing = asyncio.create_task(self._shared.close_gate(self._gate.closed_until - now))
+
+    def let_through(self, permit: Permit) -> None:
+        """Take note that the API did not mind the call."""
+        self._gate.open(permit.started_at)
+        self.throttled_since = None
+
+    def closed_for_s(self) -> float:
+        """Seconds until the gate opens; 0 if it is open."""
+        return max(0.0, self._gate.closed_until - asyncio.get_running_loop().time())
+
+    def check_patience(self, patience_s: float) -> None:
+        """See that the API has not refused every call for longer than `patience_s`.
+
+        Raises:
+            ApiUnavailable: it has.
+        """
+        if self.throttled_since is None or asyncio.get_running_loop().time() - self.throttled_since <= patience_s:
+            return
+        raise ApiUnavailable(
+            f"The API has refused every call as one too many for {patience_s:g} seconds; who else uses the App?"
+        )
+
+    def close(self) -> None:
+        """Let go of the file shared with other processes."""
+        if self._shared is not None:
+            self._shared.close()
+
+    async def _held_back(self) -> None:
+        """Wait for what follows from 429s: the longer interval of a lowered pace, and the gate."""
+        loop = asyncio.get_running_loop()
+        before = loop.time()
+        rate = self._rate.lowered_to(before)
+        if rate is not None:
+            await asyncio.sleep(max(0.0, self._last_start + 1 / rate - before))
+        await self._gate.passed()
+        self.held_back_s += loop.time() - before
+
+    async def _queued(self) -> None:
+        """Wait for this process's turn among those that use the same App, and for their gate."""
+        if self._shared is None:
+            return
+        while True:
+            start, wait_s = await self._shared.take()
+            await asyncio.sleep(wait_s)
+            if await self._shared.begin(start):
+                return
+
+    def _permit(self) -> Permit:
+        self._last_start = asyncio.get_running_loop().time()
+        return Permit(self, self._last_start)

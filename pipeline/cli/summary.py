@@ -38,14 +38,26 @@ def lines(manifest: Mapping[str, Any], out: Path) -> list[str]:
         *(f"  {rows[name]:>9,} {name.replace('_', ' ')}" for name in [*Outcome, "pending"] if rows.get(name)),
         f"  {', '.join([sent + pace, *details])}",
     ]
+    if speed := _speed(manifest["speed"]):
+        text.append(f"  {speed}")
     if drift := _drift(manifest.get("drift", {})):
         text.append(f"  {drift}")
+    if status == "stopped":
+        text.append("  What was answered is kept; the same command goes on from there.")
     if "tables" in manifest:
         place = out / f"run={manifest['run_id']}"
         text.append(f"  tables in {place}")
         if rows["failed"]:
             text.append(f"  failed rows in {place / 'failures.csv'}, which is a list to run again")
     return text
+
+
+def _speed(speed: Mapping[str, Any]) -> str:
+    """What held it down, and what the time went into."""
+    if speed["bound_by"] is None:
+        return ""
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in speed["time_shares"].items() if share >= 0.01)
+    return f"{speed['bound_by']}: {shares}" if shares else str(speed["bound_by"])
 
 
 def _drift(drift: Mapping[str, Mapping[str, int]]) -> str:

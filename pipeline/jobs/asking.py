@@ -6,10 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from pipeline.calls.client import LeadClient
-from pipeline.calls.fanout import CallCounts, FanOut
-from pipeline.calls.pace import Pace
+from pipeline.calls.fanout import FanOut
 
 if TYPE_CHECKING:
+    from pipeline.calls.counts import CallCounts
     from pipeline.jobs.observer import Observer
     from pipeline.journal import Journal
     from pipeline.outcomes import Address, Answer
@@ -33,7 +33,7 @@ async def _ask_all(settings: Settings, journal: Journal, observer: Observer, cou
         observer.answered(address, answer)
 
     async with LeadClient(settings) as client:
-        fanout = FanOut(client.ask, report, pace=Pace(settings.rate_per_s), settings=settings, counts=counts)
+        fanout = FanOut(client.ask, report, pace=client.pace, settings=settings, counts=counts)
         try:
             await fanout.run(journal.pending())
         finally:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline import __version__
-from pipeline.calls.fanout import CallCounts
+from pipeline.calls.counts import CallCounts
 from pipeline.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -74,11 +74,13 @@ class Report:
                 "answered": self.calls.answered,
                 "retried": self.calls.retried,
                 "throttled": self.calls.throttled,
+                "probes": self.calls.probes,
                 "resumed": self._resumed,
             },
             "rate": {
                 "limit_per_s": self._settings.rate_per_s,
                 "achieved_per_s": round(self.calls.per_second, 2),
             },
+            "speed": {"bound_by": self.calls.bound_by(), "time_shares": self.calls.shares()},
             "settings": self._settings.public(),
         }

@@ -238,6 +238,7 @@ def test_nobody_is_asked_twice_without_need(job: Job) -> None:
         "answered": CLASSES["found"] + CLASSES["not_found"] + CLASSES["deleted"],
         "retried": sum(expected.values()) - len(expected),
         "throttled": 0,
+        "probes": 0,
         "resumed": 0,
     }
 

@@ -89,7 +89,14 @@ def test_revoked_run_goes_on_with_good_credentials(sandbox: RunningSandbox, peop
     resumed = run(people, sandbox, tmp_path / "export", "--json")
     assert (resumed.code, resumed.json["run_id"]) == (0, stopped.json["run_id"])
     assert resumed.json["rows"]["found"] == len(PEOPLE)
-    assert resumed.json["calls"] == {"sent": 20, "answered": 20, "retried": 0, "throttled": 0, "resumed": 20}
+    assert resumed.json["calls"] == {
+        "sent": 20,
+        "answered": 20,
+        "retried": 0,
+        "throttled": 0,
+        "probes": 0,
+        "resumed": 20,
+    }
     assert sandbox.stats()["answered_twice_or_more"] == 0
     assert "20 kept from before" in resumed.err
 

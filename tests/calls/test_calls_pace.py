@@ -1,0 +1,258 @@
+"""When calls may start: spacing, gate and lowered pace, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from virtual_time import now, run
+
+from pipeline.calls.gate import Gate
+from pipeline.calls.pace import Pace
+from pipeline.calls.spacing import DROP, FIRST_DROP, HOLD_S, RECOVERY_S, YieldingRate, interval_s
+from pipeline.errors import ApiUnavailable, Throttled, TimedOut
+
+if TYPE_CHECKING:
+    from pipeline.calls.pace import Permit
+
+
+async def starts(pace: Pace, count: int) -> list[float]:
+    """The times at which `count` calls start that are let through at once."""
+    times = []
+    for _ in range(count):
+        with await pace.acquire():
+            times.append(now())
+    return times
+
+
+def most_in_a_second(times: list[float]) -> int:
+    """The largest number of times that lie within any second."""
+    return max(sum(first <= time < first + 1 for time in times) for first in times)
+
+
+@pytest.mark.parametrize("rate", [0.5, 1, 5, 18, 20, 100])
+def test_starts_are_even_and_never_more_than_the_rate_in_any_second(rate: float) -> None:
+    """No second holds more starts than the rate, the first one included, and none is given away but the guard."""
+    times = run(starts(Pace(rate), 50))
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert most_in_a_second(times) <= max(1, rate)
+    assert times[0] == pytest.approx(1_000)
+    assert sum(gaps[1:]) / len(gaps[1:]) == pytest.approx(interval_s(rate), rel=1e-3)
+
+
+def test_a_rate_of_zero_is_no_limit() -> None:
+    """With a rate of 0 every call starts at once."""
+    assert run(starts(Pace(0), 50)) == pytest.approx([1_000] * 50)
+
+
+def test_a_late_start_is_made_up_for_but_never_by_a_burst() -> None:
+    """After a pause of ten seconds the calls are as far apart as before."""
+
+    async def paused() -> list[float]:
+        pace = Pace(20)
+        await starts(pace, 5)
+        await asyncio.sleep(10)
+        return await starts(pace, 40)
+
+    assert most_in_a_second(run(paused())) <= 20
+
+
+async def refused(pace: Pace, retry_after_s: float | None = None) -> None:
+    """Make a call that is over the limit."""
+    error = Throttled("too many requests")
+    error.retry_after_s = retry_after_s
+    with pytest.raises(Throttled), await pace.acquire():
+        raise error
+
+
+@pytest.mark.parametrize(("retry_after_s", "pause_s"), [(None, 1.0), (0.0, 1.0), (7.0, 7.0), (3_600.0, 60.0)], ids=str)
+def test_a_429_closes_the_gate_for_everybody(retry_after_s: float | None, pause_s: float) -> None:
+    """After a 429 nobody starts for a second, or for as long as the server asks, but not for more than a minute."""
+
+    async def first_start() -> float:
+        pace = Pace(0)
+        await refused(pace, retry_after_s)
+        before = now()
+        return (await starts(pace, 1))[0] - before
+
+    assert run(first_start()) == pytest.approx(pause_s, rel=1e-3)
+
+
+def test_consecutive_429s_double_the_pause_up_to_a_minute() -> None:
+    """One, two, four seconds and so on, until a call is let through; then a second again."""
+
+    async def main() -> list[float]:
+        pace, times = Pace(0), []
+        for _ in range(8):
+            await refused(pace)
+            times.append(pace.closed_for_s())
+        await starts(pace, 1)
+        await refused(pace)
+        return [*times, pace.closed_for_s()]
+
+    assert run(main()) == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60, 1])
+
+
+def test_429s_to_calls_that_were_on_their_way_together_count_once() -> None:
+    """Five calls in flight that are all refused close the gate for one second, not for sixteen."""
+
+    async def main() -> float:
+        pace = Pace(0)
+        permits = [await pace.acquire() for _ in range(5)]
+        await asyncio.sleep(0.1)
+        for permit in permits:
+            pace.throttled(permit, None)
+        return pace.closed_for_s()
+
+    assert run(main()) == pytest.approx(1)
+
+
+def test_the_gate_reopens_with_one_call() -> None:
+    """After the pause one call goes alone; the others follow when it has been let through."""
+
+    async def main() -> list[float]:
+        pace, times = Pace(0), []
+        await refused(pace)
+
+        async def call() -> None:
+            with await pace.acquire():
+                times.append(now())
+                await asyncio.sleep(0.5)
+
+        await asyncio.gather(*(call() for _ in range(3)))
+        return [time - times[0] for time in times]
+
+    first, *others = run(main())
+    assert first == 0
+    assert min(others) >= 0.5
+
+
+def test_a_call_that_fails_otherwise_opens_the_gate() -> None:
+    """A timeout says nothing about the limit, so the calls behind it go on."""
+
+    async def main() -> int:
+        pace = Pace(0)
+        await refused(pace)
+        with pytest.raises(TimedOut), await pace.acquire():
+            raise TimedOut("no answer")
+        return len(await starts(pace, 2))
+
+    assert run(main()) == 2
+
+
+def test_sleepers_look_again_when_they_wake() -> None:
+    """A pause that is made longer holds for those who were waiting already."""
+
+    async def main() -> float:
+        gate = Gate()
+        gate.close(now(), None)
+        before = now()
+
+        async def longer() -> None:
+            await asyncio.sleep(0.5)
+            gate.close(before, 5.0)
+
+        await asyncio.gather(gate.passed(), longer())
+        return now() - before
+
+    assert run(main()) == pytest.approx(5.5)
+
+
+def test_patience_with_429s_ends() -> None:
+    """When every call has been refused for longer than patience lasts, the run stops."""
+
+    async def main() -> None:
+        pace = Pace(0)
+        await refused(pace)
+        pace.check_patience(30)
+        for _ in range(6):
+            await refused(pace)
+        pace.check_patience(30)
+
+    with pytest.raises(ApiUnavailable, match="30 seconds"):
+        run(main())
+
+
+def test_patience_starts_anew_when_a_call_is_let_through() -> None:
+    """One call that is let through resets the clock of patience."""
+
+    async def main() -> Permit:
+        pace = Pace(0)
+        for _ in range(6):
+            await refused(pace)
+        await starts(pace, 1)
+        await refused(pace)
+        pace.check_patience(30)
+        return await pace.acquire()
+
+    assert run(main()).started_at > 1_000
+
+
+def test_a_cancelled_waiter_does_not_block_the_others() -> None:
+    """Whoever gives up waiting for a permit leaves the queue."""
+
+    async def main() -> int:
+        pace = Pace(1)
+        await starts(pace, 1)
+        waiter = asyncio.create_task(starts(pace, 1))
+        await asyncio.sleep(0.1)
+        waiter.cancel()
+        return len(await starts(pace, 3))
+
+    assert run(main()) == 3
+
+
+def test_the_pace_drops_gently_once_and_then_more() -> None:
+    """A 429 alone lowers the pace a little, another one soon after it a good deal more."""
+    rate = YieldingRate(20)
+    rate.throttled(0.0)
+    assert rate.lowered_to(0.0) == pytest.approx(20 * FIRST_DROP)
+    rate.throttled(1.0)
+    assert rate.lowered_to(1.0) == pytest.approx(20 * FIRST_DROP * DROP)
+
+
+def test_a_lowered_pace_is_held_then_recovers_slowly() -> None:
+    """After half a minute the pace begins to rise evenly, and reaches the configured one."""
+    rate = YieldingRate(20)
+    rate.throttled(0.0)
+    assert rate.lowered_to(HOLD_S) == pytest.approx(17)
+    assert rate.lowered_to(HOLD_S + RECOVERY_S / 10) == pytest.approx(19)
+    assert rate.lowered_to(HOLD_S + RECOVERY_S) is None
+
+
+def test_without_a_limit_of_ours_a_429_brings_the_documented_one() -> None:
+    """With a rate of 0 the pace after a 429 is below what the API documents."""
+    rate = YieldingRate(0)
+    assert rate.lowered_to(0.0) is None
+    rate.throttled(0.0)
+    assert rate.lowered_to(0.0) == pytest.approx(20 * FIRST_DROP)
+
+
+@given(st.lists(st.floats(0, 1_000), max_size=30), st.sampled_from([0, 1, 18, 20]))
+def test_a_lowered_pace_is_never_zero_nor_above_the_configured_one(pauses: list[float], configured: float) -> None:
+    """Whatever happens, the pace stays above nothing and at most what is configured."""
+    rate, time = YieldingRate(configured), 0.0
+    for pause_s in pauses:
+        time += pause_s
+        rate.throttled(time)
+        lowered = rate.lowered_to(time)
+        assert lowered is not None
+        assert lowered > 0
+        assert not configured or lowered <= configured
+
+
+def test_calls_that_slow_down_are_further_apart() -> None:
+    """After a 429 the calls are spaced at the lowered pace."""
+
+    async def main() -> list[float]:
+        pace = Pace(20)
+        await starts(pace, 20)
+        await refused(pace)
+        return await starts(pace, 20)
+
+    times = run(main())
+    assert (times[-1] - times[0]) / 19 == pytest.approx(1 / 17, rel=0.02)
