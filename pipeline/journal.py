@@ -8,6 +8,7 @@ their own, so that the event loop never waits for the disk. Reading goes page by
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +35,7 @@ _TABLES = f"""
 PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {_VERSION};
 BEGIN;
-CREATE TABLE run (run_id TEXT NOT NULL, started_at_ms INTEGER NOT NULL);
+CREATE TABLE run (run_id TEXT NOT NULL, started_at_ms INTEGER NOT NULL, subject TEXT NOT NULL);
 CREATE TABLE lists (id INTEGER PRIMARY KEY, name TEXT NOT NULL, rows INTEGER NOT NULL, sha256 TEXT NOT NULL);
 CREATE TABLE rows (
     id INTEGER PRIMARY KEY, list INTEGER NOT NULL, row INTEGER NOT NULL, given TEXT NOT NULL,
@@ -78,6 +79,14 @@ class ListRow:
     message: str | None = None
 
 
+class RunRecord(NamedTuple):
+    """The run of a journal; started in milliseconds since 1970 UTC."""
+
+    run_id: str
+    started_at_ms: int
+    subject: str
+
+
 class ListSummary(NamedTuple):
     """One list as the manifest names it; `sha256` is of its bytes."""
 
@@ -96,6 +105,7 @@ class Journal:
         self.path = path
         self._uncommitted: list[tuple[int, Answer]] = []
         self._commit: asyncio.Task[None] | None = None
+        self._closed = False
         with self._storage():
             new = not path.exists()
             if new:
@@ -113,7 +123,10 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Write what is still waiting, then close the file; once is enough."""
+        """Write what is still waiting, then close the file; closing it again does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         try:
             self._writer.submit(self._write, self._take()).result()
         finally:
@@ -122,21 +135,38 @@ class Journal:
             self._db.close()
 
     def remove(self) -> None:
-        """Delete the closed journal, with what SQLite keeps beside it."""
-        with self._storage():
-            for suffix in ("", "-wal", "-shm"):
-                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        """Delete the closed journal."""
+        self.remove_file(self.path)
 
-    def start(self, run_id: str, started_at_ms: int) -> None:
-        """Name the run that this journal belongs to."""
+    def rename(self, path: Path) -> None:
+        """Give the closed journal another name; it is under that name after a power cut too."""
         with self._storage():
-            self._db.execute("INSERT INTO run VALUES (?, ?)", (run_id, started_at_ms))
+            self.path.rename(path)
+            descriptor = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        self.path = path
 
-    def run(self) -> tuple[str, int]:
-        """Run id and start in milliseconds since 1970 UTC."""
+    @staticmethod
+    def remove_file(path: Path) -> None:
+        """Delete the journal at `path`, if there is one, with what SQLite keeps beside it."""
+        try:
+            for suffix in ("-wal", "-shm", ""):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"{path}: the journal cannot be removed ({error.strerror}).") from error
+
+    def start(self, run_id: str, started_at_ms: int, subject: str) -> None:
+        """Name the run that this journal belongs to, and whom it asks about what."""
         with self._storage():
-            row: tuple[str, int] = self._db.execute("SELECT run_id, started_at_ms FROM run").fetchone()
-            return row
+            self._db.execute("INSERT INTO run VALUES (?, ?, ?)", (run_id, started_at_ms, subject))
+
+    def run(self) -> RunRecord:
+        """The run that this journal belongs to."""
+        with self._storage():
+            return RunRecord(*self._db.execute("SELECT run_id, started_at_ms, subject FROM run").fetchone())
 
     # Lists, rows and addresses.
 

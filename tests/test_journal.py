@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import StorageError
-from pipeline.journal import MAX_UNCOMMITTED, Journal, ListRow, ListSummary
+from pipeline.journal import MAX_UNCOMMITTED, Journal, ListRow, ListSummary, RunRecord
 from pipeline.outcomes import Address, Answer, Outcome, RowOutcome
 
 JOE, JIM, ANN, EVE, BOB = (f"{name}@example.com" for name in ("joe", "jim", "ann", "eve", "bob"))
@@ -42,7 +42,7 @@ def filled(path: Path, *lists: Iterable[str]) -> Journal:
         content = rows(*texts)
         number = journal.add_list(f"{name}.csv", content)
         journal.seal_list(number, rows=len(content), sha256=name * 64)
-    journal.start("night", NOON_MS)
+    journal.start("night", NOON_MS, "everybody")
     return journal
 
 
@@ -82,7 +82,7 @@ def test_a_journal_remembers_run_and_lists(path: Path) -> None:
     """What a resumed run needs to know is there when the file is opened again."""
     filled(path, [JOE, "n/a"], []).close()
     with Journal(path) as journal:
-        assert journal.run() == ("night", NOON_MS)
+        assert journal.run() == RunRecord("night", NOON_MS, "everybody")
         assert journal.lists() == [ListSummary("a.csv", 2, "a" * 64), ListSummary("b.csv", 0, "b" * 64)]
 
 

@@ -91,8 +91,12 @@ class EmailList:
             self.sha256 = hashing.digest()
 
     def _open(self) -> AbstractContextManager[IO[bytes]]:
+        if str(self.path) == STDIN:
+            if sys.stdin is None:
+                raise UsageError("standard input: it is closed.")
+            return nullcontext(sys.stdin.buffer)
         try:
-            return nullcontext(sys.stdin.buffer) if str(self.path) == STDIN else self.path.open("rb")
+            return self.path.open("rb")
         except OSError as error:
             raise UsageError(f"{self.path}: cannot be read ({error.strerror}).") from error
 

@@ -63,9 +63,9 @@ class OutputFolder:
         """The journals of all unfinished runs, oldest name first."""
         return sorted(self._state.glob("*.journal"))
 
-    def incoming(self, run_id: str) -> Path:
-        """A journal that is still taking in its lists."""
-        return self._state / f"{run_id}.incoming"
+    def incoming(self) -> Path:
+        """A journal that is still taking in its lists; one name, so that the next run writes over a killed one's."""
+        return self._state / "new.incoming"
 
     @contextmanager
     def lock(self) -> Iterator[None]:

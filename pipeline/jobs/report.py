@@ -26,7 +26,7 @@ class Report:
     def __init__(self, journal: Journal, settings: Settings) -> None:
         self.journal = journal
         self.calls = CallCounts()
-        self.run_id, self._started_at_ms = journal.run()
+        self.run_id, self._started_at_ms, _ = journal.run()
         self._settings = settings
         self._resumed = journal.count_answered()
 

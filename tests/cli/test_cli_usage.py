@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from cli_command import CREDENTIALS, OPTIONS, SECRETS, Result, lead_export, target, write_list
+from cli_command import CREDENTIALS, OPTIONS, SECRETS, Result, command, environment, lead_export, target, write_list
 
 from pipeline.sandbox.process import RunningSandbox, running
 
@@ -160,3 +161,17 @@ def test_wrong_words_are_one_line_with_a_hint(arguments: list[str], expected: st
     said = sentence(lead_export(*arguments))
     assert said.startswith(expected)
     assert "hunter2" not in said
+
+
+def test_closed_standard_input_is_wrong_usage(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """`run -` without a standard input says so and calls nobody."""
+    words = command("run", "-", *target(sandbox, tmp_path / "out"))
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$@" <&-', "sh", *words],
+        env=environment(CREDENTIALS),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (2, "lead-export: standard input: it is closed.\n")
+    assert sandbox.stats()["calls"] == 0

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 CREDENTIALS = {"app_id": "sandbox-app", "api_key": "sandbox-key", "api_password": "sandbox-password"}
 
 
+SUBJECT = "a test"
+
+
 def settings(url: str = "http://127.0.0.1:1/api", **changes: object) -> Settings:
     """Settings for a sandbox: no limit, no delays."""
     quick = {"rate_per_s": 0, "retry_first_delay_s": 0, "max_attempts": 2}
@@ -32,4 +35,4 @@ def write_list(path: Path, emails: Iterable[str]) -> Path:
 def journal(folder: Path, *emails: str, name: str = "test") -> Journal:
     """An open journal over one list."""
     people = write_list(folder / "people.txt", emails)
-    return take_in([EmailList(people)], folder / f"{name}.journal", name)
+    return take_in([EmailList(people)], folder / f"{name}.journal", name, SUBJECT)

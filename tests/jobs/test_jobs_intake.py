@@ -1,4 +1,4 @@
-"""Lists into the journal, whole or not at all, and finding the journal of a stopped run."""
+"""Lists into the journal, whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
-from jobs_lists import journal, write_list
+from jobs_lists import SUBJECT, journal, write_list
 
 from pipeline.emails.reader import EmailList
 from pipeline.errors import UsageError
-from pipeline.jobs.intake import find_unfinished, take_in
+from pipeline.jobs.intake import take_in
 from pipeline.journal import Journal, ListSummary
 from pipeline.outcomes import Address
 
@@ -22,8 +22,8 @@ def test_every_row_is_kept_and_every_address_once(tmp_path: Path) -> None:
     """Rows of all lists in order; addresses by their first appearance; what is no address says why."""
     first = write_list(tmp_path / "first.txt", ["Ann@example.com", "nobody", "<bob@example.com>"])
     second = write_list(tmp_path / "second.txt", ["BOB@example.com", "cat@example.com"])
-    with take_in([EmailList(first), EmailList(second)], tmp_path / "new", "one") as taken:
-        assert taken.run()[0] == "one"
+    with take_in([EmailList(first), EmailList(second)], tmp_path / "new", "one", SUBJECT) as taken:
+        assert (taken.run().run_id, taken.run().subject) == ("one", SUBJECT)
         assert taken.lists() == [
             ListSummary("first.txt", 3, hashlib.sha256(first.read_bytes()).hexdigest()),
             ListSummary("second.txt", 2, hashlib.sha256(second.read_bytes()).hexdigest()),
@@ -45,31 +45,8 @@ def test_bad_list_leaves_no_journal(tmp_path: Path) -> None:
     bad = tmp_path / "bad.txt"
     bad.write_bytes(b"bob@example.com\n\xff\xfe\xfa\n")
     with pytest.raises(UsageError, match=r"bad\.txt"):
-        take_in([EmailList(good), EmailList(bad)], tmp_path / "new", "one")
+        take_in([EmailList(good), EmailList(bad)], tmp_path / "new", "one", SUBJECT)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.txt", "good.txt"]
-
-
-def test_newest_journal_over_the_same_lists_is_found(tmp_path: Path) -> None:
-    """Not one over another list, not one that is damaged, and of two the newer."""
-    for name in ("1-old", "2-new"):
-        journal(tmp_path, "ann@example.com", name=name).close()
-    journal(tmp_path, "bob@example.com", name="3-other").close()
-    (tmp_path / "4-damaged.journal").write_bytes(b"\0" * 5_000)
-    (tmp_path / "5-empty.journal").touch()
-    journals = list(tmp_path.glob("*.journal"))
-    with journal(tmp_path, "ann@example.com", name="6-like") as like:
-        assert find_unfinished(journals, like) == tmp_path / "2-new.journal"
-        assert find_unfinished([], like) is None
-
-
-def test_order_and_names_of_lists_count(tmp_path: Path) -> None:
-    """The same files in another order are another job: rows and first appearances differ."""
-    paths = [write_list(tmp_path / f"{name}.txt", [f"{name}@example.com"]) for name in ("ann", "bob")]
-    with (
-        take_in([EmailList(path) for path in paths], tmp_path / "one.journal", "one"),
-        take_in([EmailList(path) for path in reversed(paths)], tmp_path / "two.journal", "two") as other,
-    ):
-        assert find_unfinished([tmp_path / "one.journal"], other) is None
 
 
 def test_journal_is_for_the_owner_only(tmp_path: Path) -> None:

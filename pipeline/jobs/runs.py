@@ -1,0 +1,111 @@
+"""Which run this is: a new one, or a stopped one that goes on.
+
+A stopped run is known again by what it was about: the same lists, byte for byte and by the same column, asked of the
+same API for the same App. A rehearsal never goes on as a real run, nor the other way round.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import logging
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pipeline.errors import StorageError, UsageError
+from pipeline.jobs.intake import take_in
+from pipeline.journal import Journal
+from pipeline.settings import LOOPBACK_HOSTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from pipeline.emails.reader import EmailList
+    from pipeline.files.folder import OutputFolder
+    from pipeline.settings import Settings
+
+logger = logging.getLogger(__name__)
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def subject(settings: Settings) -> str:
+    """What of the settings decides whom a run asks about, as one text; the App id only as a hash."""
+    url = urlsplit(settings.api_url)
+    api = "loopback" if url.hostname in LOOPBACK_HOSTS else settings.api_url  # a sandbox's port changes every time
+    app = hashlib.sha256(settings.app_id.get_secret_value().encode(errors="surrogateescape")).hexdigest()[:16]
+    return json.dumps({"api": api, "app": app, "email_column": settings.email_column})
+
+
+def open_run(
+    folder: OutputFolder, lists: Sequence[EmailList], settings: Settings, *, wanted: str | None, resume: bool
+) -> Journal:
+    """The journal of a stopped run about the same, or a new one.
+
+    Args:
+        folder: where runs are published; its lock must be held.
+        lists: what to ask for; they are read to their ends.
+        settings: whom to ask.
+        wanted: the run's name as the user gave it; None takes any stopped run, or the time in UTC.
+        resume: whether a stopped run may go on.
+
+    Raises:
+        UsageError: a list cannot be read, or the name is taken.
+    """
+    run_id = _new_name(folder, wanted)
+    path, incoming = folder.journal(run_id), folder.incoming()
+    with take_in(lists, incoming, run_id, subject(settings)) as new:
+        candidates = _about_the_same(folder, new) if resume else iter(())
+        stopped = next((old for old in candidates if wanted in (None, old.stem)), None)
+    if stopped is not None:
+        new.remove()
+        logger.info("taking up the stopped run %s", stopped.stem)
+        return Journal(stopped)
+    if path.exists():
+        new.remove()
+        raise UsageError(f"--run-id {run_id}: another stopped run has this name; choose another.")
+    new.rename(path)
+    return Journal(path)
+
+
+def forget_stopped(folder: OutputFolder, published: Journal) -> None:
+    """Remove the journals of stopped runs that a run begun with `--new` replaces, now that it is published.
+
+    They would otherwise be taken up by the next run, with answers older than these.
+    """
+    for path in _about_the_same(folder, published):
+        if path != published.path:
+            Journal.remove_file(path)
+
+
+def _about_the_same(folder: OutputFolder, journal: Journal) -> Iterator[Path]:
+    """Stopped runs over the same lists with the same subject, newest name first."""
+    lists, subject_ = journal.lists(), journal.run().subject
+    for path in sorted(folder.journals(), reverse=True):
+        if folder.run(path.stem).exists():
+            Journal.remove_file(path)  # published, and killed before the journal could be removed
+            continue
+        try:
+            with Journal(path) as other:
+                same = other.lists() == lists and other.run().subject == subject_
+        except StorageError as error:
+            logger.warning("%s It is left alone.", error)
+            continue
+        if same:
+            yield path
+
+
+def _new_name(folder: OutputFolder, wanted: str | None) -> str:
+    """A name for the run that no other run in the folder has."""
+    if wanted is None:
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        names = (stamp if n == 1 else f"{stamp}-{n}" for n in itertools.count(1))
+        return next(name for name in names if not folder.run(name).exists() and not folder.journal(name).exists())
+    if not _RUN_ID.fullmatch(wanted):
+        raise UsageError(f"--run-id {wanted!r}: use up to 64 letters, digits, dots, dashes and underscores.")
+    if folder.run(wanted).exists():
+        raise UsageError(f"--run-id {wanted}: this run is already published in {folder.run(wanted)}.")
+    return wanted
