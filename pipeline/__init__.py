@@ -14,6 +14,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from pipeline.version import __version__
+
 if TYPE_CHECKING:
     from pipeline import errors
     from pipeline.calls.client import LeadClient
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
     from pipeline.tables.flatten import Frames, flatten
 
-__version__ = "0.1.0"
 __all__ = ["Answer", "Frames", "LeadClient", "Outcome", "Settings", "__version__", "errors", "export", "flatten"]
 
 _HOMES = {

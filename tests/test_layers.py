@@ -15,7 +15,7 @@ ROWS = (
     ("calls", "journal", "files", "emails", "tables"),
     ("replies",),
     ("settings", "schema", "outcomes"),
-    ("errors",),
+    ("errors", "version"),
 )
 """From the top down; a room may import from the rows below its own, and nothing beside it."""
 RANKS = {room: rank for rank, rooms in enumerate(ROWS) for room in rooms}
@@ -58,6 +58,12 @@ def may_import(here: str | None, there: str | None) -> bool:
     if "sandbox" in (here, there):
         return here == "cli"
     return RANKS[here] < RANKS[there]
+
+
+def faces(source: str) -> list[str]:
+    """Imports of the package itself, whose face stands above every module in it."""
+    names = [target.partition(".")[2] for target in imports(source) if target.startswith("pipeline.")]
+    return [name for name in names if name in pipeline.__all__ or name.startswith("_")]
 
 
 def speaks(source: str) -> bool:
@@ -139,3 +145,9 @@ def test_only_the_command_line_prints_and_exits() -> None:
 def test_modules_stay_short(path: Path) -> None:
     """A module that needs more lines is two modules."""
     assert len(path.read_text().splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_module_imports_the_face_of_the_package(path: Path) -> None:
+    """A module imports from where a name is defined: the package itself stands above them all."""
+    assert [] == [name for name in faces(path.read_text(encoding="utf-8")) if name != "errors"]

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import aiohttp
 
-from pipeline import __version__
 from pipeline.calls import kartra
 from pipeline.calls.pace import Pace
 from pipeline.calls.retry import RetryPolicy
@@ -30,6 +29,7 @@ from pipeline.errors import (
     UsageError,
     WrongEndpoint,
 )
+from pipeline.version import __version__
 
 if TYPE_CHECKING:
     from pipeline.outcomes import Answer

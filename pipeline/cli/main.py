@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from pipeline import __version__
 from pipeline.cli import output
 from pipeline.cli.run import run
 from pipeline.cli.sandbox import sandbox
 from pipeline.cli.schema import schema
 from pipeline.errors import ExitCode, StopRun
+from pipeline.version import __version__
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -52,12 +52,6 @@ _JOB: tuple[Callable[[Command], Command], ...] = (
         help="Put ' before CSV cells that a spreadsheet would run.  [default: guard]",
     ),
 )
-_KEYS = {"rate": "rate_per_s", "format": "formats"}
-
-
-def given(options: dict[str, Any]) -> dict[str, object]:
-    """The settings among a command's options that were really given, by the settings' own names."""
-    return {_KEYS.get(name, name): value for name, value in options.items() if value is not None and value != ()}
 
 
 def load(options: dict[str, Any], config: Path | None, **stronger: object) -> Settings:
@@ -66,6 +60,8 @@ def load(options: dict[str, Any], config: Path | None, **stronger: object) -> Se
     Raises:
         UsageError: a key is unknown or a value wrong.
     """
-    from pipeline.settings import Settings
+    from pipeline.settings import OPTIONS, Settings
 
-    return Settings.load({**given(options), **stronger}, config=config)
+    keys = {option.removeprefix("--"): key for key, option in OPTIONS.items()}
+    given = {keys.get(name, name): value for name, value in options.items() if value is not None and value != ()}
+    return Settings.load({**given, **stronger}, config=config)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from pipeline.errors import InternalError
@@ -21,17 +21,14 @@ def rehearsal() -> Iterator[dict[str, object]]:
         InternalError: it did not start.
     """
     options = SandboxOptions()
-    try:
-        child = running(options)
-        sandbox = child.__enter__()
-    except RuntimeError as error:
-        raise InternalError(str(error)) from error
-    try:
+    with ExitStack() as stack:
+        try:
+            sandbox = stack.enter_context(running(options))
+        except RuntimeError as error:
+            raise InternalError(str(error)) from error
         yield {
             "api_url": sandbox.url,
             "app_id": options.app_id,
             "api_key": options.api_key,
             "api_password": options.api_password,
         }
-    finally:
-        child.__exit__(None, None, None)

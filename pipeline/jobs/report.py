@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline import __version__
 from pipeline.calls.counts import CallCounts
 from pipeline.outcomes import Outcome
+from pipeline.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,13 +6,16 @@ import json
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 from cli_command import command, environment, lead_export
 
 from pipeline import __version__
 from pipeline.cli.main import cli
+from pipeline.cli.run import run
 from pipeline.errors import ExitCode
 from pipeline.schema import TABLES, Table
+from pipeline.settings import Settings
 
 COMMANDS = sorted(cli.commands)
 
@@ -132,3 +135,22 @@ def test_run_goes_on_when_nobody_reads_its_progress(tmp_path: Path) -> None:
         child.stderr.close()
         assert json.loads(child.stdout.read())["status"] == "complete"
         assert child.wait() == 0
+
+
+def test_defaults_in_the_help_are_those_of_the_settings() -> None:
+    """What `run --help` says is the default is what the settings declare."""
+    defaults = Settings()
+    said = {
+        option.name: option.help.partition("[default: ")[2].rstrip("]")
+        for option in run.params
+        if isinstance(option, click.Option) and option.help and "[default: " in option.help
+    }
+    assert said == {
+        "run_id": "the time in UTC",
+        "progress": "on a terminal",
+        "format": ", ".join(defaults.formats),
+        "rate": f"{defaults.rate_per_s:g}",
+        "concurrency": str(defaults.concurrency),
+        "keep_replies": "keep" if defaults.keep_replies else "no",
+        "formula_guard": "guard" if defaults.formula_guard else "no",
+    }
