@@ -150,4 +150,4 @@ def test_modules_stay_short(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_no_module_imports_the_face_of_the_package(path: Path) -> None:
     """A module imports from where a name is defined: the package itself stands above them all."""
-    assert [] == [name for name in faces(path.read_text(encoding="utf-8")) if name != "errors"]
+    assert [name for name in faces(path.read_text(encoding="utf-8")) if name != "errors"] == []
