@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections import Counter
 from contextlib import contextmanager
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipeline.outcomes import Address, Answer
+
+
+ROOM_FOR_TALLY = 60
+"""Columns a terminal needs for more than the bar."""
 
 
 class Progress(Observer):
@@ -41,13 +46,17 @@ class Progress(Observer):
         """Leave the bar as it stands."""
         self._close()
 
-    def listed(self, *, rows: int, addresses: int, answered: int) -> None:
+    def listed(self, *, rows: int, addresses: int, answered: int) -> None:  # noqa: ARG002 - as below
         """Start the bar."""
         if not self._enabled:
             return
-        label = f"{rows:,} rows, {addresses:,} addresses"
         bar = click.progressbar(
-            length=addresses, label=label, show_pos=True, item_show_func=self._tally, file=sys.stderr
+            length=addresses,
+            label="Asking",
+            width=0,  # as wide as the terminal has room for; a line that wraps would be drawn anew below itself
+            show_pos=True,
+            item_show_func=self._tally if shutil.get_terminal_size().columns >= ROOM_FOR_TALLY else None,
+            file=sys.stderr,
         )
         with self._drawing():
             self._bar = bar.__enter__()

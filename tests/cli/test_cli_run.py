@@ -423,4 +423,4 @@ def test_rehearsal_needs_no_account(tmp_path: Path) -> None:
     assert [(line["level"], line["message"]) for line in itertools.islice(logged, 1)] == [
         ("info", "people.csv: 1 rows read")
     ]
-    assert "1 rows, 1 addresses" in result.err
+    assert "Asking" in result.err
