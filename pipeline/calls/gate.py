@@ -22,29 +22,21 @@ class Gate:
         self._trying = False
         self._changed = asyncio.Event()
 
-    async def passed(self) -> None:
-        """Return when a call may go through; after a closing the first one goes alone."""
-        loop = asyncio.get_running_loop()
-        while True:
-            wait_s = self.closed_until - loop.time()
-            if wait_s > 0:
-                await asyncio.sleep(wait_s)
-            elif self._trying:
-                self._changed.clear()
-                await self._changed.wait()
-            else:
-                self._trying = self._pause_s > 0
-                return
+    def let_in(self) -> bool:
+        """Whether a call may go through now; if so it must. After a closing the first one goes alone."""
+        if self.closed_until > asyncio.get_running_loop().time() or self._trying:
+            return False
+        self._trying = self._pause_s > 0
+        return True
 
-    def step_back(self) -> None:
-        """Whoever had passed does not call after all: let another try."""
-        self._trying = False
-        self._changed.set()
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether calls must wait now."""
-        return self.closed_until > asyncio.get_running_loop().time()
+    async def wait(self) -> None:
+        """Return when it is worth trying again."""
+        wait_s = self.closed_until - asyncio.get_running_loop().time()
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+        elif self._trying:
+            self._changed.clear()
+            await self._changed.wait()
 
     def close(self, started_at: float, retry_after_s: float | None) -> bool:
         """Close after a 429 to a call that started at `started_at`; False if an earlier one has closed already for it.

@@ -11,6 +11,7 @@ from pipeline.calls.spacing import YieldingRate, even_limiter
 from pipeline.errors import ApiUnavailable, Throttled
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from types import TracebackType
 
     from pipeline.settings import Settings
@@ -75,14 +76,12 @@ class Pace:
             while True:
                 if self._limiter is not None:
                     await self._limiter.acquire()
-                await self._held_back()
-                try:
-                    await self._queued()
-                except BaseException:
-                    self._gate.step_back()
-                    raise
-                if not self._gate.is_closed:
+                await self._held_back(self._lowered_pace())
+                await self._queued()
+                # The gate comes last, and lets in without a wait in between: nobody who has passed can be overtaken.
+                if self._gate.let_in():
                     return self._permit()
+                await self._held_back(self._gate.wait())
 
     def throttled(self, permit: Permit, retry_after_s: float | None) -> None:
         """Close the gate and lower the pace, once for all calls that were on their way together."""
@@ -121,15 +120,19 @@ class Pace:
         if self._shared is not None:
             self._shared.close()
 
-    async def _held_back(self) -> None:
-        """Wait for what follows from 429s: the longer interval of a lowered pace, and the gate."""
+    async def _held_back(self, wait: Awaitable[None]) -> None:
+        """Wait for something that follows from a 429, and note how long."""
         loop = asyncio.get_running_loop()
         before = loop.time()
-        rate = self._rate.lowered_to(before)
-        if rate is not None:
-            await asyncio.sleep(max(0.0, self._last_start + 1 / rate - before))
-        await self._gate.passed()
+        await wait
         self.held_back_s += loop.time() - before
+
+    async def _lowered_pace(self) -> None:
+        """Wait out the longer interval of a lowered pace."""
+        now = asyncio.get_running_loop().time()
+        rate = self._rate.lowered_to(now)
+        if rate is not None:
+            await asyncio.sleep(max(0.0, self._last_start + 1 / rate - now))
 
     async def _queued(self) -> None:
         """Wait for this process's turn among those that use the same App, and for their gate."""

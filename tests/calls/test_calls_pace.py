@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,10 +15,13 @@ from virtual_time import now, run
 
 from pipeline.calls.gate import Gate
 from pipeline.calls.pace import Pace
+from pipeline.calls.shared import SharedPace
 from pipeline.calls.spacing import DROP, FIRST_DROP, HOLD_S, RECOVERY_S, YieldingRate, interval_s
 from pipeline.errors import ApiUnavailable, Throttled, TimedOut
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.calls.pace import Permit
 
 
@@ -156,7 +161,11 @@ def test_sleepers_look_again_when_they_wake() -> None:
             await asyncio.sleep(0.5)
             gate.close(before, 5.0)
 
-        await asyncio.gather(gate.passed(), longer())
+        async def passed() -> None:
+            while not gate.let_in():
+                await gate.wait()
+
+        await asyncio.gather(passed(), longer())
         return now() - before
 
     assert run(main()) == pytest.approx(5.5)
@@ -256,3 +265,74 @@ def test_calls_that_slow_down_are_further_apart() -> None:
 
     times = run(main())
     assert (times[-1] - times[0]) / 19 == pytest.approx(1 / 17, rel=0.02)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_order_of_events_ever_blocks_the_pace(seed: int) -> None:
+    """Whatever answers come back late, throttled or not, and whoever gives up: in the end everybody gets a permit."""
+    dice = random.Random(seed)
+
+    async def call(pace: Pace) -> None:
+        error = Throttled("429")
+        error.retry_after_s = dice.choice([None, 0.5, 3.0])
+        with contextlib.suppress(Throttled), await pace.acquire():
+            await asyncio.sleep(dice.uniform(0, 4))
+            if dice.random() < 0.4:
+                raise error
+
+    async def main() -> int:
+        pace = Pace(dice.choice([0, 5, 20]))
+        tasks = [asyncio.create_task(call(pace)) for _ in range(60)]
+        for task in dice.sample(tasks, 10):
+            await asyncio.sleep(dice.uniform(0, 2))
+            task.cancel()
+        _, pending = await asyncio.wait(tasks, timeout=10_000)
+        return len(pending)
+
+    assert run(main()) == 0
+
+
+def test_whoever_waits_elsewhere_when_the_gate_closes_is_not_let_in_beside_the_first(tmp_path: Path) -> None:
+    """A call that stood in the queue of all processes when the 429 came does not slip out with the trial call."""
+
+    async def main() -> int:
+        clock = asyncio.get_running_loop().time
+        pace = Pace(18, SharedPace("app", 18, folder=tmp_path, clock=clock))
+        other = SharedPace("app", 18, folder=tmp_path, clock=clock)
+        first = await pace.acquire()
+        for _ in range(40):
+            await other.take()
+        waiters = [asyncio.create_task(pace.acquire()) for _ in range(4)]
+        await asyncio.sleep(0.15)
+        pace.throttled(first, None)
+        await asyncio.sleep(30)
+        started = sum(task.done() for task in waiters)
+        for task in waiters:
+            task.cancel()
+        pace.close()
+        other.close()
+        return started
+
+    assert run(main()) == 1
+
+
+def test_old_news_do_not_block_the_call_that_tries(tmp_path: Path) -> None:
+    """A late 429 to an earlier call, while the trial call stands in the shared queue, blocks nobody for good."""
+
+    async def main() -> bool:
+        clock = asyncio.get_running_loop().time
+        pace = Pace(18, SharedPace("app", 18, folder=tmp_path, clock=clock))
+        other = SharedPace("app", 18, folder=tmp_path, clock=clock)
+        early, late = await pace.acquire(), await pace.acquire()
+        pace.throttled(early, None)
+        following = asyncio.create_task(pace.acquire())
+        await asyncio.sleep(0.5)
+        await other.close_gate(1.5)
+        await asyncio.sleep(0.8)
+        pace.throttled(late, None)
+        await asyncio.wait({following}, timeout=60)
+        pace.close()
+        other.close()
+        return following.done()
+
+    assert run(main())
