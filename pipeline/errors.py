@@ -21,6 +21,8 @@ LeadExportError
     ├── ApiUnavailable     5: the API is not there
     ├── StorageError       6: local storage
     ├── FolderBusy         7: another run holds the folder
+    ├── Interrupted        130: Ctrl-C
+    ├── Terminated         143: SIGTERM
     └── InternalError      1: a bug of ours
 """
 
@@ -47,11 +49,11 @@ class ExitCode(IntEnum):
 
     OK = 0, "every row is accounted for and none failed"
     BUG = 1, "a bug in lead-export; please report it"
-    USAGE = 2, "wrong usage, settings or input; nothing was called"
+    USAGE = 2, "wrong usage, settings, input or output folder; nothing was called"
     ROWS_FAILED = 3, "published, but some rows failed: they are in failures.csv"
     REFUSED = 4, "stopped: the API refuses us (credentials, App, permission, address of the API)"
     UNAVAILABLE = 5, "stopped: the API is unavailable"
-    STORAGE = 6, "stopped: local storage (disk full, not writable)"
+    STORAGE = 6, "stopped: local storage (disk full, no longer writable)"
     BUSY = 7, "another run holds the output folder"
     INTERRUPTED = 130, "stopped by SIGINT (Ctrl-C)"
     TERMINATED = 143, "stopped by SIGTERM"
@@ -200,6 +202,20 @@ class FolderBusy(StopRun):
 
     code = "busy"
     exit_code = ExitCode.BUSY
+
+
+class Interrupted(StopRun):
+    """Somebody pressed Ctrl-C."""
+
+    code = "interrupted"
+    exit_code = ExitCode.INTERRUPTED
+
+
+class Terminated(StopRun):
+    """Somebody, or the system, asked the process to end."""
+
+    code = "terminated"
+    exit_code = ExitCode.TERMINATED
 
 
 class InternalError(StopRun):

@@ -12,7 +12,7 @@ import os
 import sqlite3
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -118,9 +118,10 @@ class Journal:
         """Return the journal itself."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Write what is still waiting, then close the file."""
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Write what is still waiting, then close the file; an error on its way already is the one that counts."""
+        with suppress(StorageError) if kind else nullcontext():
+            self.close()
 
     def close(self) -> None:
         """Write what is still waiting, then close the file; closing it again does nothing."""

@@ -7,6 +7,7 @@ credentials), the TOML file, the defaults below. An unknown key in any layer is 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
 import tomllib
 from collections import ChainMap
@@ -108,6 +109,12 @@ class Settings(BaseModel):
     )
     batch_leads: int = Field(default=2_000, ge=1, le=100_000, description="leads flattened and written at a time")
 
+    @field_validator(*CREDENTIAL_VARIABLES)
+    @classmethod
+    def _stripped(cls, secret: SecretStr) -> SecretStr:
+        """Without the blanks and line ends that come along when a credential is copied."""
+        return SecretStr(secret.get_secret_value().strip())
+
     @field_validator("api_url")
     @classmethod
     def _secure(cls, url: str) -> str:
@@ -172,6 +179,11 @@ class Settings(BaseModel):
         ]
         if missing:
             raise UsageError(f"Credentials are missing: set {', '.join(missing)} in the environment.")
+
+    def app_hash(self) -> str:
+        """What may stand in files and names for the App id: it tells two Apps apart, but not what they are called."""
+        app_id = self.app_id.get_secret_value().encode(errors="surrogateescape")
+        return hashlib.sha256(app_id).hexdigest()[:16]
 
     def public(self) -> dict[str, Any]:
         """All settings but the credentials, as plain values."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+WaitedFor = Literal["limiter", "throttled", "room", "network", "backoff", "journal"]
 
 
 @dataclass(slots=True)
@@ -71,7 +73,7 @@ class CallCounts:
             self.asking_s += asyncio.get_running_loop().time() - self.first_at
 
     @contextmanager
-    def spent_on(self, what: str) -> Iterator[None]:
+    def spent_on(self, what: WaitedFor) -> Iterator[None]:
         """Add the time that the block takes to what was spent on `what`."""
         loop = asyncio.get_running_loop()
         before = loop.time()
@@ -98,7 +100,7 @@ class CallCounts:
         return {name: round(min(1.0, value / total), 3) for name, value in seconds.items()}
 
     def bound_by(self) -> str | None:
-        """What held the speed down most while the API was there; None if nothing was called."""
+        """What held the speed down most; None if nothing was called."""
         if not self.sent:
             return None
         causes = {
@@ -106,5 +108,6 @@ class CallCounts:
             "server-throttled": self.time.throttled,
             "concurrency-bound": self.time.room,
             "latency-bound": self.time.network,
+            "retry-bound": self.time.backoff,
         }
         return max(causes, key=lambda cause: causes[cause])

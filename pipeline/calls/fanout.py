@@ -11,23 +11,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import heapq
-import itertools
 import logging
 import random
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.calls.outage import FIRST_PAUSE_S, LONGEST_PAUSE_S, UNKNOWN_IN_A_ROW, Health, probe_address
 from pipeline.calls.retry import RetryPolicy
+from pipeline.calls.turns import Turn, Waiting
 from pipeline.errors import ApiUnavailable, GiveUp, LeadExportError, Throttled, TryAgain, UnknownApiError
-from pipeline.outcomes import Address, Answer, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
-    from pipeline.calls.counts import CallCounts
+    from pipeline.calls.counts import CallCounts, WaitedFor
     from pipeline.calls.pace import Pace, Permit
+    from pipeline.outcomes import Address, Answer
     from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -41,16 +39,6 @@ THROTTLED_DELAY_S = 1.0
 """How long a throttled address lets others go first once the gate is open."""
 DRAIN_S = 10.0
 """How long calls in flight may still take once the run is to stop."""
-
-
-@dataclass(slots=True, eq=False)
-class _Turn:
-    """An address on its way: which attempt comes next, and since when it has been failing (the loop's clock)."""
-
-    address: Address
-    attempt: int = 1
-    failing_since: float | None = None
-    throttled_since: float | None = None
 
 
 class FanOut:
@@ -86,10 +74,9 @@ class FanOut:
         self._most = settings.concurrency or MAX_CONCURRENCY
         self._room = 1
         self._ramping = False
-        self._order = itertools.count()
-        self._waiting: list[tuple[float, int, _Turn]] = []
-        self._failing: dict[_Turn, int] = {}
-        self._doubtful: list[tuple[_Turn, Answer]] = []
+        self._waiting = Waiting()
+        self._failing: dict[Turn, int] = {}
+        self._doubtful: list[tuple[Turn, Answer]] = []
         self._reporting = 0
         self._in_flight: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
@@ -117,6 +104,16 @@ class FanOut:
         if self._stop is not None:
             raise self._stop
 
+    def stop(self, reason: BaseException) -> None:
+        """Start no further call; `run` raises `reason` once those in flight have ended. The second time: at once."""
+        if self._stop is None:
+            self._stop = reason
+            if self._dispatcher is not None:
+                self._dispatcher.cancel()
+        else:
+            for task in self._in_flight:
+                task.cancel()
+
     # Starting calls.
 
     async def _dispatch(self, fresh: Iterator[Address]) -> None:
@@ -129,16 +126,16 @@ class FanOut:
             else:
                 return
 
-    async def _next_turn(self, fresh: Iterator[Address]) -> _Turn | None:
+    async def _next_turn(self, fresh: Iterator[Address]) -> Turn | None:
         """The next address to call, once there is room for a call; None if none is left or there is doubt."""
         while not self._in_doubt():
-            due = self._waiting[0][0] if self._waiting else None
+            due = self._waiting.next_due()
             if len(self._in_flight) >= self._room:
                 await self._wait("room")
             elif due is not None and due <= _now():
-                return heapq.heappop(self._waiting)[2]
+                return self._waiting.pop()
             elif len(self._waiting) < MAX_WAITING and (address := next(fresh, None)) is not None:
-                return _Turn(address)
+                return Turn(address)
             elif self._in_flight or due is not None:
                 await self._wait("network" if self._in_flight else "backoff", until=due)
             else:
@@ -158,14 +155,14 @@ class FanOut:
         self._counts.time.throttled += held_back_s
         return permit
 
-    async def _wait(self, what: str, *, until: float | None = None) -> None:
+    async def _wait(self, what: WaitedFor, *, until: float | None = None) -> None:
         """Wait until a call ends, or until the time `until`; `what` for is noted."""
         self._changed.clear()
         with contextlib.suppress(TimeoutError), self._counts.spent_on("journal" if self._reporting else what):
             async with asyncio.timeout_at(until):
                 await self._changed.wait()
 
-    def _start(self, turn: _Turn, permit: Permit) -> None:
+    def _start(self, turn: Turn, permit: Permit) -> None:
         task = asyncio.create_task(self._call(turn, permit))
         self._in_flight.add(task)
         task.add_done_callback(self._end)
@@ -175,9 +172,7 @@ class FanOut:
         self._changed.set()
         error = None if task.cancelled() else task.exception()
         if error is not None and self._stop is None:
-            self._stop = error
-            if self._dispatcher is not None:
-                self._dispatcher.cancel()
+            self.stop(error)
 
     async def _drain(self) -> None:
         """Let the calls in flight end, for a limited time."""
@@ -188,21 +183,34 @@ class FanOut:
 
     # One call, and what follows from it.
 
-    async def _call(self, turn: _Turn, permit: Permit) -> None:
+    async def _send(self, email: str, permit: Permit) -> Answer:
+        """Make one call and count it."""
         self._counts.start()
-        self._counts.retried += turn.attempt > 1
         try:
             with permit:
-                answer = await self._ask(turn.address.email)
+                return await self._ask(email)
         except LeadExportError as error:
             self._counts.sent -= not error.sent
+            self._counts.throttled += isinstance(error, Throttled)
+            raise
+
+    async def _call(self, turn: Turn, permit: Permit) -> None:
+        repeated, turn.again = turn.again, False
+        try:
+            answer = await self._send(turn.address.email, permit)
+        except LeadExportError as error:
+            turn.calls += not isinstance(error, Throttled)
+            self._counts.retried += repeated and error.sent
             await self._without_answer(turn, error)
         else:
+            turn.calls += 1
+            self._counts.retried += repeated
             self._counts.answered += 1
             self._api_is_there()
+            self._open_up()
             await self._settle(turn, answer)
 
-    async def _without_answer(self, turn: _Turn, error: LeadExportError) -> None:
+    async def _without_answer(self, turn: Turn, error: LeadExportError) -> None:
         match error:
             case Throttled():
                 self._throttled(turn, error)
@@ -213,60 +221,66 @@ class FanOut:
             case _:
                 raise error
 
-    async def _settle(self, turn: _Turn, answer: Answer) -> None:
+    async def _settle(self, turn: Turn, answer: Answer) -> None:
         self._reporting += 1
         try:
-            await self._report(turn.address, dataclasses.replace(answer, attempts=turn.attempt))
+            await self._report(turn.address, dataclasses.replace(answer, attempts=turn.calls))
         finally:
             self._reporting -= 1
 
-    async def _gave_up(self, turn: _Turn, error: GiveUp) -> None:
+    async def _gave_up(self, turn: Turn, error: GiveUp) -> None:
         """The address fails; but many unknown errors in a row are more than rows that fail."""
-        too_many = False
-        if isinstance(error, UnknownApiError):
-            too_many = self._health.unknown()
-            self._open_up()
-        else:
+        too_many = isinstance(error, UnknownApiError) and self._health.unknown()
+        if not isinstance(error, UnknownApiError):
             self._api_is_there()
-        await self._settle(turn, _failure(turn, error))
+        self._open_up()
+        await self._settle(turn, turn.failure(error))
         if too_many:
             raise ApiUnavailable(
                 f"{UNKNOWN_IN_A_ROW} errors in a row that no documentation names; the last was {error.code!r}."
             ) from error
 
-    async def _failed(self, turn: _Turn, error: TryAgain) -> None:
+    async def _failed(self, turn: Turn, error: TryAgain) -> None:
         """Ask again later, or give the address up; unless nothing has worked since it began to fail."""
         now = _now()
         self._health.failed(now)
         self._failing.setdefault(turn, turn.attempt)
         turn.failing_since = now if turn.failing_since is None else turn.failing_since
+        turn.throttled_since = None
         delay_s = self._retry.delay_s(turn.attempt, error, self._random)
         if delay_s is not None:
+            logger.debug(
+                "address %d: attempt %d failed (%s), again in %.1f s",
+                turn.address.id,
+                turn.attempt,
+                error.code,
+                delay_s,
+            )
             turn.attempt += 1
+            turn.again = True
             self._wait_for_turn(turn, delay_s)
         elif self._health.last_answer_at < turn.failing_since:
-            self._doubtful.append((turn, _failure(turn, error)))
+            self._doubtful.append((turn, turn.failure(error)))
         else:
             self._failing.pop(turn)
-            await self._settle(turn, _failure(turn, error))
+            await self._settle(turn, turn.failure(error))
 
-    def _throttled(self, turn: _Turn, error: Throttled) -> None:
+    def _throttled(self, turn: Turn, error: Throttled) -> None:
         """Ask again when the gate is open, which uses up no attempt; for as long as patience lasts."""
-        self._counts.throttled += 1
+        logger.debug("address %d: too many requests", turn.address.id)
         turn.throttled_since = _now() if turn.throttled_since is None else turn.throttled_since
         if _now() - turn.throttled_since > self._settings.throttle_patience_s:
-            self._doubtful.append((turn, _failure(turn, error)))
+            self._doubtful.append((turn, turn.failure(error)))
         else:
             # Others go first through the gate: should the API only ever refuse this address, they are not held up.
             self._wait_for_turn(turn, self._pace.closed_for_s() + THROTTLED_DELAY_S)
 
-    def _wait_for_turn(self, turn: _Turn, delay_s: float) -> None:
-        heapq.heappush(self._waiting, (_now() + delay_s, next(self._order), turn))
+    def _wait_for_turn(self, turn: Turn, delay_s: float) -> None:
+        self._waiting.push(_now() + delay_s, turn)
 
     def _api_is_there(self) -> None:
         self._health.answered(_now())
         self._failing.clear()
-        self._open_up()
 
     def _open_up(self) -> None:
         """Make room: at once after the first answer, call by call after an outage."""
@@ -290,34 +304,36 @@ class FanOut:
             with self._counts.spent_on("backoff"):
                 await asyncio.sleep(min(pause_s, left_s))
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
-        if pause_s > FIRST_PAUSE_S:
+        outage = pause_s > FIRST_PAUSE_S
+        if outage:
             logger.warning("The API answers again.")
-        self._health.cleared()
+        self._health.cleared(outage=outage)
         self._failing.clear()
         doubtful, self._doubtful = self._doubtful, []
         for turn, answer in doubtful:
             await self._settle(turn, answer)
 
     async def _probe(self) -> TryAgain | None:
-        """Ask for nobody; None if the API answers, whatever it says.
+        """Ask for nobody; None if the API answers, whatever it says. A 429 says nothing: ask again.
 
         Raises:
             StopRun: it refuses us, or has refused every call as one too many for longer than patience lasts.
         """
-        permit = await self._permit()
-        self._counts.start()
-        self._counts.probes += 1
-        try:
-            with permit:
-                await self._ask(probe_address(self._counts.probes))
-        except Throttled:
-            self._counts.throttled += 1
-            self._pace.check_patience(self._settings.throttle_patience_s)
-        except TryAgain as error:
-            return error
-        except GiveUp:
-            pass
-        return None
+        while True:
+            permit = await self._permit()
+            self._counts.probes += 1
+            try:
+                await self._send(probe_address(self._counts.probes), permit)
+            except Throttled:
+                self._pace.check_patience(self._settings.throttle_patience_s)
+                self._forgive()
+            except TryAgain as error:
+                self._health.failed(_now())
+                return error
+            except GiveUp:
+                return None
+            else:
+                return None
 
     def _forgive(self) -> None:
         """It is an outage: give back the attempts it has cost, and open up slowly after it."""
@@ -325,12 +341,9 @@ class FanOut:
         for turn, attempt in self._failing.items():
             turn.attempt = attempt
         for turn, _ in self._doubtful:
+            turn.again, turn.throttled_since = True, None
             self._wait_for_turn(turn, 0.0)
         self._doubtful.clear()
-
-
-def _failure(turn: _Turn, error: LeadExportError) -> Answer:
-    return Answer(turn.address.email, Outcome.FAILED, code=error.code, message=str(error), body=error.body)
 
 
 def _now() -> float:

@@ -61,8 +61,8 @@ class Health:
         """Whether so many calls failed in a row that a probe is worth its cost."""
         return self._failed >= self._suspicion
 
-    def cleared(self) -> None:
-        """A probe was answered: the addresses are to blame, and it takes twice as many to be suspected again."""
+    def cleared(self, *, outage: bool) -> None:
+        """A probe was answered; if at once, the addresses are to blame, and the next time it takes twice as many."""
         self.failing_since = None
         self._failed = 0
-        self._suspicion *= 2
+        self._suspicion = SUSPICION if outage else self._suspicion * 2

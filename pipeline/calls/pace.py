@@ -67,7 +67,7 @@ class Pace:
         shared = None
         if settings.rate_per_s and settings.share_pace:
             folder = settings.state_folder or state_folder()
-            shared = SharedPace(settings.app_id.get_secret_value(), settings.rate_per_s, folder=folder)
+            shared = SharedPace(settings.app_hash(), settings.rate_per_s, folder=folder)
         return cls(settings.rate_per_s, shared)
 
     async def acquire(self) -> Permit:

@@ -1,4 +1,4 @@
-"""One pace for all processes on this machine that use the same App, without a server.
+"""One pace for all processes of a user on this machine that use the same App, without a server.
 
 A small file in the user's state folder, named by a hash of the App id, holds when the next call may start. Whoever
 wants to call takes that time under a lock of the operating system, which dies with its process, and moves it on by an
@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import hashlib
 import logging
 import os
 import struct
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -49,7 +49,10 @@ class _State(NamedTuple):
 def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """The user's folder for state that is not worth a backup (XDG Base Directory Specification)."""
     home = environ.get("XDG_STATE_HOME", "")
-    return (Path(home) if Path(home).is_absolute() else Path.home() / ".local" / "state") / "lead-export"
+    try:
+        return (Path(home) if Path(home).is_absolute() else Path.home() / ".local" / "state") / "lead-export"
+    except RuntimeError:  # a user without a home, as in a container; its own temporary folder does as well
+        return Path(tempfile.gettempdir()) / f"lead-export-{os.getuid()}"
 
 
 class SharedPace:
@@ -59,21 +62,22 @@ class SharedPace:
     is concerned, and a warning says so once.
 
     Args:
-        app_id: whose calls share the pace; only its hash is written.
+        app_hash: whose calls share the pace.
         rate_per_s: calls that this process would start a second if it were alone.
         folder: where the file is.
         clock: CLOCK_MONOTONIC in seconds.
     """
 
     def __init__(
-        self, app_id: str, rate_per_s: float, *, folder: Path, clock: Callable[[], float] = time.monotonic
+        self, app_hash: str, rate_per_s: float, *, folder: Path, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._path = folder / f"pace-{hashlib.sha256(app_id.encode()).hexdigest()[:16]}"
+        self._path = folder / f"pace-{app_hash}"
         self._interval_s = interval_s(rate_per_s)
         self._clock = clock
         self._slack_s = self._interval_s * slack(rate_per_s)
         self._file: int | None = None
         self._usable = True
+        self._warned = False
 
     async def take(self) -> tuple[float, float]:
         """Queue for the next start; return that time, and how many seconds are left until then."""
@@ -111,7 +115,8 @@ class SharedPace:
             return None
         try:
             descriptor = self._open()
-            await self._lock(descriptor)
+            if not await self._lock(descriptor):
+                return None
             try:
                 state = change(self._clock(), self._read(descriptor))
                 os.pwrite(descriptor, _RECORD.pack(_MAGIC, *state), 0)
@@ -120,9 +125,7 @@ class SharedPace:
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
         except OSError as error:
             self._usable = False
-            logger.warning(
-                "%s: %s. Other processes with the same App are not taken into account.", self._path, error.strerror
-            )
+            self._warn(error.strerror or str(error))
             return None
 
     def _open(self) -> int:
@@ -131,7 +134,7 @@ class SharedPace:
             self._file = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         return self._file
 
-    async def _lock(self, descriptor: int) -> None:
+    async def _lock(self, descriptor: int) -> bool:
         # The lock is held for microseconds. A few short tries, because a process that was stopped while it held the
         # lock must not stop this one, and a blocking call would.
         for _ in range(_LOCK_TRIES):
@@ -140,8 +143,14 @@ class SharedPace:
             except BlockingIOError:
                 await asyncio.sleep(_LOCK_PAUSE_S)
             else:
-                return
-        raise OSError(0, "another process does not let go of the lock")
+                return True
+        self._warn("another process does not let go of the lock")
+        return False
+
+    def _warn(self, reason: str) -> None:
+        if not self._warned:
+            self._warned = True
+            logger.warning("%s: %s. Calls of other processes with the same App may come on top.", self._path, reason)
 
     def _read(self, descriptor: int) -> _State:
         record = os.pread(descriptor, _RECORD.size, 0)

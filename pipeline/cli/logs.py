@@ -7,6 +7,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from pipeline.cli.output import Voice
+
 
 class JsonLines(logging.Formatter):
     """One JSON object a line."""
@@ -23,6 +25,7 @@ def set_up(*, verbose: int, quiet: bool, as_json: bool) -> None:
 
     What libraries log is dropped: it may hold addresses, and asyncio logs whole tracebacks.
     """
+    Voice.as_json = as_json
     logging.getLogger().addHandler(logging.NullHandler())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if as_json else logging.Formatter("%(levelname)s: %(message)s"))

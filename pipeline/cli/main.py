@@ -59,7 +59,7 @@ def main() -> NoReturn:
         code = _say(_wrong_usage(error), ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
         what, code = ("SIGTERM", ExitCode.TERMINATED) if terminated else ("Ctrl-C", ExitCode.INTERRUPTED)
-        _say(f"Stopped by {what}. What was answered is kept; the same command goes on from there.", code)
+        _say(f"Stopped by {what}; the same command goes on where it was.", code)
     except StopRun as error:
         code = _say(str(error), error.exit_code)
     except SystemExit as exit_:
@@ -85,7 +85,7 @@ def _interrupt_on_sigterm() -> list[int]:
 
 
 def _say(message: str, code: int) -> int:
-    output.write(f"{NAME}: {message}", err=True)
+    output.say("error", message if output.Voice.as_json else f"{NAME}: {message}")
     return code
 
 

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 Command = Any
 
 
+def folder_name(value: str | Path) -> Path:
+    """A folder as it was named; an empty name is a variable that was not set, not the current folder."""
+    if not str(value).strip():
+        raise click.BadParameter("the name of the folder is empty.")
+    return Path(value)
+
+
 def job_options(command: Command) -> Command:
     """The options of every job that asks the API."""
     for option in reversed(_JOB):

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from datetime import UTC, datetime
 
 import click
 
 from pipeline.errors import StorageError
+
+
+class Voice:
+    """How this process speaks on standard error: lines for people, or JSON lines where the log is JSON too."""
+
+    as_json = False
+
+
+def say(level: str, message: str) -> None:
+    """Say something on standard error, once the log's format is known in that."""
+    if Voice.as_json:
+        moment = datetime.now(UTC).isoformat(timespec="milliseconds")
+        message = json.dumps({"time": moment, "level": level, "logger": "lead-export", "message": message})
+    write(message, err=True)
 
 
 def write(text: str, *, err: bool = False) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.options import job_options, load
+from pipeline.cli.options import folder_name, job_options, load
 from pipeline.errors import ExitCode, StopRun
 
 
@@ -25,7 +25,7 @@ After a stop, the same command goes on where it was.
 """
 )
 @click.argument("lists", metavar="LIST...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Folder to publish in.")
+@click.option("--out", required=True, metavar="DIR", type=folder_name, help="Folder to publish in.")
 @click.option("--run-id", metavar="ID", help="Name of the run.  [default: the time in UTC]")
 @click.option("--new", is_flag=True, help="Start anew, even if a stopped run over the same lists could go on.")
 @click.option("--sandbox", is_flag=True, help="Ask a simulated API on this machine instead of the real one.")

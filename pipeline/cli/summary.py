@@ -13,10 +13,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+ENOUGH_CALLS = 20
+"""Fewer say nothing about the speed."""
+
+
 def show(manifest: Mapping[str, Any], out: Path, *, quiet: bool, as_json: bool) -> None:
     """Print the summary, and the whole manifest on standard output if asked for."""
     if not quiet:
-        output.write("\n".join(lines(manifest, out)), err=True)
+        output.say("info", "\n".join(lines(manifest, out)))
     if as_json:
         output.write(json.dumps(manifest))
 
@@ -29,16 +33,21 @@ def lines(manifest: Mapping[str, Any], out: Path) -> list[str]:
     pace = f" at {rate['achieved_per_s']:g} a second" if rate["achieved_per_s"] else ""
     details = [
         f"{calls[name]:,} {word}"
-        for name, word in (("retried", "asked again"), ("throttled", "throttled"), ("resumed", "kept from before"))
+        for name, word in (
+            ("retried", "asked again"),
+            ("throttled", "throttled"),
+            ("probes", "probes"),
+            ("resumed", "kept from before"),
+        )
         if calls[name]
     ]
     text = [
-        f"Run {manifest['run_id']}: {status} after {_duration(manifest['duration_s'])}",
+        f"Run {manifest['run_id']}: {status} after {_duration(manifest['duration_s'])}{_begun(manifest)}",
         f"  {rows['read']:>9,} rows read",
         *(f"  {rows[name]:>9,} {name.replace('_', ' ')}" for name in [*Outcome, "pending"] if rows.get(name)),
         f"  {', '.join([sent + pace, *details])}",
     ]
-    if speed := _speed(manifest["speed"]):
+    if speed := _speed(manifest["speed"], calls["sent"]):
         text.append(f"  {speed}")
     if drift := _drift(manifest.get("drift", {})):
         text.append(f"  {drift}")
@@ -52,12 +61,17 @@ def lines(manifest: Mapping[str, Any], out: Path) -> list[str]:
     return text
 
 
-def _speed(speed: Mapping[str, Any]) -> str:
+def _speed(speed: Mapping[str, Any], calls: int) -> str:
     """What held it down, and what the time went into."""
-    if speed["bound_by"] is None:
+    if calls < ENOUGH_CALLS:
         return ""
     shares = ", ".join(f"{name} {share:.0%}" for name, share in speed["time_shares"].items() if share >= 0.01)
     return f"{speed['bound_by']}: {shares}" if shares else str(speed["bound_by"])
+
+
+def _begun(manifest: Mapping[str, Any]) -> str:
+    """When a run that went on had begun; its duration is only that of its last part."""
+    return f" (begun {manifest['started_at'][:16].replace('T', ' ')} UTC)" if manifest["calls"]["resumed"] else ""
 
 
 def _drift(drift: Mapping[str, Mapping[str, int]]) -> str:

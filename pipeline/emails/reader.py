@@ -34,6 +34,13 @@ _DELIMITERS = ",;\t|"
 _QUOTED = re.compile(r'(?<![^,;\t|\r\n])"[^"]*(?:""[^"]*)*"')
 """A cell in quotes, which may hold any of the delimiters and line breaks."""
 _CHUNK_BYTES = 1 << 20
+_NO_TEXT = {
+    b"PK\x03\x04": "a workbook or a ZIP file; export it as CSV",
+    b"\xd0\xcf\x11\xe0": "a workbook of an old kind; export it as CSV",
+    b"\x1f\x8b": "a gzip file; unpack it first",
+    b"\x28\xb5\x2f\xfd": "a Zstandard file; unpack it first",
+    b"%PDF": "a PDF file; export the list as CSV",
+}
 _MAX_LINE = 1 << 18
 """Characters in the longest line that is read; what goes on beyond that is no list, and must not fill the memory."""
 
@@ -45,17 +52,21 @@ class EmailList:
     Attributes:
         path: the file, or `-` for standard input.
         email_column: the column as the user named it; None to detect it.
+        label: how to call it; None is the file's name without its folder.
     """
 
     path: Path
     email_column: str | None = None
+    label: str | None = None
     rows: int = field(default=0, init=False)
     sha256: str = field(default="", init=False)
 
     @property
     def name(self) -> str:
-        """How messages and tables call it: the file's name without its folder, as text even if it is not UTF-8."""
-        return "standard input" if str(self.path) == STDIN else os.fsencode(self.path.name).decode(errors="replace")
+        """How messages and tables call it: its label, or the file's name; as text even if that is not UTF-8."""
+        if str(self.path) == STDIN:
+            return "standard input"
+        return os.fsencode(self.label or self.path.name).decode(errors="replace")
 
     def check(self) -> None:
         """Refuse at once what could not be read later.
@@ -159,9 +170,13 @@ def _decoded(name: str, binary: io.RawIOBase) -> Iterator[str]:
     """Lines of UTF-8, with or without a byte order mark, or of UTF-16 with one."""
     buffered = io.BufferedReader(binary, _CHUNK_BYTES)
     try:
-        utf_16 = buffered.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        start = buffered.peek(4)[:4]
     except OSError as error:
         raise UsageError(f"{name}: cannot be read ({error.strerror}).") from error
+    for magic, what in _NO_TEXT.items():
+        if start.startswith(magic):
+            raise UsageError(f"{name}: this is {what}.")
+    utf_16 = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     text = io.TextIOWrapper(buffered, "utf-16" if utf_16 else "utf-8-sig", newline="")
     for number in itertools.count(1):
         try:
@@ -175,7 +190,9 @@ def _decoded(name: str, binary: io.RawIOBase) -> Iterator[str]:
         if "\0" in line:
             raise UsageError(f"{name}: binary data in line {number}; this is not a text list.")
         if len(line) == _MAX_LINE:
-            raise UsageError(f"{name}: line {number} has no end; this is not a list of addresses.")
+            raise UsageError(
+                f"{name}: line {number} is longer than {_MAX_LINE:,} characters; this is not a list of addresses."
+            )
         yield line
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import shutil
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+logger = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
 _PREFIX = "run="
 
@@ -48,7 +50,8 @@ class OutputFolder:
             probe.unlink()
         except OSError as error:
             raise UsageError(f"{self.root}: cannot be written to ({error.strerror}); name another --out.") from error
-        if self.latest.exists() and not self.latest.is_symlink():
+        ours = self.latest.is_symlink() and self.latest.readlink().name.startswith(_PREFIX)
+        if not ours and os.path.lexists(self.latest):
             raise UsageError(f"{self.latest}: is in the way of the link to the newest run; name another --out.")
 
     def run(self, run_id: str) -> Path:
@@ -109,21 +112,36 @@ class OutputFolder:
                 shutil.rmtree(path, ignore_errors=True)
 
     def publish(self, staging: Path, run_id: str, manifest: Mapping[str, object]) -> Path:
-        """Write the manifest, put the staged run in its place and point `latest` to it; return the place."""
+        """Write the manifest, put the staged run in its place and point `latest` to it; return the place.
+
+        Once the run is in its place it is published, whatever happens after that.
+
+        Raises:
+            StorageError: the run could not be put in its place; nothing is published.
+        """
         with private.create(staging / MANIFEST) as file:
             file.write(json.dumps(manifest, ensure_ascii=False, indent=2).encode() + b"\n")
         private.sync(staging / MANIFEST)
         private.sync(staging)
         place = self.run(run_id)
         staging.rename(place)
-        private.sync(self.root)
-        self._point_latest_to(place)
+        self.point_latest_to(run_id)
         return place
 
-    def _point_latest_to(self, place: Path) -> None:
-        """A link cannot be changed, but a new one can take the old one's place in one step."""
+    def point_latest_to(self, run_id: str) -> None:
+        """Switch `latest` to a published run; if that fails an error is logged, and `latest` stays as it is.
+
+        A link cannot be changed, but a new one can take the old one's place in one step.
+        """
+        place = self.run(run_id)
         link = self._state / f"{place.name}.link"
-        link.unlink(missing_ok=True)
-        link.symlink_to(place.name, target_is_directory=True)
-        link.replace(self.latest)
-        private.sync(self.root)
+        try:
+            private.sync(self.root)
+            link.unlink(missing_ok=True)
+            link.symlink_to(place.name, target_is_directory=True)
+            link.replace(self.latest)
+            private.sync(self.root)
+        except OSError as error:
+            logger.error(  # noqa: TRY400 - a traceback is for developers, this is for whoever reads the log
+                "%s is published, but %s could not be switched to it (%s).", place, self.latest, error.strerror
+            )

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pipeline.calls.client import LeadClient
 from pipeline.calls.fanout import FanOut
+from pipeline.errors import Interrupted, Terminated
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pipeline.calls.counts import CallCounts
     from pipeline.jobs.observer import Observer
     from pipeline.journal import Journal
     from pipeline.outcomes import Address, Answer
     from pipeline.settings import Settings
+
+
+_SIGNALS = {
+    signal.SIGINT: (Interrupted, "Stopped by Ctrl-C."),
+    signal.SIGTERM: (Terminated, "Stopped by SIGTERM."),
+}
 
 
 def ask_all(settings: Settings, journal: Journal, observer: Observer, counts: CallCounts) -> None:
@@ -34,7 +46,26 @@ async def _ask_all(settings: Settings, journal: Journal, observer: Observer, cou
 
     async with LeadClient(settings) as client:
         fanout = FanOut(client.ask, report, pace=client.pace, settings=settings, counts=counts)
-        try:
-            await fanout.run(journal.pending())
-        finally:
-            await journal.flush()
+        with _stopped_by_signals(fanout):
+            try:
+                await fanout.run(journal.pending())
+            finally:
+                await journal.flush()
+
+
+@contextmanager
+def _stopped_by_signals(fanout: FanOut) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM stop the calls politely, a second one at once; only the main thread gets signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number, (reason, words) in _SIGNALS.items():
+        loop.add_signal_handler(number, fanout.stop, reason(words))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pipeline.emails.reader import EmailList
-from pipeline.errors import StopRun
+from pipeline.errors import StopRun, StorageError
 from pipeline.files.folder import OutputFolder
 from pipeline.jobs.asking import ask_all
 from pipeline.jobs.observer import Observer
 from pipeline.jobs.publishing import write_tables
 from pipeline.jobs.report import Manifest, Report
-from pipeline.jobs.runs import forget_stopped, open_run
+from pipeline.jobs.runs import open_run, tidy_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +44,7 @@ def export(
     """
     observer = observer or Observer()
     settings.require_credentials()
-    sources = [EmailList(path, settings.email_column) for path in lists]
+    sources = _sources(lists, settings.email_column)
     for source in sources:
         source.check()
     folder = OutputFolder(out)
@@ -55,14 +57,18 @@ def export(
             observer.publishing()
             manifest = _publish(folder, report, settings)
         except StopRun as error:
-            error.report = report.stopped(str(error))
+            with suppress(StorageError):
+                error.report = report.stopped(str(error))
             raise
-        if not resume:
-            forget_stopped(folder, journal)
-        journal.close()
-        journal.remove()
+        tidy_up(folder, journal, replaced=not resume)
     observer.published(folder.run(manifest["run_id"]))
     return manifest
+
+
+def _sources(paths: Sequence[Path], email_column: str | None) -> list[EmailList]:
+    """The lists by their files' names; those of the same name by their paths, so that they can be told apart."""
+    names = Counter(path.name for path in dict.fromkeys(paths))
+    return [EmailList(path, email_column, str(path) if names[path.name] > 1 else None) for path in paths]
 
 
 def _publish(folder: OutputFolder, report: Report, settings: Settings) -> Manifest:

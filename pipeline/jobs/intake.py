@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pipeline.emails.address import Refusal, clean, key
+from pipeline.errors import UsageError
 from pipeline.journal import Journal, ListRow
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def take_in(lists: Sequence[EmailList], path: Path, run_id: str, subject: str) -
     """Read all lists into a new journal at `path`, for the run `run_id` about `subject`; if that fails it is removed.
 
     Raises:
-        UsageError: a list cannot be read; the message says which and why.
+        UsageError: a list cannot be read, or no row of any list holds an address; the message says which and why.
     """
     Journal.remove_file(path)
     journal = Journal(path)
@@ -31,12 +32,24 @@ def take_in(lists: Sequence[EmailList], path: Path, run_id: str, subject: str) -
             number = journal.add_list(source.name, _rows(source.cells()))
             journal.seal_list(number, rows=source.rows, sha256=source.sha256)
             logger.info("%s: %d rows read", source.name, source.rows)
+        _check_there_is_something_to_ask(journal, lists)
         journal.start(run_id, time.time_ns() // 1_000_000, subject)
     except BaseException:
         journal.close()
         journal.remove()
         raise
     return journal
+
+
+def _check_there_is_something_to_ask(journal: Journal, lists: Sequence[EmailList]) -> None:
+    """A run that asks nobody would put empty tables in the place of good ones, and call that a success."""
+    if journal.count_addresses():
+        return
+    rows = sum(source.rows for source in lists)
+    names = ", ".join(source.name for source in lists)
+    if not rows:
+        raise UsageError(f"{names}: there is a header, but no row.")
+    raise UsageError(f"{names}: none of the {rows:,} rows holds an address; is --email-column right?")
 
 
 def _rows(cells: Iterable[str]) -> Iterator[ListRow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,10 @@ MANIFEST_VERSION = 1
 
 
 class Report:
-    """Gathers what the manifest of a run says; `calls` is counted up while the run goes."""
+    """Gathers what the manifest of a run says; `calls` is counted up while the run goes.
+
+    The run has started when it first began, and lasts as long as this process has been at it.
+    """
 
     def __init__(self, journal: Journal, settings: Settings) -> None:
         self.journal = journal
@@ -29,6 +33,7 @@ class Report:
         self.run_id, self._started_at_ms, _ = journal.run()
         self._settings = settings
         self._resumed = journal.count_answered()
+        self._since = time.monotonic()
 
     def progress(self) -> dict[str, int]:
         """Rows, distinct addresses, and addresses answered by an earlier, stopped run."""
@@ -66,7 +71,7 @@ class Report:
             "tool": {"name": "lead-export", "version": __version__},
             "started_at": started.isoformat(timespec="milliseconds"),
             "finished_at": finished.isoformat(timespec="milliseconds"),
-            "duration_s": round((finished - started).total_seconds(), 3),
+            "duration_s": round(time.monotonic() - self._since, 3),
             "input": [entry._asdict() for entry in self.journal.lists()],
             "rows": {"read": sum(rows.values()), **{name: rows.get(name, 0) for name in classes}},
             "calls": {

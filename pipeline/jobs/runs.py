@@ -6,11 +6,11 @@ same API for the same App. A rehearsal never goes on as a real run, nor the othe
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import logging
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -36,8 +36,7 @@ def subject(settings: Settings) -> str:
     """What of the settings decides whom a run asks about, as one text; the App id only as a hash."""
     url = urlsplit(settings.api_url)
     api = "loopback" if url.hostname in LOOPBACK_HOSTS else settings.api_url  # a sandbox's port changes every time
-    app = hashlib.sha256(settings.app_id.get_secret_value().encode(errors="surrogateescape")).hexdigest()[:16]
-    return json.dumps({"api": api, "app": app, "email_column": settings.email_column})
+    return json.dumps({"api": api, "app": settings.app_hash(), "email_column": settings.email_column})
 
 
 def open_run(
@@ -55,6 +54,7 @@ def open_run(
     Raises:
         UsageError: a list cannot be read, or the name is taken.
     """
+    _finish_published(folder)
     run_id = _new_name(folder, wanted)
     path, incoming = folder.journal(run_id), folder.incoming()
     with take_in(lists, incoming, run_id, subject(settings)) as new:
@@ -64,6 +64,7 @@ def open_run(
         new.remove()
         logger.info("taking up the stopped run %s", stopped.stem)
         return Journal(stopped)
+    _mention_others(folder)
     if path.exists():
         new.remove()
         raise UsageError(f"--run-id {run_id}: another stopped run has this name; choose another.")
@@ -71,23 +72,39 @@ def open_run(
     return Journal(path)
 
 
-def forget_stopped(folder: OutputFolder, published: Journal) -> None:
-    """Remove the journals of stopped runs that a run begun with `--new` replaces, now that it is published.
+def _mention_others(folder: OutputFolder) -> None:
+    """Say what stopped runs a new run leaves behind: their answers were paid for."""
+    for path in folder.journals():
+        with suppress(StorageError), Journal(path) as journal:
+            logger.warning(
+                "The stopped run %s with %d answers is left as it is: it was about other lists, or another API, App or"
+                " column. Its own command takes it up again; or delete %s.",
+                path.stem,
+                journal.count_answered(),
+                path,
+            )
 
-    They would otherwise be taken up by the next run, with answers older than these.
+
+def tidy_up(folder: OutputFolder, published: Journal, *, replaced: bool) -> None:
+    """Remove the journal of a published run, and with `replaced` those of stopped runs about the same.
+
+    The latter would otherwise be taken up by the next run, with answers older than these. Should it fail, the next run
+    tidies up, and this one is published all the same.
     """
-    for path in _about_the_same(folder, published):
-        if path != published.path:
-            Journal.remove_file(path)
+    try:
+        for path in _about_the_same(folder, published) if replaced else ():
+            if path != published.path:
+                Journal.remove_file(path)
+        published.close()
+        published.remove()
+    except StorageError as error:
+        logger.warning("%s", error)
 
 
 def _about_the_same(folder: OutputFolder, journal: Journal) -> Iterator[Path]:
     """Stopped runs over the same lists with the same subject, newest name first."""
     lists, subject_ = journal.lists(), journal.run().subject
     for path in sorted(folder.journals(), reverse=True):
-        if folder.run(path.stem).exists():
-            Journal.remove_file(path)  # published, and killed before the journal could be removed
-            continue
         try:
             with Journal(path) as other:
                 same = other.lists() == lists and other.run().subject == subject_
@@ -96,6 +113,14 @@ def _about_the_same(folder: OutputFolder, journal: Journal) -> Iterator[Path]:
             continue
         if same:
             yield path
+
+
+def _finish_published(folder: OutputFolder) -> None:
+    """See to runs that were published by a process that was killed right then: their journals are still there."""
+    for path in folder.journals():
+        if folder.run(path.stem).exists():
+            folder.point_latest_to(path.stem)
+            Journal.remove_file(path)
 
 
 def _new_name(folder: OutputFolder, wanted: str | None) -> str:

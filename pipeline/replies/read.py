@@ -65,8 +65,18 @@ def read_leniently(body: bytes) -> FoundLead | Envelope:
         reader = LenientReader()
         lead = reader.read(envelope.details, envelope.others)
         if _names_a_lead(lead):
+            if not _is_utf8(body):
+                reader.drift.unreadable_values["reply.text"] += 1
             return FoundLead(lead, reader.extras, reader.drift)
     raise MalformedReply("the API says Success but gives no lead", code="empty_success", body=body)
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _names_a_lead(lead: Lead) -> bool:

@@ -167,6 +167,7 @@ _SHAPES = (
     ("other-lead", "the lead of another address", _other_lead),
     ("upper-status", 'status is "SUCCESS"', _upper_status),
     ("bom", "a byte order mark and blank lines before the JSON", _byte_order_mark),
+    ("bad-utf8", "a byte that is no UTF-8 inside of the JSON", _broken(malformed.bad_utf8)),
 )
 _TRANSIENT = (
     ("cut-off", "a body that ends inside of the JSON", _broken(malformed.cut_off)),
@@ -176,7 +177,6 @@ _TRANSIENT = (
     ("empty-success-list", "success with lead_details []", _broken(malformed.empty_success_list)),
     ("all-empty", "success where every scalar is empty and no collection is there", _broken(malformed.all_empty)),
     ("not-json-object", "JSON, but a list", _broken(malformed.not_json_object)),
-    ("bad-utf8", "a byte that is no UTF-8 inside of the JSON", _broken(malformed.bad_utf8)),
     ("deep-nesting", "JSON nested 100,000 deep", _broken(malformed.deep_nesting)),
     ("always-500", "HTTP 500", _always(_always_500)),
     ("html-502", "HTTP 502 with a proxy's page", _always(_http_502)),

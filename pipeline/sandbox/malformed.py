@@ -78,8 +78,8 @@ def not_json_object(lead: Lead) -> Reply:
 
 def bad_utf8(lead: Lead) -> Reply:
     """Put a byte that is no UTF-8 into the JSON, as a Latin-1 name would."""
-    body = success(lead | {"first_name": "Zoe"}).body
-    return fault(body.replace(b'"Zoe"', b'"Zo\xeb"'))
+    reply = success(lead | {"first_name": "Zoe"})
+    return replace(reply, body=reply.body.replace(b'"Zoe"', b'"Zo\xeb"'))
 
 
 def deep_nesting(_: Lead) -> Reply:

@@ -109,9 +109,8 @@ class _Gathered:
     def add(self, found: FoundLead, requested: str | None, fetched_ms: int | None) -> None:
         """Take in the rows of one lead."""
         lead = found.lead
-        if found.extras:
-            self._add_extras(found)
-            self._drift.add(found.drift)
+        self._drift.add(found.drift)
+        self._add_extras(found)
         self._cells["leads"] += _astuple(lead)[: len(SCALARS)]
         self._requested.append(requested)
         self._fetched.append(fetched_ms)

@@ -20,11 +20,13 @@ from pipeline.errors import (
     AddressRefused,
     ApiUnavailable,
     CredentialsRefused,
+    Interrupted,
     LeadExportError,
     ServerTrouble,
     StorageError,
     Throttled,
     UnknownApiError,
+    Unreachable,
 )
 from pipeline.outcomes import Address, Answer, Outcome
 from pipeline.sandbox.window import RateWindow
@@ -92,6 +94,10 @@ class Done:
 def emails(count: int, name: str = "person") -> list[str]:
     """So many different addresses."""
     return [f"{name}{n}@example.com" for n in range(count)]
+
+
+async def nothing(_: Address, __: Answer) -> None:
+    """Take an answer and do nothing with it."""
 
 
 def fan_out(api: Api, addresses: Iterable[str], **settings: object) -> Done:
@@ -372,3 +378,77 @@ def test_time_shares_explain_the_speed() -> None:
     shares = fan_out(Api(), emails(200), rate_per_s=18).counts.shares()
     assert shares["limiter"] > 0.95
     assert sum(shares.values()) == pytest.approx(1, abs=0.02)
+
+
+def test_a_429_to_a_probe_says_nothing() -> None:
+    """While addresses fail and probes are throttled the API is not taken for being there; afterwards all are found."""
+
+    def reply(email: str, _: int) -> Reply:
+        if now() > 1_030:
+            return None
+        return Throttled("429") if email.startswith("nobody") else ServerTrouble("503")
+
+    done = fan_out(Api(reply=reply), emails(3), rate_per_s=18, max_attempts=2)
+    assert (done.error, done.outcomes) == (None, {"found": 3})
+
+
+def test_an_outage_counts_every_call_of_an_address() -> None:
+    """`attempts` are the calls made, also those that an outage does not count against the address."""
+    api = Api(reply=outage(0, 10))
+    done = fan_out(api, emails(3), rate_per_s=18, max_attempts=2)
+    assert [done.answers[email].attempts for email in emails(3)] == [api.asked[email] for email in emails(3)]
+    assert done.counts.retried == sum(api.asked[email] for email in emails(3)) - 3
+
+
+def test_calls_that_never_left_are_not_counted() -> None:
+    """Where there is no connection nothing was sent, asked again or probed."""
+
+    def refused(_: str, __: int) -> Reply:
+        error = Unreachable("no connection")
+        error.sent = False
+        return error
+
+    done = fan_out(Api(reply=refused), emails(3), rate_per_s=0, outage_patience_s=5)
+    assert isinstance(done.error, ApiUnavailable)
+    assert (done.counts.sent, done.counts.retried) == (0, 0)
+
+
+def test_a_polite_stop_lets_calls_in_flight_finish() -> None:
+    """After `stop` no call starts; those on their way are reported, then the reason is raised."""
+    api, reported = Api(latency_s=2.0), []
+
+    async def report(address: Address, _: Answer) -> None:
+        reported.append(address)
+
+    async def main() -> int:
+        settings = Settings(rate_per_s=5)
+        fanout = FanOut(api.ask, report, pace=Pace(5), settings=settings, counts=CallCounts())
+        running = asyncio.create_task(fanout.run(Address(n, email) for n, email in enumerate(emails(100), 1)))
+        await asyncio.sleep(8)
+        before = len(api.calls)
+        fanout.stop(Interrupted("Stopped by Ctrl-C."))
+        with pytest.raises(Interrupted):
+            await running
+        return len(api.calls) - before
+
+    assert run(main()) == 0
+    assert len(reported) == len(api.calls) > 20
+
+
+def test_a_second_stop_ends_at_once() -> None:
+    """Who asks twice does not wait for the calls in flight."""
+    api = Api(latency_s=9.0, jitter_s=0)
+
+    async def main() -> float:
+        settings = Settings(rate_per_s=5)
+        fanout = FanOut(api.ask, nothing, pace=Pace(5), settings=settings, counts=CallCounts())
+        running = asyncio.create_task(fanout.run(Address(n, email) for n, email in enumerate(emails(100), 1)))
+        await asyncio.sleep(12)
+        before = now()
+        fanout.stop(Interrupted("Stopped by Ctrl-C."))
+        fanout.stop(Interrupted("Stopped by Ctrl-C."))
+        with pytest.raises(Interrupted):
+            await running
+        return now() - before
+
+    assert run(main()) < 0.1

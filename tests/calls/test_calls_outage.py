@@ -28,7 +28,7 @@ def test_an_answer_clears_the_api() -> None:
 def test_a_false_alarm_makes_it_harder_to_raise_the_next() -> None:
     """After a probe that was answered it takes twice as many failures."""
     health = failing(Health(), SUSPICION)
-    health.cleared()
+    health.cleared(outage=False)
     assert not failing(health, 2 * SUSPICION - 1).is_suspect()
     assert failing(health, 1).is_suspect()
 
@@ -49,3 +49,10 @@ def test_unknown_errors_in_a_row_are_too_many_at_last() -> None:
 def test_probes_ask_for_nobody() -> None:
     """Each probe asks for another address in a domain that cannot exist."""
     assert [probe_address(n) for n in (1, 2)] == ["nobody-1@lead-export.invalid", "nobody-2@lead-export.invalid"]
+
+
+def test_a_real_outage_makes_nobody_more_patient() -> None:
+    """After an outage the API is suspected as soon as before."""
+    health = failing(Health(), SUSPICION)
+    health.cleared(outage=True)
+    assert failing(health, SUSPICION).is_suspect()

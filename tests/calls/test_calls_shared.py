@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from pipeline.calls.shared import SharedPace, state_folder
 from pipeline.calls.spacing import interval_s
+from pipeline.settings import Settings
 
 
 class Clock:
@@ -28,9 +29,9 @@ class Clock:
         return self.now
 
 
-def member(folder: Path, clock: Clock, rate_per_s: float = 20, app_id: str = "app") -> SharedPace:
+def member(folder: Path, clock: Clock, rate_per_s: float = 20, app: str = "app") -> SharedPace:
     """One process's end of the pace."""
-    return SharedPace(app_id, rate_per_s, folder=folder, clock=clock)
+    return SharedPace(app, rate_per_s, folder=folder, clock=clock)
 
 
 def waits(*members: SharedPace) -> list[float]:
@@ -53,7 +54,7 @@ def test_members_take_turns(tmp_path: Path) -> None:
 def test_apps_do_not_share(tmp_path: Path) -> None:
     """Another App has a pace of its own."""
     clock = Clock()
-    first, second = waits(member(tmp_path, clock), member(tmp_path, clock, app_id="another"))
+    first, second = waits(member(tmp_path, clock), member(tmp_path, clock, app="another"))
     assert first == second
 
 
@@ -131,8 +132,10 @@ def test_any_content_of_the_file_is_survived(content: bytes, tmp_path_factory: p
 
 def test_the_file_tells_nobody_which_app_it_is(tmp_path: Path) -> None:
     """The App id stands neither in the name nor in the file, which only its owner can read."""
-    waits(member(tmp_path, Clock(), app_id="SECRET-APP"))
+    app = Settings.load({"app_id": "SECRET-APP"}, environ={}).app_hash()
+    waits(member(tmp_path, Clock(), app=app))
     (file,) = tmp_path.iterdir()
+    assert app not in ("", "SECRET-APP")
     assert "SECRET" not in file.name
     assert b"SECRET" not in file.read_bytes()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -156,7 +159,7 @@ def test_a_full_disk_is_survived(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_lock_that_is_never_let_go_is_survived(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A process that was stopped with the lock in its hand stops nobody else."""
+    """A process that was stopped with the lock in its hand stops nobody else; afterwards the pace is shared again."""
     one = member(tmp_path, Clock())
     waits(one)
     (file,) = tmp_path.iterdir()
@@ -167,6 +170,7 @@ def test_a_lock_that_is_never_let_go_is_survived(tmp_path: Path, caplog: pytest.
     finally:
         os.close(descriptor)
     assert len(caplog.records) == 1
+    assert waits(one, one)[1] > 0
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def test_a_list_knows_its_rows_and_bytes(tmp_path: Path) -> None:
         (b"\0" * 5_000_000, "binary data in line 1; this is not a text list."),
         (b"email\njos\xe9@example.com\n", "damaged text near line 1; save the list as UTF-8."),
         (b"\xff\xfee\0m\0a", "damaged text near line 1; save the list as UTF-8."),
-        ("x" * 5_000_000, "line 1 has no end; this is not a list of addresses."),
+        ("x" * 5_000_000, "line 1 is longer than 262,144 characters; this is not a list of addresses."),
     ],
 )
 @pytest.mark.parametrize("name", ["list.csv", "list.txt"])

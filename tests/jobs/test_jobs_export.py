@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from jobs_lists import settings, write_list
 
-from pipeline.errors import CredentialsRefused, ExitCode, FolderBusy, StopRun, UsageError
+from pipeline.errors import CredentialsRefused, ExitCode, FolderBusy, Interrupted, StopRun, UsageError
 from pipeline.files.folder import OutputFolder
 from pipeline.jobs.export import export
 from pipeline.jobs.observer import Observer
@@ -223,15 +223,20 @@ def test_journal_of_another_program_is_left_alone(
 
 
 def test_ctrl_c_keeps_what_was_answered(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
-    """From Python Ctrl-C is a KeyboardInterrupt as ever; the next run goes on with what was answered before it."""
+    """Ctrl-C stops the run with a report of what was done; the next run goes on with what was answered before it."""
 
     class Impatient(Observer):
         def answered(self, address: Address, answer: Answer) -> None:  # noqa: ARG002
             if address.id == 4:
                 signal.raise_signal(signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt):
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(Interrupted) as caught:
         export(settings(sandbox.url, concurrency=1), [people], tmp_path / "out", observer=Impatient())
+    assert dict(caught.value.report or {})["rows"] == {"read": 12, "found": 4, "pending": 8} | dict.fromkeys(
+        ("not_found", "deleted", "failed", "invalid", "duplicate"), 0
+    )
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert export(settings(sandbox.url), [people], tmp_path / "out")["calls"]["resumed"] == 4
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,11 +11,9 @@ from jobs_lists import settings, write_list
 from pipeline.emails.reader import EmailList
 from pipeline.errors import UsageError
 from pipeline.files.folder import OutputFolder
-from pipeline.jobs.runs import forget_stopped, open_run, subject
+from pipeline.jobs.runs import open_run, subject, tidy_up
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pipeline.settings import Settings
 
 
@@ -113,11 +112,12 @@ def test_a_name_of_another_stopped_run_is_taken(folder: OutputFolder, people: Pa
 
 
 def test_a_journal_of_a_published_run_is_cleared_away(folder: OutputFolder, people: Path) -> None:
-    """A kill between publishing and removing the journal leaves one behind; it is never taken up again."""
+    """One that a kill right after publishing left behind is never taken up again, and `latest` is switched."""
     opened(folder, people, wanted="done")
     folder.run("done").mkdir()
     assert opened(folder, people) != "done"
     assert not folder.journal("done").exists()
+    assert folder.latest.readlink() == Path("run=done")
 
 
 def test_a_published_run_replaces_older_stopped_ones_about_the_same(
@@ -128,5 +128,5 @@ def test_a_published_run_replaces_older_stopped_ones_about_the_same(
     opened(folder, people, wanted="old")
     opened(folder, other, wanted="other")
     with open_run(folder, [EmailList(people)], settings(), wanted="new", resume=False) as journal:
-        forget_stopped(folder, journal)
-    assert folder.journals() == [folder.journal("new"), folder.journal("other")]
+        tidy_up(folder, journal, replaced=True)
+    assert folder.journals() == [folder.journal("other")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -64,7 +65,8 @@ def test_every_kind_of_429_is_understood(tmp_path: Path, style: str) -> None:
     assert (code, stats["answered"], stats["answered_twice_or_more"]) == (0, 10, 0)
     assert 1 <= stats["throttled"] <= 4
     assert f"{stats['throttled']} throttled" in said
-    assert "server-throttled" in said
+    manifest = json.loads((tmp_path / "person" / "latest" / "manifest.json").read_text())
+    assert manifest["speed"]["bound_by"] == "server-throttled"
 
 
 def test_an_outage_is_waited_for(tmp_path: Path) -> None:

@@ -155,9 +155,16 @@ def test_a_byte_order_mark_and_blanks_before_the_json_are_skipped(before: bytes)
 )
 def test_text_that_is_no_unicode_is_put_right(raw: bytes, text: str) -> None:
     """Invalid UTF-8 and halves of characters cost these characters, not the reply; the escapes of PHP are normal."""
-    assert read_reply(SUCCESS.replace(b'"1"', b'"1","first_name":"' + raw + b'"')) == FoundLead(
-        Lead(id="1", first_name=text)
-    )
+    reply = read_reply(SUCCESS.replace(b'"1"', b'"1","first_name":"' + raw + b'"'))
+    assert isinstance(reply, FoundLead)
+    assert (reply.lead, reply.extras) == (Lead(id="1", first_name=text), {})
+
+
+def test_bytes_that_are_no_utf_8_are_counted_as_drift() -> None:
+    """A character that was lost shows in the manifest, for nothing else tells of it."""
+    reply = read_reply(SUCCESS.replace(b'"1"', b'"1","first_name":"Zo\xeb"'))
+    assert isinstance(reply, FoundLead)
+    assert reply.drift.unreadable_values == {"reply.text": 1}
 
 
 @pytest.mark.parametrize(
