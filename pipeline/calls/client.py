@@ -113,7 +113,7 @@ class LeadClient:
 
     async def __aexit__(self, *_: object) -> None:
         """Close every connection."""
-        self.pace.close()
+        await self.pace.close()
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -122,20 +122,26 @@ class LeadClient:
         """Ask for one address at the configured pace, again after transient failures.
 
         Raises:
-            LeadExportError: no usable answer; `TryAgain` when all attempts were used up.
+            LeadExportError: no usable answer; `TryAgain` when all attempts, or the patience with 429s, were used up.
         """
         attempt = 1
+        clock = asyncio.get_running_loop().time
+        throttled_since: float | None = None
         while True:
             try:
                 with await self.pace.acquire():
                     return dataclasses.replace(await self.ask(email), attempts=attempt)
             except Throttled:
                 self.pace.check_patience(self._settings.throttle_patience_s)
+                throttled_since = clock() if throttled_since is None else throttled_since
+                if clock() - throttled_since > self._settings.throttle_patience_s:
+                    raise
             except TryAgain as error:
                 delay_s = self._retry.delay_s(attempt, error, random.random)
                 if delay_s is None:
                     raise
                 attempt += 1
+                throttled_since = None
                 await asyncio.sleep(delay_s)
 
     async def ask(self, email: str) -> Answer:

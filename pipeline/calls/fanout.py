@@ -137,7 +137,7 @@ class FanOut:
             elif len(self._waiting) < MAX_WAITING and (address := next(fresh, None)) is not None:
                 return Turn(address)
             elif self._in_flight or due is not None:
-                await self._wait("network" if self._in_flight else "backoff", until=due)
+                await self._wait("network" if self._in_flight else self._waiting.waits_for(), until=due)
             else:
                 return None
         return None

@@ -55,6 +55,12 @@ class Gate:
         self._changed.set()
         return news
 
+    def give_back(self, started_at: float) -> None:
+        """Take note that a call that started at `started_at` was given up; if it went alone, another may."""
+        if started_at > self._closed_at:
+            self._trying = False
+            self._changed.set()
+
     def open(self, started_at: float) -> None:
         """Take note that a call that started at `started_at` was let through."""
         if started_at > self._closed_at:

@@ -7,6 +7,7 @@ the body decides before the status does.
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -123,6 +124,7 @@ RULES: tuple[Rule, ...] = (
 """What a reply means, first match wins; anything else is unknown and fails its row."""
 
 _BLANKS = re.compile(r"\s+")
+_CODE = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
 
 def judge(status: int, body: bytes, *, asked: str) -> Answer:
@@ -149,7 +151,7 @@ def judge(status: int, body: bytes, *, asked: str) -> Answer:
 
 def _found(reply: FoundLead, body: bytes, asked: str) -> Answer:
     lead = reply.lead
-    if lead.email and lead.email.strip().casefold() != asked.casefold():
+    if lead.email and _folded(lead.email) != _folded(asked):
         return Answer(
             asked,
             Outcome.FOUND,
@@ -159,6 +161,10 @@ def _found(reply: FoundLead, body: bytes, asked: str) -> Answer:
             body=body,
         )
     return Answer(asked, Outcome.FOUND, lead_id=lead.id or None, body=body)
+
+
+def _folded(email: str) -> str:
+    return unicodedata.normalize("NFC", email.strip().casefold())
 
 
 def _apply(rule: Rule, status: int, reply: Envelope | None, body: bytes, asked: str) -> Answer:
@@ -173,10 +179,10 @@ def _apply(rule: Rule, status: int, reply: Envelope | None, body: bytes, asked: 
 def _unknown(status: int, reply: Envelope | None, body: bytes) -> GiveUp:
     if reply is None:
         return UnknownApiError(f"an unexpected HTTP status ({status})", code=f"http_{status}", body=body)
-    said = _BLANKS.sub(" ", reply.message)[:200]
-    return UnknownApiError(
-        f"an error that no documentation names: {said or 'no message'}", code=reply.type or "unknown", body=body
-    )
+    # A code goes into logs, so it must look like one; a text that could be anything stays in the message.
+    code = reply.type if _CODE.fullmatch(reply.type) else "unknown"
+    said = _BLANKS.sub(" ", " ".join((*([] if code == reply.type else [reply.type]), reply.message))).strip()[:200]
+    return UnknownApiError(f"an error that no documentation names: {said or 'no message'}", code=code, body=body)
 
 
 def retry_after_s(header: str | None, *, now: float) -> float | None:

@@ -33,6 +33,8 @@ class Permit:
         """Report whether the API let the call through."""
         if isinstance(error, Throttled):
             self._pace.throttled(self, error.retry_after_s)
+        elif isinstance(error, asyncio.CancelledError):
+            self._pace.unused(self)
         else:
             self._pace.let_through(self)
 
@@ -57,7 +59,7 @@ class Pace:
         self._shared = shared
         self._turnstile = asyncio.Lock()
         self._last_start = float("-inf")
-        self._closing: asyncio.Task[None] | None = None
+        self._closings: set[asyncio.Task[None]] = set()
         self.held_back_s = 0.0
         self.throttled_since: float | None = None
 
@@ -92,12 +94,18 @@ class Pace:
         if news:
             self._rate.throttled(now)
         if self._shared is not None:
-            self._closing = asyncio.create_task(self._shared.close_gate(self._gate.closed_until - now))
+            task = asyncio.create_task(self._shared.close_gate(self._gate.closed_until - now))
+            self._closings.add(task)
+            task.add_done_callback(self._closings.discard)
 
     def let_through(self, permit: Permit) -> None:
         """Take note that the API did not mind the call."""
         self._gate.open(permit.started_at)
         self.throttled_since = None
+
+    def unused(self, permit: Permit) -> None:
+        """Take note that a call was given up before it was answered, which says nothing."""
+        self._gate.give_back(permit.started_at)
 
     def closed_for_s(self) -> float:
         """Seconds until the gate opens; 0 if it is open."""
@@ -115,8 +123,9 @@ class Pace:
             f"The API has refused every call as one too many for {patience_s:g} seconds; who else uses the App?"
         )
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of the file shared with other processes."""
+        await asyncio.gather(*self._closings, return_exceptions=True)
         if self._shared is not None:
             self._shared.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pipeline.outcomes import Answer, Outcome
 
@@ -55,6 +55,11 @@ class Waiting:
     def next_due(self) -> float | None:
         """When the first of them is due; None if there is none."""
         return self._heap[0][0] if self._heap else None
+
+    def waits_for(self) -> Literal["throttled", "backoff"]:
+        """What the first of them waits for: the gate, or its own next attempt."""
+        throttled = bool(self._heap) and self._heap[0][2].throttled_since is not None
+        return "throttled" if throttled else "backoff"
 
     def pop(self) -> Turn:
         """Take out the first of them."""

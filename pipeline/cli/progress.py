@@ -44,7 +44,7 @@ class Progress(Observer):
 
     def __exit__(self, *_: object) -> None:
         """Leave the bar as it stands."""
-        self._close()
+        self.close()
 
     def listed(self, *, rows: int, addresses: int, answered: int) -> None:  # noqa: ARG002 - as below
         """Start the bar."""
@@ -71,13 +71,14 @@ class Progress(Observer):
 
     def publishing(self) -> None:
         """End the bar before the summary."""
-        self._close()
+        self.close()
 
     def _tally(self, _: object) -> str:
         found, failed = self._outcomes[Outcome.FOUND], self._outcomes[Outcome.FAILED]
         return f"{found:,} found" + (f", {failed:,} failed" if failed else "")
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """End the bar, so that what is said next begins a line."""
         if self._bar is not None:
             bar, self._bar = self._bar, None
             with self._drawing():

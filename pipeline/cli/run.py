@@ -63,6 +63,7 @@ def run(
         try:
             manifest = export(settings, lists, out, run_id=run_id, resume=not new, observer=progress)
         except StopRun as error:
+            progress.close()
             if error.report is not None:
                 summary.show(error.report, out, quiet=quiet, as_json=as_json)
             raise

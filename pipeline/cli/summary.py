@@ -52,7 +52,7 @@ def lines(manifest: Mapping[str, Any], out: Path) -> list[str]:
     if drift := _drift(manifest.get("drift", {})):
         text.append(f"  {drift}")
     if status == "stopped":
-        text.append("  What was answered is kept; the same command goes on from there.")
+        text.append("  What was answered is kept; the same command, without --new, goes on from there.")
     if "tables" in manifest:
         place = out / f"run={manifest['run_id']}"
         text.append(f"  tables in {place}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import re
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+logger = logging.getLogger(__name__)
 
 _EXACT = {"email", "emailaddress", "mail", "mailaddress", "emailid", "correo", "correoelectronico", "courriel"} | {
     "emailadresse", "mailadresse", "adressemail", "adresseemail", "adresseelectronique", "indirizzoemail", "епочта",
@@ -52,6 +55,8 @@ def find_column(name: str, header: Sequence[str] | None, sample: Sequence[Sequen
         return by_name[0]
     plain = [n for n in by_name or range(width) if _holds_addresses(n, sample)]
     if len(plain) == 1:
+        if header is not None and not by_name:
+            logger.warning("%s: the first line is taken for the names of columns, though none says email.", name)
         return plain[0]
     found = "several columns could hold the addresses" if plain or by_name else "no column holds addresses"
     raise UsageError(f"{name}: {found}; say which with --email-column. Columns: {_listing(titles)}.")

@@ -156,7 +156,7 @@ class _Hashing(io.RawIOBase):
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # the stub's Buffer has no len()
         """Fill `buffer` from the list; 0 at its end."""
-        chunk = self._inner.read(len(buffer))
+        chunk = self._inner.read(len(buffer)) or b""  # a pipe that does not block gives None where it is empty
         self._hash.update(chunk)
         buffer[: len(chunk)] = chunk
         return len(chunk)

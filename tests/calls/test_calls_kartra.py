@@ -325,3 +325,18 @@ _HEADER_WORDS = st.sampled_from(["Mon,", "23", "Nov", "2026", "10:00:00", "99:99
 def test_any_retry_after_header_is_read_or_ignored(header: str) -> None:
     """No header can do harm, and none asks for time before now."""
     assert (retry_after_s(header, now=0.0) or 0.0) >= 0.0
+
+
+def test_an_error_type_that_could_be_data_is_no_code() -> None:
+    """Codes go into logs; a `type` that does not look like one stays in the message only."""
+    body = b'{"status":"Error","message":"sorry","type":"no such subscriber: joe@example.com\\nkey=1"}'
+    with pytest.raises(UnknownApiError) as caught:
+        judge(200, body, asked="joe@example.com")
+    assert caught.value.code == "unknown"
+    assert str(caught.value).endswith("no such subscriber: joe@example.com key=1 sorry")
+
+
+def test_another_normal_form_is_the_same_address() -> None:
+    """A reply whose address has its accents apart is for the address that was asked."""
+    body = '{"status":"Success","lead_details":{"id":"1","email":"zoe\u0301@example.com"}}'.encode()
+    assert judge(200, body, asked="zo\u00e9@example.com").code is None

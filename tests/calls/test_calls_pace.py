@@ -309,7 +309,7 @@ def test_whoever_waits_elsewhere_when_the_gate_closes_is_not_let_in_beside_the_f
         started = sum(task.done() for task in waiters)
         for task in waiters:
             task.cancel()
-        pace.close()
+        await pace.close()
         other.close()
         return started
 
@@ -331,8 +331,32 @@ def test_old_news_do_not_block_the_call_that_tries(tmp_path: Path) -> None:
         await asyncio.sleep(0.8)
         pace.throttled(late, None)
         await asyncio.wait({following}, timeout=60)
-        pace.close()
+        await pace.close()
         other.close()
         return following.done()
 
     assert run(main())
+
+
+def test_a_call_that_is_given_up_tells_nothing() -> None:
+    """When the one call behind a closed gate is cancelled, the next one goes alone in its place."""
+
+    async def main() -> list[bool]:
+        pace = Pace(0)
+        await refused(pace)
+
+        async def call() -> None:
+            with await pace.acquire():
+                await asyncio.sleep(1_000)
+
+        trial = asyncio.create_task(call())
+        await asyncio.sleep(2)
+        trial.cancel()
+        waiters = [asyncio.create_task(pace.acquire()) for _ in range(2)]
+        await asyncio.sleep(2)
+        done = [waiter.done() for waiter in waiters]
+        for waiter in waiters:
+            waiter.cancel()
+        return done
+
+    assert sorted(run(main())) == [False, True]

@@ -156,3 +156,15 @@ def test_a_first_row_with_an_at_sign_is_data(row: list[str], header: bool) -> No
 def test_a_plain_address_has_a_dot_in_its_domain(cell: str, plain: bool) -> None:
     """What tells a column of addresses from one of social media names."""
     assert looks_like_address(cell) is plain
+
+
+def test_a_first_line_that_says_nothing_of_email_is_mentioned(caplog: pytest.LogCaptureFixture) -> None:
+    """Should the first line have been a person and not names of columns, somebody learns of it, without the person."""
+    sample = [["Bob", "bob@example.com"], ["Cy", "cy@example.com"]]
+    assert find_column("list.csv", ["Ada", "adaexample.com"], sample, None) == 1
+    (record,) = caplog.records
+    assert record.getMessage().startswith("list.csv: the first line is taken for the names of columns")
+    assert "Ada" not in record.getMessage()
+    caplog.clear()
+    assert find_column("list.csv", ["Name", "Email"], sample, None) == 1
+    assert caplog.records == []
