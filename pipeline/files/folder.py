@@ -95,6 +95,11 @@ class OutputFolder:
             lock.write(f"process {os.getpid()}, running since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC,")
             lock.flush()
 
+    def clear_stagings(self) -> None:
+        """Remove what killed runs have staged and never published; the folder's lock must be held."""
+        for path in self._state.glob("*.staging"):
+            shutil.rmtree(path, ignore_errors=True)
+
     @contextmanager
     def staging(self, run_id: str) -> Iterator[Path]:
         """A new folder to write a run into; whatever is left of it at the end is removed.

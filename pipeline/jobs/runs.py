@@ -55,6 +55,7 @@ def open_run(
         UsageError: a list cannot be read, or the name is taken.
     """
     _finish_published(folder)
+    folder.clear_stagings()
     run_id = _new_name(folder, wanted)
     path, incoming = folder.journal(run_id), folder.incoming()
     with take_in(lists, incoming, run_id, subject(settings)) as new:

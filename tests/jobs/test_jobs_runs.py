@@ -130,3 +130,12 @@ def test_a_published_run_replaces_older_stopped_ones_about_the_same(
     with open_run(folder, [EmailList(people)], settings(), wanted="new", resume=False) as journal:
         tidy_up(folder, journal, replaced=True)
     assert folder.journals() == [folder.journal("other")]
+
+
+def test_what_a_killed_run_has_staged_is_cleared_away(folder: OutputFolder, people: Path) -> None:
+    """Half a run that was never published does not stay behind with its leads in it."""
+    staged = folder.root / ".lead-export" / "killed.staging"
+    staged.mkdir()
+    (staged / "leads.csv").write_text("half")
+    opened(folder, people)
+    assert not staged.exists()
