@@ -234,6 +234,7 @@ async def test_flushing_nothing_is_fine(path: Path) -> None:
     """A run without calls flushes too."""
     with filled(path, [JOE]) as journal:
         await journal.flush()
+        assert on_disk(path) == 0
 
 
 def test_closing_writes_what_is_waiting(path: Path) -> None:

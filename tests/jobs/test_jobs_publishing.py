@@ -57,6 +57,20 @@ async def test_batches_make_the_same_tables(tmp_path: Path) -> None:
     assert pq.read_metadata(tmp_path / "2" / "leads.parquet").num_row_groups == 3
 
 
+async def test_the_same_replies_give_the_same_bytes(tmp_path: Path) -> None:
+    """Every file of a run is a pure function of the journal, to the last byte, in each format."""
+    with journal(tmp_path, *EMAILS, "nobody") as taken:
+        await answered(taken, *map(found, EMAILS[:4]), failed(EMAILS[4]))
+        written = []
+        for name in ("once", "again"):
+            folder = tmp_path / name
+            folder.mkdir()
+            write_tables(taken, settings(formats=["parquet", "csv"]), folder)
+            written.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert len(written[0]) == 2 * 8 + 2
+    assert written[0] == written[1]
+
+
 async def test_failed_rows_are_named_by_number_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The log has the list, the row and the reason; the address stands in failures.csv."""
     caplog.set_level("INFO")
