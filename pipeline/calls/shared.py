@@ -131,7 +131,8 @@ class SharedPace:
     def _open(self) -> int:
         if self._file is None:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._file = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            # Not through a link: the folder may be one where others can leave things.
+            self._file = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         return self._file
 
     async def _lock(self, descriptor: int) -> bool:

@@ -21,7 +21,7 @@ from pipeline.journal import Journal
 from pipeline.settings import LOOPBACK_HOSTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from pipeline.emails.reader import EmailList
@@ -59,13 +59,13 @@ def open_run(
     run_id = _new_name(folder, wanted)
     path, incoming = folder.journal(run_id), folder.incoming()
     with take_in(lists, incoming, run_id, subject(settings)) as new:
-        candidates = _about_the_same(folder, new) if resume else iter(())
-        stopped = next((old for old in candidates if wanted in (None, old.stem)), None)
+        same = list(_about_the_same(folder, new))
+        stopped = next((old for old in same if resume and wanted in (None, old.stem)), None)
     if stopped is not None:
         new.remove()
         logger.info("taking up the stopped run %s", stopped.stem)
         return Journal(stopped)
-    _mention_others(folder)
+    _mention(path for path in folder.journals() if resume or path not in same)
     if path.exists():
         new.remove()
         raise UsageError(f"--run-id {run_id}: another stopped run has this name; choose another.")
@@ -73,13 +73,13 @@ def open_run(
     return Journal(path)
 
 
-def _mention_others(folder: OutputFolder) -> None:
+def _mention(left_behind: Iterable[Path]) -> None:
     """Say what stopped runs a new run leaves behind: their answers were paid for."""
-    for path in folder.journals():
+    for path in left_behind:
         with suppress(StorageError), Journal(path) as journal:
             logger.warning(
-                "The stopped run %s with %d answers is left as it is: it was about other lists, or another API, App or"
-                " column. Its own command takes it up again; or delete %s.",
+                "The stopped run %s with %d answers is not taken up by this one. The command that began it goes on with"
+                " it; delete %s to forget it.",
                 path.stem,
                 journal.count_answered(),
                 path,

@@ -185,3 +185,13 @@ def test_a_lock_that_is_never_let_go_is_survived(tmp_path: Path, caplog: pytest.
 def test_the_state_folder_is_the_users(environ: dict[str, str], expected: Path) -> None:
     """The file is in XDG_STATE_HOME, or where that is by default."""
     assert state_folder(environ) == expected
+
+
+def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Somebody else's link leads to no file of ours being written over; the own pace is kept."""
+    precious = tmp_path / "precious"
+    precious.write_text("as it was")
+    (tmp_path / "pace-app").symlink_to(precious)
+    assert waits(member(tmp_path, Clock())) == [0]
+    assert precious.read_text() == "as it was"
+    assert len(caplog.records) == 1

@@ -139,3 +139,14 @@ def test_what_a_killed_run_has_staged_is_cleared_away(folder: OutputFolder, peop
     (staged / "leads.csv").write_text("half")
     opened(folder, people)
     assert not staged.exists()
+
+
+def test_what_a_new_run_leaves_behind_is_mentioned(
+    folder: OutputFolder, people: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A stopped run over other lists is named; one that --new replaces is not, because it will be gone."""
+    opened(folder, write_list(tmp_path / "other.txt", ["bob@example.com"]), wanted="other")
+    opened(folder, people, wanted="mine")
+    caplog.clear()
+    opened(folder, people, resume=False)
+    assert [record.getMessage().partition(" with ")[0] for record in caplog.records] == ["The stopped run other"]
