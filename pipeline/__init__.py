@@ -20,11 +20,25 @@ if TYPE_CHECKING:
     from pipeline import errors
     from pipeline.calls.client import LeadClient
     from pipeline.jobs.export import export
+    from pipeline.jobs.rebuild import rebuild
+    from pipeline.jobs.status import status
     from pipeline.outcomes import Answer, Outcome
     from pipeline.settings import Settings
     from pipeline.tables.flatten import Frames, flatten
 
-__all__ = ["Answer", "Frames", "LeadClient", "Outcome", "Settings", "__version__", "errors", "export", "flatten"]
+__all__ = [
+    "Answer",
+    "Frames",
+    "LeadClient",
+    "Outcome",
+    "Settings",
+    "__version__",
+    "errors",
+    "export",
+    "flatten",
+    "rebuild",
+    "status",
+]
 
 _HOMES = {
     "Answer": "pipeline.outcomes",
@@ -34,6 +48,8 @@ _HOMES = {
     "Settings": "pipeline.settings",
     "export": "pipeline.jobs.export",
     "flatten": "pipeline.tables.flatten",
+    "rebuild": "pipeline.jobs.rebuild",
+    "status": "pipeline.jobs.status",
 }
 
 

@@ -28,11 +28,13 @@ LeadExportError
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 
 class ExitCode(IntEnum):
@@ -195,6 +197,26 @@ class StorageError(StopRun):
 
     code = "storage"
     exit_code = ExitCode.STORAGE
+
+    @classmethod
+    def of(cls, error: OSError, path: Path) -> Self:
+        """Say in one sentence what an error of the operating system means for `path`, and what to do."""
+        return cls(f"{error.filename or path}: {error.strerror or error}{storage_advice(error.errno)}.")
+
+
+_ADVICE = {
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): "make room there, then the same command goes on where it was",
+    (errno.EROFS, errno.EACCES, errno.EPERM): "make it writable, then the same command goes on where it was",
+    (errno.ENOENT, errno.ENOTDIR, errno.ESTALE): "something removed it or put something else in its place",
+    (errno.EIO,): "the disk may be failing",
+}
+STORAGE_TROUBLE = frozenset(number for numbers in list(_ADVICE)[:2] for number in numbers)
+"""What can be wrong with a folder that was named correctly (numbers of `errno`)."""
+
+
+def storage_advice(number: int | None) -> str:
+    """What to do about an error of storage (a number of `errno`), to be put behind its text; "" if that is unknown."""
+    return next((f"; {advice}" for numbers, advice in _ADVICE.items() if number in numbers), "")
 
 
 class FolderBusy(StopRun):

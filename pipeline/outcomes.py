@@ -35,6 +35,11 @@ _MEANINGS = {
 }
 
 
+def now_ms() -> int:
+    """Milliseconds since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
 class Address(NamedTuple):
     """A distinct address that is to be asked; `id` numbers them from 1 in the order of their first appearance."""
 
@@ -63,7 +68,7 @@ class Answer:
     message: str | None = None
     lead_id: str | None = None
     attempts: int = 1
-    answered_at_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
+    answered_at_ms: int = field(default_factory=now_ms)
     body: bytes | None = None
 
     @property

@@ -34,6 +34,9 @@ OPTIONS = {"rate_per_s": "--rate", "formats": "--format"}
 """Settings whose command-line option is not simply the key with dashes."""
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
+SHAPE = ("formats", "timezone", "keep_replies", "csv_bom", "formula_guard", "batch_leads")
+"""Settings that decide how answers become files; all others are about getting the answers."""
+
 Format = Literal["parquet", "csv"]
 
 
@@ -107,6 +110,13 @@ class Settings(BaseModel):
     formula_guard: bool = Field(
         default=True, description="put ' before CSV cells that a spreadsheet would run as a formula"
     )
+    keep_runs: int = Field(
+        default=0, ge=0, le=100_000, description="published runs that stay, older ones are removed; 0 keeps all"
+    )
+    unfinished: Literal["refuse", "replace"] = Field(
+        default="refuse",
+        description="where an unfinished run is about something else: refuse to begin another, or let that replace it",
+    )
     batch_leads: int = Field(default=2_000, ge=1, le=100_000, description="leads flattened and written at a time")
 
     @field_validator(*CREDENTIAL_VARIABLES)
@@ -150,8 +160,9 @@ class Settings(BaseModel):
         *,
         config: Path | None = None,
         environ: Mapping[str, str] | None = None,
+        base: Mapping[str, object] | None = None,
     ) -> Self:
-        """Settings from all layers; `environ` is the process's environment unless given.
+        """Settings from all layers; `environ` is the process's environment unless given, `base` is weaker than all.
 
         Raises:
             UsageError: a key is unknown or a value wrong; the message says where it stands and what is expected.
@@ -160,6 +171,7 @@ class Settings(BaseModel):
             "option": options or {},
             "environment": _from_environment(os.environ if environ is None else environ),
             str(config): _from_toml(config) if config else {},
+            "base": base or {},
         }
         try:
             return cls.model_validate(dict(ChainMap(*(dict(layer) for layer in layers.values()))))
@@ -184,6 +196,10 @@ class Settings(BaseModel):
         """What may stand in files and names for the App id: it tells two Apps apart, but not what they are called."""
         app_id = self.app_id.get_secret_value().encode(errors="surrogateescape")
         return hashlib.sha256(app_id).hexdigest()[:16]
+
+    def shape(self) -> dict[str, Any]:
+        """The settings of `SHAPE`, as plain values."""
+        return self.model_dump(mode="json", include=set(SHAPE))
 
     def public(self) -> dict[str, Any]:
         """All settings but the credentials, as plain values."""

@@ -58,6 +58,8 @@ def test_the_defaults_are_settings() -> None:
         "keep_replies": True,
         "csv_bom": False,
         "formula_guard": True,
+        "keep_runs": 0,
+        "unfinished": "refuse",
         "batch_leads": 2_000,
     }
 

@@ -37,8 +37,8 @@ MAX_WAITING = 1_000
 """Addresses that wait to be asked again; beyond that no fresh ones are taken on."""
 THROTTLED_DELAY_S = 1.0
 """How long a throttled address lets others go first once the gate is open."""
-DRAIN_S = 10.0
-"""How long calls in flight may still take once the run is to stop."""
+DRAIN_S = 9.0
+"""How long calls in flight may still take once the run is to stop; all told it is to end within ten seconds."""
 
 
 class FanOut:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from pipeline.cli import output
+from pipeline.cli.rebuild import rebuild
 from pipeline.cli.run import run
 from pipeline.cli.sandbox import sandbox
 from pipeline.cli.schema import schema
+from pipeline.cli.status import status
 from pipeline.errors import ExitCode, StopRun
 from pipeline.version import __version__
 
@@ -39,9 +41,8 @@ def cli() -> None:
     """
 
 
-cli.add_command(run)
-cli.add_command(schema)
-cli.add_command(sandbox)
+for command in (run, status, rebuild, schema, sandbox):
+    cli.add_command(command)
 
 
 def main() -> NoReturn:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from pipeline.settings import Settings
 
@@ -24,17 +26,32 @@ def folder_name(value: str | Path) -> Path:
 
 def job_options(command: Command) -> Command:
     """The options of every job that asks the API."""
-    for option in reversed(_JOB):
+    return _with(command, (_CONFIG, *_ASKING, *_SHAPE, *_TALKING))
+
+
+def shape_options(command: Command) -> Command:
+    """The options of a job that makes files of answers that are there already."""
+    return _with(command, (_CONFIG, *_SHAPE, *_TALKING))
+
+
+def _with(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
+    for option in reversed(options):
         command = option(command)
     return command
 
 
-_JOB: tuple[Callable[[Command], Command], ...] = (
-    click.option(
-        "--config",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="TOML file with settings; configs/default.toml has every key.",
-    ),
+_CONFIG = click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="TOML file with settings; configs/default.toml has every key.",
+)
+_ASKING = (
+    click.option("--email-column", metavar="NAME", help="Name or number of the column with addresses."),
+    click.option("--rate", type=float, metavar="N", help="Calls a second; 0 is no limit.  [default: 18]"),
+    click.option("--concurrency", type=int, metavar="N", help="Calls in flight at most; 0 chooses.  [default: 0]"),
+    click.option("--api-url", metavar="URL", help="Where the API is."),
+)
+_SHAPE = (
     click.option(
         "--format",
         "format",
@@ -42,10 +59,6 @@ _JOB: tuple[Callable[[Command], Command], ...] = (
         type=click.Choice(["parquet", "csv"]),
         help="File format of the tables; may be given twice.  [default: parquet]",
     ),
-    click.option("--email-column", metavar="NAME", help="Name or number of the column with addresses."),
-    click.option("--rate", type=float, metavar="N", help="Calls a second; 0 is no limit.  [default: 18]"),
-    click.option("--concurrency", type=int, metavar="N", help="Calls in flight at most; 0 chooses.  [default: 0]"),
-    click.option("--api-url", metavar="URL", help="Where the API is."),
     click.option(
         "--timezone", metavar="ZONE", help="Zone of the API's dates, such as EST; makes them instants in UTC."
     ),
@@ -59,10 +72,41 @@ _JOB: tuple[Callable[[Command], Command], ...] = (
         help="Put ' before CSV cells that a spreadsheet would run.  [default: guard]",
     ),
 )
+_TALKING = (
+    click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON on standard output."),
+    click.option("-v", "--verbose", count=True, help="Log what happens; twice for every detail."),
+    click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
+    click.option(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="Format of the log.",
+    ),
+)
 
 
-def load(options: dict[str, Any], config: Path | None, **stronger: object) -> Settings:
-    """Settings from all layers; `stronger` comes before even the options.
+def set_up_log(options: dict[str, Any]) -> None:
+    """Take the options about the log out of `options` and follow them; `quiet` stays for the summary."""
+    from pipeline.cli import logs
+
+    as_json = options.pop("log_format") == "json"
+    logs.set_up(verbose=options.pop("verbose"), quiet=options["quiet"], as_json=as_json)
+
+
+def resuming_command() -> str:
+    """The words of this process's command, but for `--new`, as they can be typed again."""
+    return shlex.join(["lead-export", *(word for word in sys.argv[1:] if word != "--new")])
+
+
+def load(
+    options: Mapping[str, Any],
+    config: Path | None,
+    *,
+    stronger: Mapping[str, object] | None = None,
+    base: Mapping[str, object] | None = None,
+) -> Settings:
+    """Settings from all layers; `stronger` comes before even the options, `base` after all but the defaults.
 
     Raises:
         UsageError: a key is unknown or a value wrong.
@@ -71,4 +115,4 @@ def load(options: dict[str, Any], config: Path | None, **stronger: object) -> Se
 
     keys = {option.removeprefix("--"): key for key, option in OPTIONS.items()}
     given = {keys.get(name, name): value for name, value in options.items() if value is not None and value != ()}
-    return Settings.load({**given, **stronger}, config=config)
+    return Settings.load({**given, **(stronger or {})}, config=config, base=base)

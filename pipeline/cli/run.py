@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.options import folder_name, job_options, load
+from pipeline.cli.options import folder_name, job_options, load, resuming_command, set_up_log
 from pipeline.errors import ExitCode, StopRun
 
 
@@ -27,14 +27,14 @@ After a stop, the same command goes on where it was.
 @click.argument("lists", metavar="LIST...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, metavar="DIR", type=folder_name, help="Folder to publish in.")
 @click.option("--run-id", metavar="ID", help="Name of the run.  [default: the time in UTC]")
-@click.option("--new", is_flag=True, help="Start anew, even if a stopped run over the same lists could go on.")
+@click.option("--new", is_flag=True, help="Begin anew; once published, forget unfinished runs.")
 @click.option("--sandbox", is_flag=True, help="Ask a simulated API on this machine instead of the real one.")
-@click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON on standard output.")
 @click.option("--progress/--no-progress", default=None, help="Show a progress bar.  [default: on a terminal]")
-@click.option("-v", "--verbose", count=True, help="Log what happens; twice for every detail.")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--keep-runs", type=int, metavar="N", help="Remove all but the newest N runs afterwards.  [default: all]")
 @click.option(
-    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format of the log."
+    "--unfinished",
+    type=click.Choice(["refuse", "replace"]),
+    help="If an unfinished run is about something else.  [default: refuse]",
 )
 @job_options
 def run(
@@ -48,20 +48,21 @@ def run(
     **rest: Any,  # noqa: ANN401 - settings, declared in `options`
 ) -> int:
     """Ask for every address of the LISTs; publish tables in DIR."""
-    from pipeline.cli import logs, summary
+    from pipeline.cli import summary
     from pipeline.cli.progress import Progress
     from pipeline.cli.rehearsal import rehearsal
 
+    set_up_log(rest)
     as_json, quiet, bar = rest.pop("as_json"), rest.pop("quiet"), rest.pop("progress")
-    logs.set_up(verbose=rest.pop("verbose"), quiet=quiet, as_json=rest.pop("log_format") == "json")
     with ExitStack() as stack:
-        stronger = stack.enter_context(rehearsal()) if sandbox else {}
-        settings = load(rest, config, **stronger)
+        target = stack.enter_context(rehearsal()) if sandbox else {}
+        settings = load(rest, config, stronger=target)
         from pipeline.jobs.export import export  # only now: a slip in the settings is said without waiting for pandas
 
         progress = stack.enter_context(Progress(enabled=bar, quiet=quiet))
+        command = resuming_command()
         try:
-            manifest = export(settings, lists, out, run_id=run_id, resume=not new, observer=progress)
+            manifest = export(settings, lists, out, run_id=run_id, resume=not new, command=command, observer=progress)
         except StopRun as error:
             progress.close()
             if error.report is not None:

@@ -25,11 +25,52 @@ def show(manifest: Mapping[str, Any], out: Path, *, quiet: bool, as_json: bool) 
         output.write(json.dumps(manifest))
 
 
+def show_rebuilt(manifest: Mapping[str, Any], out: Path, *, quiet: bool, as_json: bool) -> None:
+    """The same for tables that were made again."""
+    if not quiet:
+        output.say(
+            "info",
+            "\n".join(
+                [f"Run {manifest['run_id']}: made again", *_tally(manifest["rows"]), *_what_came_out(manifest, out)]
+            ),
+        )
+    if as_json:
+        output.write(json.dumps(manifest))
+
+
 def lines(manifest: Mapping[str, Any], out: Path) -> list[str]:
     """The summary; the classes of rows add up to the rows read."""
-    rows, calls, rate = manifest["rows"], manifest["calls"], manifest["rate"]
     status = str(manifest["status"]).replace("_", " ")
-    sent = f"{calls['sent']:,} call{'' if calls['sent'] == 1 else 's'}"
+    text = [f"Run {manifest['run_id']}: {status} after {_duration(manifest['duration_s'])}{_begun(manifest)}"]
+    text += _tally(manifest["rows"])
+    text.append(f"  {_calls(manifest)}")
+    if speed := _speed(manifest["speed"], manifest["calls"]["sent"]):
+        text.append(f"  {speed}")
+    if status == "stopped":
+        resume = manifest["resume"] or "the same call, with the same lists"
+        text.append(f"  what was answered is kept; this goes on from there:\n    {resume}")
+        return text
+    return text + _what_came_out(manifest, out)
+
+
+def _what_came_out(manifest: Mapping[str, Any], out: Path) -> list[str]:
+    """Oddities, and where the tables are."""
+    drift = _drift(manifest["drift"])
+    text = [f"  {drift}"] if drift else []
+    place = out / f"run={manifest['run_id']}"
+    text.append(f"  tables in {place}")
+    if manifest["rows"]["failed"]:
+        text.append(f"  failed rows in {place / 'failures.csv'}, which is a list to run again")
+    return text
+
+
+def _tally(rows: Mapping[str, int]) -> list[str]:
+    classes = [f"  {rows[name]:>9,} {name.replace('_', ' ')}" for name in [*Outcome, "pending"] if rows.get(name)]
+    return [f"  {rows['read']:>9,} rows read", *classes]
+
+
+def _calls(manifest: Mapping[str, Any]) -> str:
+    calls, rate = manifest["calls"], manifest["rate"]
     pace = f" at {rate['achieved_per_s']:g} a second" if rate["achieved_per_s"] else ""
     details = [
         f"{calls[name]:,} {word}"
@@ -41,24 +82,7 @@ def lines(manifest: Mapping[str, Any], out: Path) -> list[str]:
         )
         if calls[name]
     ]
-    text = [
-        f"Run {manifest['run_id']}: {status} after {_duration(manifest['duration_s'])}{_begun(manifest)}",
-        f"  {rows['read']:>9,} rows read",
-        *(f"  {rows[name]:>9,} {name.replace('_', ' ')}" for name in [*Outcome, "pending"] if rows.get(name)),
-        f"  {', '.join([sent + pace, *details])}",
-    ]
-    if speed := _speed(manifest["speed"], calls["sent"]):
-        text.append(f"  {speed}")
-    if drift := _drift(manifest.get("drift", {})):
-        text.append(f"  {drift}")
-    if status == "stopped":
-        text.append("  What was answered is kept; the same command, without --new, goes on from there.")
-    if "tables" in manifest:
-        place = out / f"run={manifest['run_id']}"
-        text.append(f"  tables in {place}")
-        if rows["failed"]:
-            text.append(f"  failed rows in {place / 'failures.csv'}, which is a list to run again")
-    return text
+    return ", ".join([f"{calls['sent']:,} call{'' if calls['sent'] == 1 else 's'}{pace}", *details])
 
 
 def _speed(speed: Mapping[str, Any], calls: int) -> str:
@@ -76,7 +100,7 @@ def _begun(manifest: Mapping[str, Any]) -> str:
 
 def _drift(drift: Mapping[str, Mapping[str, int]]) -> str:
     """A hint that the API gives more than we know, or something else."""
-    keys, values = drift.get("unknown_keys", {}), drift.get("unreadable_values", {})
+    keys, values = drift["unknown_keys"], drift["unreadable_values"]
     parts = [
         f"{len(names)} {what} ({', '.join(list(names)[:3])}{', …' if len(names) > 3 else ''})"
         for names, what in ((keys, "unknown keys"), (values, "columns with unreadable values"))

@@ -15,15 +15,15 @@ import os
 import re
 import stat
 import sys
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
 from pipeline.emails.columns import find_column, is_header
-from pipeline.errors import UsageError
+from pipeline.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -60,6 +60,7 @@ class EmailList:
     label: str | None = None
     rows: int = field(default=0, init=False)
     sha256: str = field(default="", init=False)
+    _spool: Path | None = field(default=None, init=False)
 
     @property
     def name(self) -> str:
@@ -87,6 +88,30 @@ class EmailList:
         with self._open():
             pass
 
+    def fingerprint(self, spool: Path) -> str:
+        """Read the list to its end once; return the SHA-256 of its bytes, in hex.
+
+        What cannot be read twice is copied to `spool`, for its owner only, and read from there later.
+
+        Raises:
+            UsageError: it cannot be read.
+            StorageError: the copy cannot be written.
+        """
+        once = str(self.path) == STDIN or not self.path.is_file()
+        try:
+            with self._open() as binary, nullcontext() if not once else _copy(spool) as copy:
+                hashing = hashlib.sha256()
+                while chunk := binary.read(_CHUNK_BYTES):
+                    hashing.update(chunk)
+                    if copy:
+                        copy(chunk)
+        except OSError as error:
+            raise UsageError(f"{self.name}: cannot be read ({error.strerror}).") from error
+        if once:
+            self._spool = spool
+        self.sha256 = hashing.hexdigest()
+        return self.sha256
+
     def cells(self) -> Iterator[str]:
         """The text of the email cell of each row.
 
@@ -102,6 +127,8 @@ class EmailList:
             self.sha256 = hashing.digest()
 
     def _open(self) -> AbstractContextManager[IO[bytes]]:
+        if self._spool is not None:
+            return self._spool.open("rb")
         if str(self.path) == STDIN:
             if sys.stdin is None:
                 raise UsageError("standard input: it is closed.")
@@ -141,6 +168,23 @@ class EmailList:
             if row is None:
                 return
             yield row
+
+
+@contextmanager
+def _copy(spool: Path) -> Iterator[Callable[[bytes], None]]:
+    """A function that writes to a new file at `spool`, which only its owner can read."""
+    try:
+        with os.fdopen(os.open(spool, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb", buffering=0) as file:
+
+            def write(chunk: bytes) -> None:
+                try:
+                    file.write(chunk)
+                except OSError as error:
+                    raise StorageError.of(error, spool) from error
+
+            yield write
+    except OSError as error:
+        raise StorageError.of(error, spool) from error
 
 
 class _Hashing(io.RawIOBase):

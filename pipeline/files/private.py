@@ -44,4 +44,4 @@ def storage(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(f"{error.filename or path}: {error.strerror or error}.") from error
+        raise StorageError.of(error, path) from error

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pipeline.calls.counts import CallCounts
     from pipeline.jobs.observer import Observer
-    from pipeline.journal import Journal
+    from pipeline.journal.store import Journal
     from pipeline.outcomes import Address, Answer
     from pipeline.settings import Settings
 

@@ -14,12 +14,15 @@ from pipeline.jobs.asking import ask_all
 from pipeline.jobs.observer import Observer
 from pipeline.jobs.publishing import write_tables
 from pipeline.jobs.report import Manifest, Report
-from pipeline.jobs.runs import open_run, tidy_up
+from pipeline.jobs.request import Request
+from pipeline.jobs.runs import finish_published, open_run, tidy_up
+from pipeline.jobs.space import check_space
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from pipeline.journal.store import Journal
     from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -32,14 +35,17 @@ def export(
     *,
     run_id: str | None = None,
     resume: bool = True,
+    command: str = "",
     observer: Observer | None = None,
 ) -> Manifest:
     """Ask for every address of the lists and publish all tables under `out`; return the manifest.
 
-    A stopped run about the same is taken up again, unless `resume` is false: what it had asked is not asked again.
+    An unfinished run about the same is taken up again, unless `resume` is false: what it had asked is not asked again.
+    `command` is what a person would type to go on with this run; messages and `status` show it.
 
     Raises:
-        UsageError: settings, lists or `out` are not usable; nothing was called.
+        UsageError: settings, lists or `out` are not usable, or an unfinished run there is about something else;
+            nothing was called.
         StopRun: the run had to stop; `report` on it holds the manifest of what was done, and the answers are kept.
     """
     observer = observer or Observer()
@@ -49,18 +55,16 @@ def export(
         source.check()
     folder = OutputFolder(out)
     folder.prepare()
-    with folder.lock(), open_run(folder, sources, settings, wanted=run_id, resume=resume) as journal:
-        report = Report(journal, settings)
+    with folder.lock():
+        folder.clear_leftovers()
         try:
-            observer.listed(**report.progress())
-            ask_all(settings, journal, observer, report.calls)
-            observer.publishing()
-            manifest = _publish(folder, report, settings)
-        except StopRun as error:
-            with suppress(StorageError):
-                error.report = report.stopped(str(error))
-            raise
-        tidy_up(folder, journal, replaced=not resume)
+            request = Request.of(folder, sources, settings, run_id=run_id, resume=resume, command=command)
+            manifest = finish_published(folder, request)
+            if manifest is None:
+                with open_run(folder, sources, settings, request) as journal:
+                    manifest = _run(folder, journal, settings, observer)
+        finally:
+            folder.clear_spools()
     observer.published(folder.run(manifest["run_id"]))
     return manifest
 
@@ -71,8 +75,33 @@ def _sources(paths: Sequence[Path], email_column: str | None) -> list[EmailList]
     return [EmailList(path, email_column, str(path) if names[path.name] > 1 else None) for path in paths]
 
 
+def _run(folder: OutputFolder, journal: Journal, settings: Settings, observer: Observer) -> Manifest:
+    """From an open journal to a published run; why it stops, if it does, is noted in the journal."""
+    report = Report(journal, settings)
+    try:
+        check_space(folder, journal, settings)
+        observer.listed(**report.progress())
+        ask_all(settings, journal, observer, report.calls)
+        observer.publishing()
+        manifest = _publish(folder, report, settings)
+    except StopRun as error:
+        with suppress(StorageError):
+            error.report = report.stopped(str(error))
+            journal.stopped(error.code, str(error))
+        raise
+    except KeyboardInterrupt:
+        with suppress(StorageError):
+            journal.stopped("interrupted", "Stopped by a signal while no call was in flight.")
+        raise
+    tidy_up(folder, journal)
+    if settings.keep_runs:
+        for removed in folder.keep_newest(settings.keep_runs):
+            logger.info("removed the older run %s", removed)
+    return manifest
+
+
 def _publish(folder: OutputFolder, report: Report, settings: Settings) -> Manifest:
-    run_id = report.run_id
+    run_id = report.run.run_id
     with folder.staging(run_id) as staging:
         manifest = report.published(write_tables(report.journal, settings, staging))
         place = folder.publish(staging, run_id, manifest)

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import TYPE_CHECKING
 
 from pipeline.emails.address import Refusal, clean, key
 from pipeline.errors import UsageError
-from pipeline.journal import Journal, ListRow
+from pipeline.journal.records import ListRow
+from pipeline.journal.store import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from pipeline.emails.reader import EmailList
+    from pipeline.journal.records import RunRecord
 
 logger = logging.getLogger(__name__)
 
 
-def take_in(lists: Sequence[EmailList], path: Path, run_id: str, subject: str) -> Journal:
-    """Read all lists into a new journal at `path`, for the run `run_id` about `subject`; if that fails it is removed.
+def take_in(lists: Sequence[EmailList], path: Path, run: RunRecord) -> Journal:
+    """Read all lists into a new journal of `run` at `path`; if that fails it is removed.
 
     Raises:
         UsageError: a list cannot be read, or no row of any list holds an address; the message says which and why.
@@ -33,7 +34,7 @@ def take_in(lists: Sequence[EmailList], path: Path, run_id: str, subject: str) -
             journal.seal_list(number, rows=source.rows, sha256=source.sha256)
             logger.info("%s: %d rows read", source.name, source.rows)
         _check_there_is_something_to_ask(journal, lists)
-        journal.start(run_id, time.time_ns() // 1_000_000, subject)
+        journal.start(run)
     except BaseException:
         journal.close()
         journal.remove()

@@ -1,4 +1,4 @@
-"""From the journal to files: every table, batch by batch, checked against the tally before anybody sees it."""
+"""From kept answers to files: every table, batch by batch, checked against the tally before anybody sees it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pipeline.errors import InternalError
 from pipeline.files.table import TableFiles, openers
@@ -24,14 +24,28 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline.files.table import FileInfo
-    from pipeline.journal import Journal
+    from pipeline.outcomes import Answer, RowOutcome
     from pipeline.settings import Settings
+    from pipeline.tables.flatten import Frames
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 FAILURES = "failures"
 _ROWS = 20_000
+
+
+class Records(Protocol):
+    """What tables are made of: a journal, or a published run that kept its replies."""
+
+    def rows_read(self) -> int:
+        """Rows of all lists together."""
+
+    def answers(self) -> Iterator[Answer]:
+        """Every answer in the order of the addresses' first appearance."""
+
+    def row_outcomes(self) -> Iterator[RowOutcome]:
+        """Every row of the lists, in order, with what it ended as."""
 
 
 @dataclass(slots=True)
@@ -43,25 +57,25 @@ class Published:
     drift: Drift = field(default_factory=Drift)
 
 
-def write_tables(journal: Journal, settings: Settings, folder: Path) -> Published:
+def write_tables(records: Records, settings: Settings, folder: Path) -> Published:
     """Write every table of the run into `folder`.
 
     Raises:
-        InternalError: rows do not add up, or an answer that counts as found gave no row.
-        StorageError: the journal cannot be read.
+        InternalError: rows do not add up, an answer that counts as found gave no row, or a child row has no lead.
+        StorageError: the records cannot be read, or a table cannot be written.
     """
     published = Published()
-    _write_leads(journal, settings, folder, published)
-    _write_outcomes(journal, settings, folder, published)
+    _write_leads(records, settings, folder, published)
+    _write_outcomes(records, settings, folder, published)
     if settings.keep_replies:
-        _write_replies(journal, settings, folder, published)
-    _check(journal, published)
+        _write_replies(records, settings, folder, published)
+    _check(records, published)
     return published
 
 
-def _write_leads(journal: Journal, settings: Settings, folder: Path, published: Published) -> None:
+def _write_leads(records: Records, settings: Settings, folder: Path, published: Published) -> None:
     empty = flatten([], timezone=settings.timezone)
-    found = (answer for answer in journal.answers() if answer.outcome is Outcome.FOUND)
+    found = (answer for answer in records.answers() if answer.outcome is Outcome.FOUND)
     with ExitStack() as stack:
         files = {
             table.name: stack.enter_context(_open(folder, table.name, getattr(empty, table.name), settings))
@@ -69,8 +83,7 @@ def _write_leads(journal: Journal, settings: Settings, folder: Path, published: 
         }
         for batch in _batches(found, settings.batch_leads):
             frames = flatten(batch, timezone=settings.timezone)
-            if len(frames.leads) != len(batch):
-                raise InternalError("A reply that counts as found cannot be flattened; please report this.")
+            _check_batch(frames, len(batch))
             for name, file in files.items():
                 file.write(getattr(frames, name))
             published.drift.add(frames.drift)
@@ -78,10 +91,13 @@ def _write_leads(journal: Journal, settings: Settings, folder: Path, published: 
         published.tables[name] = file.infos()
 
 
-def _write_outcomes(journal: Journal, settings: Settings, folder: Path, published: Published) -> None:
-    with _open(folder, OUTCOMES.name, outcome_frame([]), settings) as file, ExitStack() as stack:
+def _write_outcomes(records: Records, settings: Settings, folder: Path, published: Published) -> None:
+    # Rebuilding needs them to the letter, which CSV does not give.
+    both = settings.model_copy(update={"formats": tuple(dict.fromkeys([*settings.formats, "parquet"]))})
+    chosen = both if settings.keep_replies else settings
+    with _open(folder, OUTCOMES.name, outcome_frame([]), chosen) as file, ExitStack() as stack:
         failures: TableFiles | None = None
-        for batch in _batches(journal.row_outcomes(), _ROWS):
+        for batch in _batches(records.row_outcomes(), _ROWS):
             file.write(outcome_frame(batch))
             published.rows.update(row.outcome for row in batch)
             if failed := [row for row in batch if row.outcome == Outcome.FAILED]:
@@ -95,10 +111,10 @@ def _write_outcomes(journal: Journal, settings: Settings, folder: Path, publishe
         published.tables[FAILURES] = failures.infos()
 
 
-def _write_replies(journal: Journal, settings: Settings, folder: Path, published: Published) -> None:
+def _write_replies(records: Records, settings: Settings, folder: Path, published: Published) -> None:
     only_parquet = settings.model_copy(update={"formats": ("parquet",)})
     with _open(folder, REPLIES.name, reply_frame([]), only_parquet) as file:
-        for batch in _batches(journal.answers(), settings.batch_leads):
+        for batch in _batches(records.answers(), settings.batch_leads):
             file.write(reply_frame(batch))
     published.tables[REPLIES.name] = file.infos()
 
@@ -111,12 +127,25 @@ def _open_failures(folder: Path, settings: Settings) -> TableFiles:
     return _open(folder, FAILURES, failure_frame([]), settings.model_copy(update={"formats": ("csv",)}))
 
 
-def _check(journal: Journal, published: Published) -> None:
+def _check_batch(frames: Frames, leads: int) -> None:
+    """See that every answer is a lead, and every other row belongs to one of these leads."""
+    if len(frames.leads) != leads:
+        raise InternalError("A reply that counts as found cannot be flattened; please report this.")
+    keys = set(zip(frames.leads["id"], frames.leads["email"], strict=True))
+    for table in LEAD_TABLES[1:]:
+        rows = getattr(frames, table.name)[["lead_id", "email"]].drop_duplicates()
+        if not keys.issuperset(zip(rows["lead_id"], rows["email"], strict=True)):
+            raise InternalError(f"A row of {table.name} belongs to no lead; please report this.")
+
+
+def _check(records: Records, published: Published) -> None:
     """See that every row read is accounted for, and every found address is a lead."""
-    read = sum(entry.rows for entry in journal.lists())
+    read = records.rows_read()
     known = {outcome.value for outcome in Outcome}
     if published.rows.total() != read or not known.issuperset(published.rows):
         raise InternalError(f"{read} rows were read, but {dict(published.rows)} came out; please report this.")
+    if published.tables[OUTCOMES.name][0].rows != read:
+        raise InternalError(f"{read} rows were read, but {OUTCOMES.name} has another number; please report this.")
     leads = published.tables[LEADS.name][0].rows
     if leads != published.rows[Outcome.FOUND]:
         raise InternalError(f"{published.rows[Outcome.FOUND]} found, but {leads} leads; please report this.")

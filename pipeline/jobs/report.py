@@ -11,10 +11,10 @@ from pipeline.outcomes import Outcome
 from pipeline.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pipeline.jobs.publishing import Published
-    from pipeline.journal import Journal
+    from pipeline.journal.store import Journal
     from pipeline.settings import Settings
 
 Manifest = dict[str, Any]
@@ -30,7 +30,7 @@ class Report:
     def __init__(self, journal: Journal, settings: Settings) -> None:
         self.journal = journal
         self.calls = CallCounts()
-        self.run_id, self._started_at_ms, _ = journal.run()
+        self.run = journal.run()
         self._settings = settings
         self._resumed = journal.count_answered()
         self._since = time.monotonic()
@@ -38,42 +38,34 @@ class Report:
     def progress(self) -> dict[str, int]:
         """Rows, distinct addresses, and addresses answered by an earlier, stopped run."""
         return {
-            "rows": sum(entry.rows for entry in self.journal.lists()),
+            "rows": self.journal.rows_read(),
             "addresses": self.journal.count_addresses(),
             "answered": self._resumed,
         }
 
     def published(self, published: Published) -> Manifest:
         """The manifest of a whole run."""
-        failed = published.rows[Outcome.FAILED]
-        return {
-            **self._head("complete_with_failures" if failed else "complete", published.rows),
-            "tables": {name: {"files": [info._asdict() for info in infos]} for name, infos in published.tables.items()},
-            "drift": {
-                "unknown_keys": dict(sorted(published.drift.unknown_keys.items())),
-                "unreadable_values": dict(sorted(published.drift.unreadable_values.items())),
-            },
-        }
+        return {**self._head(status_of(published), published.rows), **files_of(published)}
 
     def stopped(self, reason: str) -> Manifest:
-        """The same of a run that published nothing; `rows` has a seventh class, `pending`."""
+        """The same of a run that published nothing; `rows` has a seventh class, `pending`; `resume` is a command."""
         rows = self.journal.count_rows()
-        return {**self._head("stopped", rows), "reason": reason}
+        return {**self._head("stopped", rows), "reason": reason, "resume": self.run.command}
 
     def _head(self, status: str, rows: Mapping[str, int]) -> Manifest:
-        started = datetime.fromtimestamp(self._started_at_ms / 1000, UTC)
+        started = datetime.fromtimestamp(self.run.started_at_ms / 1000, UTC)
         finished = datetime.now(UTC)
-        classes = [outcome.value for outcome in Outcome] + (["pending"] if status == "stopped" else [])
+        classes = [*Outcome, "pending"] if status == "stopped" else list(Outcome)
         return {
             "manifest_version": MANIFEST_VERSION,
-            "run_id": self.run_id,
+            "run_id": self.run.run_id,
             "status": status,
             "tool": {"name": "lead-export", "version": __version__},
             "started_at": started.isoformat(timespec="milliseconds"),
             "finished_at": finished.isoformat(timespec="milliseconds"),
             "duration_s": round(time.monotonic() - self._since, 3),
             "input": [entry._asdict() for entry in self.journal.lists()],
-            "rows": {"read": sum(rows.values()), **{name: rows.get(name, 0) for name in classes}},
+            "rows": tally(rows, classes),
             "calls": {
                 "sent": self.calls.sent,
                 "answered": self.calls.answered,
@@ -89,3 +81,24 @@ class Report:
             "speed": {"bound_by": self.calls.bound_by(), "time_shares": self.calls.shares()},
             "settings": self._settings.public(),
         }
+
+
+def status_of(published: Published) -> str:
+    """How a published run ended."""
+    return "complete_with_failures" if published.rows[Outcome.FAILED] else "complete"
+
+
+def tally(rows: Mapping[str, int], classes: Sequence[str] = tuple(Outcome)) -> dict[str, int]:
+    """Rows by class, zeros too, headed by their sum."""
+    return {"read": sum(rows.values()), **{str(name): rows.get(name, 0) for name in classes}}
+
+
+def files_of(published: Published) -> Manifest:
+    """What a manifest says about files and what is in them."""
+    return {
+        "tables": {name: {"files": [info._asdict() for info in infos]} for name, infos in published.tables.items()},
+        "drift": {
+            "unknown_keys": dict(sorted(published.drift.unknown_keys.items())),
+            "unreadable_values": dict(sorted(published.drift.unreadable_values.items())),
+        },
+    }

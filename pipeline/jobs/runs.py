@@ -1,137 +1,162 @@
-"""Which run this is: a new one, or a stopped one that goes on.
+"""Which run this is: a new one, one that goes on, or one that is published already.
 
-A stopped run is known again by what it was about: the same lists, byte for byte and by the same column, asked of the
-same API for the same App. A rehearsal never goes on as a real run, nor the other way round.
+An unfinished run is known again by what it was about: the same lists, byte for byte and by the same column, asked of
+the same API for the same App. A rehearsal never goes on as a real run, nor the other way round. An unfinished run that
+is about something else is never left behind without a word: its answers were paid for.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 import logging
-import re
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from pipeline.errors import StorageError, UsageError
+from pipeline.files.folder import read_manifest
 from pipeline.jobs.intake import take_in
-from pipeline.journal import Journal
-from pipeline.settings import LOOPBACK_HOSTS
+from pipeline.journal.glance import Glance, glance
+from pipeline.journal.records import RunRecord
+from pipeline.journal.store import Journal
+from pipeline.outcomes import now_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from pipeline.emails.reader import EmailList
     from pipeline.files.folder import OutputFolder
+    from pipeline.jobs.report import Manifest
+    from pipeline.jobs.request import Request
     from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-def subject(settings: Settings) -> str:
-    """What of the settings decides whom a run asks about, as one text; the App id only as a hash."""
-    url = urlsplit(settings.api_url)
-    api = "loopback" if url.hostname in LOOPBACK_HOSTS else settings.api_url  # a sandbox's port changes every time
-    return json.dumps({"api": api, "app": settings.app_hash(), "email_column": settings.email_column})
+def finish_published(folder: OutputFolder, request: Request) -> Manifest | None:
+    """See to runs that were published by a process that ended right then: their journals are still there.
+
+    Returns the manifest of the one that `request` is about, if there is one: it has nothing left to do.
+    """
+    finished = None
+    for path in folder.journals():
+        run_id = folder.run_id(path)
+        manifest = read_manifest(folder.run(run_id))
+        if manifest is not None:
+            folder.point_latest_to(run_id)
+            with suppress(StorageError):
+                done = glance(path)
+                finished = manifest if request.takes_up(done) else finished
+                _forget_replaced(folder, done.run)
+            Journal.remove_file(path)
+    return finished
 
 
-def open_run(
-    folder: OutputFolder, lists: Sequence[EmailList], settings: Settings, *, wanted: str | None, resume: bool
-) -> Journal:
-    """The journal of a stopped run about the same, or a new one.
-
-    Args:
-        folder: where runs are published; its lock must be held.
-        lists: what to ask for; they are read to their ends.
-        settings: whom to ask.
-        wanted: the run's name as the user gave it; None takes any stopped run, or the time in UTC.
-        resume: whether a stopped run may go on.
+def open_run(folder: OutputFolder, lists: Sequence[EmailList], settings: Settings, request: Request) -> Journal:
+    """The journal of an unfinished run about the same, or a new one; the folder's lock must be held.
 
     Raises:
-        UsageError: a list cannot be read, or the name is taken.
+        UsageError: a list cannot be read, the name is taken, or an unfinished run is about something else.
+        StorageError: a journal is damaged, or cannot be read or written.
     """
-    _finish_published(folder)
-    folder.clear_stagings()
-    run_id = _new_name(folder, wanted)
-    path, incoming = folder.journal(run_id), folder.incoming()
-    with take_in(lists, incoming, run_id, subject(settings)) as new:
-        same = list(_about_the_same(folder, new))
-        stopped = next((old for old in same if resume and wanted in (None, old.stem)), None)
-    if stopped is not None:
-        new.remove()
-        logger.info("taking up the stopped run %s", stopped.stem)
-        return Journal(stopped)
-    _mention(path for path in folder.journals() if resume or path not in same)
-    if path.exists():
-        new.remove()
-        raise UsageError(f"--run-id {run_id}: another stopped run has this name; choose another.")
-    new.rename(path)
-    return Journal(path)
+    known, unreadable = _look_at_journals(folder)
+    same = next((run for run in known if request.takes_up(run)), None)
+    if same is not None:
+        logger.info("taking up the unfinished run %s", same.run.run_id)
+        journal = Journal(same.path)
+        journal.rename_lists(request.names)
+        return journal
+    replaces = not request.resume or settings.unfinished == "replace"
+    _settle(folder, request, known, unreadable, replaces=replaces)
+    run_id = _free_name(folder, request.run_id)
+    run = RunRecord(run_id, now_ms(), request.subject, request.command, request.folder, replaces)
+    journal = take_in(lists, folder.incoming(), run)
+    Journal.remove_file(folder.journal(run_id))  # of that name, and to be replaced
+    journal.close()
+    journal.rename(folder.journal(run_id))
+    return Journal(folder.journal(run_id))
 
 
-def _mention(left_behind: Iterable[Path]) -> None:
-    """Say what stopped runs a new run leaves behind: their answers were paid for."""
-    for path in left_behind:
-        with suppress(StorageError), Journal(path) as journal:
-            logger.warning(
-                "The stopped run %s with %d answers is not taken up by this one. The command that began it goes on with"
-                " it; delete %s to forget it.",
-                path.stem,
-                journal.count_answered(),
-                path,
-            )
+def tidy_up(folder: OutputFolder, published: Journal) -> None:
+    """Remove the journal of a published run, and those of the runs that it replaces.
 
-
-def tidy_up(folder: OutputFolder, published: Journal, *, replaced: bool) -> None:
-    """Remove the journal of a published run, and with `replaced` those of stopped runs about the same.
-
-    The latter would otherwise be taken up by the next run, with answers older than these. Should it fail, the next run
-    tidies up, and this one is published all the same.
+    Should it fail, the next run tidies up, and this one is published all the same.
     """
     try:
-        for path in _about_the_same(folder, published) if replaced else ():
-            if path != published.path:
-                Journal.remove_file(path)
+        run = published.run()
         published.close()
+        _forget_replaced(folder, run)
         published.remove()
     except StorageError as error:
         logger.warning("%s", error)
 
 
-def _about_the_same(folder: OutputFolder, journal: Journal) -> Iterator[Path]:
-    """Stopped runs over the same lists with the same subject, newest name first."""
-    lists, subject_ = journal.lists(), journal.run().subject
-    for path in sorted(folder.journals(), reverse=True):
-        try:
-            with Journal(path) as other:
-                same = other.lists() == lists and other.run().subject == subject_
-        except StorageError as error:
-            logger.warning("%s It is left alone.", error)
-            continue
-        if same:
-            yield path
-
-
-def _finish_published(folder: OutputFolder) -> None:
-    """See to runs that were published by a process that was killed right then: their journals are still there."""
+def _look_at_journals(folder: OutputFolder) -> tuple[list[Glance], list[tuple[Path, StorageError]]]:
+    """The unfinished runs, newest first, and what lies among them that is no journal or a damaged one."""
+    known, unreadable = [], []
     for path in folder.journals():
-        if folder.run(path.stem).exists():
-            folder.point_latest_to(path.stem)
+        try:
+            known.append(glance(path))
+        except StorageError as error:
+            unreadable.append((path, error))
+    return sorted(known, key=lambda run: run.run.started_at_ms, reverse=True), unreadable
+
+
+def _settle(
+    folder: OutputFolder,
+    request: Request,
+    known: Sequence[Glance],
+    unreadable: Sequence[tuple[Path, StorageError]],
+    *,
+    replaces: bool,
+) -> None:
+    """See what is to become of unfinished runs before another one begins: replace them, leave them, or refuse.
+
+    A run with a name of its own begins beside the others; one without a name would be taken for theirs.
+    """
+    if replaces:
+        for path, error in unreadable:
+            logger.warning("%s It is kept as %s.", error, folder.set_aside(path).name)
+        return
+    for path, error in unreadable:
+        if request.run_id in (None, folder.run_id(path)):
+            raise StorageError(f"{error} Put it right or elsewhere, or begin anew with --new.")
+    in_the_way = [run for run in known if request.run_id in (None, run.run.run_id)]
+    if in_the_way:
+        raise UsageError(_refusal(in_the_way[0], request, others=len(in_the_way) - 1))
+    for run in known:
+        logger.warning("The unfinished run %s (%d answers) waits for its own command.", run.run.run_id, run.answered)
+
+
+def _refusal(run: Glance, request: Request, *, others: int) -> str:
+    answers = f"{run.answered:,} of {run.addresses:,} addresses answered"
+    more = f", and {others} more" if others else ""
+    its_own = f"{run.run.command!r}, with its lists as they were," if run.run.command else "Its own command"
+    return (
+        f"The unfinished run {run.run.run_id} ({answers}{more}) is about something else:"
+        f" {'; '.join(request.differences(run))}. {its_own} goes on with it;"
+        " --new begins anew, and once that is published forgets it."
+    )
+
+
+def _forget_replaced(folder: OutputFolder, run: RunRecord) -> None:
+    """Remove the journals of unfinished runs that a published run replaces."""
+    for path in folder.journals() if run.replaces else ():
+        if folder.run_id(path) != run.run_id:
+            logger.info("forgetting the unfinished run %s, which %s replaces", folder.run_id(path), run.run_id)
             Journal.remove_file(path)
 
 
-def _new_name(folder: OutputFolder, wanted: str | None) -> str:
-    """A name for the run that no other run in the folder has."""
+def _free_name(folder: OutputFolder, wanted: str | None) -> str:
+    """A name for the run that no published run has, and unless it was asked for no unfinished one either."""
     if wanted is None:
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        names = (stamp if n == 1 else f"{stamp}-{n}" for n in itertools.count(1))
-        return next(name for name in names if not folder.run(name).exists() and not folder.journal(name).exists())
-    if not _RUN_ID.fullmatch(wanted):
-        raise UsageError(f"--run-id {wanted!r}: use up to 64 letters, digits, dots, dashes and underscores.")
+        return next(name for name in _times() if not folder.run(name).exists() and not folder.journal(name).exists())
     if folder.run(wanted).exists():
-        raise UsageError(f"--run-id {wanted}: this run is already published in {folder.run(wanted)}.")
+        raise UsageError(f"--run-id {wanted}: this run is already published in {folder.run(wanted)}; choose another.")
     return wanted
+
+
+def _times() -> Iterator[str]:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return (stamp if n == 1 else f"{stamp}-{n}" for n in itertools.count(1))

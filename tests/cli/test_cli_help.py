@@ -149,6 +149,8 @@ def test_defaults_in_the_help_are_those_of_the_settings() -> None:
         "run_id": "the time in UTC",
         "progress": "on a terminal",
         "format": ", ".join(defaults.formats),
+        "keep_runs": "all" if defaults.keep_runs == 0 else str(defaults.keep_runs),
+        "unfinished": defaults.unfinished,
         "rate": f"{defaults.rate_per_s:g}",
         "concurrency": str(defaults.concurrency),
         "keep_replies": "keep" if defaults.keep_replies else "no",

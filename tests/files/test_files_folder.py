@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import FolderBusy, StorageError, UsageError
+from pipeline.errors import FolderBusy, StorageError, UsageError, storage_advice
 from pipeline.files.folder import OutputFolder
 
 
@@ -96,10 +96,10 @@ def test_errors_of_storage_have_the_path(folder: OutputFolder) -> None:
     """Whatever the operating system says while a run is written, the message says where."""
     with pytest.raises(StorageError) as error, folder.staging("one") as staging:
         (staging / "none" / "leads.csv").touch()
-    assert str(error.value) == f"{staging}/none/leads.csv: No such file or directory."
+    assert str(error.value) == f"{staging}/none/leads.csv: No such file or directory{storage_advice(2)}."
     with pytest.raises(StorageError) as error, folder.staging("one") as staging:
         raise OSError(28, "No space left on device")
-    assert str(error.value) == f"{staging}: No space left on device."
+    assert str(error.value) == f"{staging}: No space left on device{storage_advice(28)}."
 
 
 def test_everything_is_for_the_owner_alone(tmp_path: Path) -> None:
@@ -238,5 +238,44 @@ def test_a_folder_is_free_after_an_error(folder: OutputFolder) -> None:
 def test_a_lock_that_cannot_be_made_is_an_error_of_storage(tmp_path: Path) -> None:
     """The message has the path."""
     lock = OutputFolder(tmp_path / "none").lock()
-    with pytest.raises(StorageError, match=r"/none/\.lead-export/lock: No such file or directory\.$"):
+    with pytest.raises(
+        StorageError, match=r"/none/\.lead-export/lock: No such file or directory; something removed it"
+    ):
         lock.__enter__()
+
+
+def finished(folder: OutputFolder, run_id: str, at: str) -> None:
+    """Publish a run that finished at some time."""
+    manifest = {"manifest_version": 1, "run_id": run_id, "finished_at": at, "rows": {}, "tables": {}}
+    with folder.staging(run_id) as staging:
+        folder.publish(staging, run_id, manifest)
+
+
+def test_older_runs_are_removed(folder: OutputFolder) -> None:
+    """Those that finished last stay, whatever they are called; what is no run of ours is not touched."""
+    for run_id, at in (("c", "2026-01"), ("a", "2026-02"), ("d", "2026-03"), ("b", "2026-04")):
+        finished(folder, run_id, at)
+    folder.run("foreign").mkdir()
+    assert folder.keep_newest(2) == ["a", "c"]
+    assert sorted(path.name for path in folder.root.glob("run=*")) == ["run=b", "run=d", "run=foreign"]
+    assert names(folder.root / ".lead-export") == []
+
+
+def test_latest_is_never_removed(folder: OutputFolder) -> None:
+    """Even if others finished after it, as when a clock was put right."""
+    for run_id, at in (("new", "2027"), ("newer", "2028"), ("last", "2020")):
+        finished(folder, run_id, at)
+    assert folder.keep_newest(1) == ["new"]
+    assert folder.latest.resolve().name == "run=last"
+
+
+def test_who_holds_a_folder_can_be_asked(folder: OutputFolder) -> None:
+    """The answer is that of the lock itself; what a killed run left in its file says nothing."""
+    assert folder.holder() is None
+    with holder(folder) as child:
+        assert str(folder.holder()).startswith(f"process {child.pid}, running since ")
+        assert not is_free(folder)
+        child.kill()
+        child.wait()
+    assert folder.holder() is None
+    assert is_free(folder)

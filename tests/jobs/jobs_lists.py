@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from pipeline.emails.reader import EmailList
 from pipeline.jobs.intake import take_in
+from pipeline.journal.records import RunRecord
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from pipeline.journal import Journal
+    from pipeline.journal.store import Journal
 
 CREDENTIALS = {"app_id": "sandbox-app", "api_key": "sandbox-key", "api_password": "sandbox-password"}
 
@@ -35,4 +36,4 @@ def write_list(path: Path, emails: Iterable[str]) -> Path:
 def journal(folder: Path, *emails: str, name: str = "test") -> Journal:
     """An open journal over one list."""
     people = write_list(folder / "people.txt", emails)
-    return take_in([EmailList(people)], folder / f"{name}.journal", name, SUBJECT)
+    return take_in([EmailList(people)], folder / f"{name}.journal", RunRecord(name, 1_000, SUBJECT))

@@ -17,6 +17,7 @@ from pipeline.files.folder import OutputFolder
 from pipeline.jobs.export import export
 from pipeline.jobs.observer import Observer
 from pipeline.jobs.report import Manifest
+from pipeline.journal.glance import glance
 from pipeline.sandbox.options import SandboxOptions
 from pipeline.sandbox.process import RunningSandbox, running
 
@@ -162,10 +163,14 @@ def test_new_run_asks_everybody(sandbox: RunningSandbox, people: Path, tmp_path:
 
 
 def test_changed_list_is_another_job(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
-    """One byte more in the list, and the stopped run is not taken up."""
+    """One byte more in the list, and the unfinished run is not taken up, nor left behind without a word."""
     stopped(sandbox, people, tmp_path / "out")
     people.write_text(people.read_text() + "\n")
-    assert export(settings(sandbox.url), [people], tmp_path / "out")["calls"]["resumed"] == 0
+    with pytest.raises(UsageError, match=r"people\.txt has changed since"):
+        export(settings(sandbox.url), [people], tmp_path / "out")
+    assert sandbox.stats()["calls"] == 0
+    assert export(settings(sandbox.url), [people], tmp_path / "out", resume=False)["calls"]["resumed"] == 0
+    assert left_over(tmp_path / "out") == ["lock"]
 
 
 def test_name_of_a_stopped_run_takes_it_up(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
@@ -177,26 +182,18 @@ def test_name_of_a_stopped_run_takes_it_up(sandbox: RunningSandbox, people: Path
         assert (manifest["run_id"], manifest["calls"]["resumed"]) == (run_id, resumed)
 
 
-@pytest.mark.parametrize("resume", [True, False])
-def test_name_of_a_stopped_run_is_taken(sandbox: RunningSandbox, people: Path, tmp_path: Path, *, resume: bool) -> None:
-    """Over other lists, or where nothing is to be taken up, the name is not free: exit 2, nothing called or lost."""
-    stopped(sandbox, people, tmp_path / "out", run_id="nightly")
-    lists = [write_list(tmp_path / "others.txt", ["other@example.com"])] if resume else [people]
-    with pytest.raises(UsageError, match="--run-id nightly: another stopped run has this name"):
-        export(settings(sandbox.url), lists, tmp_path / "out", run_id="nightly", resume=resume)
-    assert (sandbox.stats()["calls"], left_over(tmp_path / "out")) == (0, ["lock", "nightly.journal"])
-
-
 def test_run_killed_after_publishing_is_over(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
-    """A journal whose run is there already is tidied up, and the next run starts anew."""
-    report = stopped(sandbox, people, tmp_path / "out", run_id="first").report or {}
+    """A journal whose run is there already is tidied up; the same command has nothing left to ask."""
+    stopped(sandbox, people, tmp_path / "out", run_id="first")
     state = tmp_path / "out" / STATE
     shutil.copy(state / "first.journal", tmp_path / "kept")
-    export(settings(sandbox.url), [people], tmp_path / "out")
+    before = export(settings(sandbox.url), [people], tmp_path / "out")
     shutil.copy(tmp_path / "kept", state / "first.journal")
-    manifest = export(settings(sandbox.url), [people], tmp_path / "out")
-    assert (report["run_id"], manifest["run_id"] != "first", manifest["calls"]["resumed"]) == ("first", True, 0)
-    assert left_over(tmp_path / "out") == ["lock"]
+    sandbox.control(reset_stats=True)
+    diary = Diary()
+    assert export(settings(sandbox.url), [people], tmp_path / "out", observer=diary) == before
+    assert (sandbox.stats()["calls"], left_over(tmp_path / "out")) == (0, ["lock"])
+    assert diary.entries == ["published True"]
 
 
 def test_run_killed_while_reading_its_lists_leaves_nothing(
@@ -211,16 +208,29 @@ def test_run_killed_while_reading_its_lists_leaves_nothing(
     assert left_over(tmp_path / "out") == ["lock"]
 
 
-def test_journal_of_another_program_is_left_alone(
-    sandbox: RunningSandbox, people: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """What cannot be read as a journal is named in a warning, and the run starts anew."""
-    OutputFolder(tmp_path / "out").prepare()
-    stray = tmp_path / "out" / STATE / "stray.journal"
-    stray.write_text("no journal")
-    assert export(settings(sandbox.url), [people], tmp_path / "out")["rows"]["found"] == 12
-    assert stray.read_text() == "no journal"
-    assert [str(stray) in record.getMessage() for record in caplog.records] == [True]
+def test_why_a_run_stopped_is_noted(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """The journal knows the reason and the command that goes on with it; the report has that too."""
+    sandbox.control(revoke_after=5)
+    with pytest.raises(CredentialsRefused) as caught:
+        export(settings(sandbox.url), [people], tmp_path / "out", run_id="mine", command="lead-export run people.txt")
+    seen = glance(tmp_path / "out" / STATE / "mine.journal")
+    assert (seen.addresses, seen.answered, seen.failed) == (12, 5, 0)
+    assert seen.stop is not None
+    assert (seen.stop.code, seen.stop.reason) == (caught.value.code, str(caught.value))
+    assert (caught.value.report or {})["resume"] == seen.run.command == "lead-export run people.txt"
+
+
+def test_only_the_newest_runs_stay(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """--keep-runs 2: after each success the older ones go; other folders stay."""
+    out = tmp_path / "out"
+    for run_id in ("c", "b", "a"):
+        export(settings(sandbox.url, keep_runs=2), [people], out, run_id=run_id)
+    (out / "run=by-hand").mkdir()
+    export(settings(sandbox.url, keep_runs=2), [people], out, run_id="d")
+    assert sorted(path.name for path in out.glob("run=*")) == ["run=a", "run=by-hand", "run=d"]
+    assert (out / "latest").readlink().name == "run=d"
+    export(settings(sandbox.url), [people], out, run_id="e")
+    assert len(list(out.glob("run=*"))) == 4
 
 
 def test_ctrl_c_keeps_what_was_answered(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:

@@ -11,19 +11,22 @@ from jobs_lists import SUBJECT, journal, write_list
 from pipeline.emails.reader import EmailList
 from pipeline.errors import UsageError
 from pipeline.jobs.intake import take_in
-from pipeline.journal import Journal, ListSummary
+from pipeline.journal.records import ListSummary, RunRecord
+from pipeline.journal.store import Journal
 from pipeline.outcomes import Address
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+RUN = RunRecord("one", 1_000, SUBJECT)
 
 
 def test_every_row_is_kept_and_every_address_once(tmp_path: Path) -> None:
     """Rows of all lists in order; addresses by their first appearance; what is no address says why."""
     first = write_list(tmp_path / "first.txt", ["Ann@example.com", "nobody", "<bob@example.com>"])
     second = write_list(tmp_path / "second.txt", ["BOB@example.com", "cat@example.com"])
-    with take_in([EmailList(first), EmailList(second)], tmp_path / "new", "one", SUBJECT) as taken:
-        assert (taken.run().run_id, taken.run().subject) == ("one", SUBJECT)
+    with take_in([EmailList(first), EmailList(second)], tmp_path / "new", RUN) as taken:
+        assert taken.run() == RUN
         assert taken.lists() == [
             ListSummary("first.txt", 3, hashlib.sha256(first.read_bytes()).hexdigest()),
             ListSummary("second.txt", 2, hashlib.sha256(second.read_bytes()).hexdigest()),
@@ -45,7 +48,7 @@ def test_bad_list_leaves_no_journal(tmp_path: Path) -> None:
     bad = tmp_path / "bad.txt"
     bad.write_bytes(b"bob@example.com\n\xff\xfe\xfa\n")
     with pytest.raises(UsageError, match=r"bad\.txt"):
-        take_in([EmailList(good), EmailList(bad)], tmp_path / "new", "one", SUBJECT)
+        take_in([EmailList(good), EmailList(bad)], tmp_path / "new", RUN)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.txt", "good.txt"]
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import signal
 import subprocess
 import sys
+import threading
 import time
-from typing import TYPE_CHECKING
+from hashlib import sha256
+from typing import TYPE_CHECKING, Self
 
 import pandas as pd
 import pytest
@@ -32,11 +36,35 @@ CONCURRENCY = 8
 RATE = 300
 
 
-def begun(sandbox: RunningSandbox, people: Path, out: Path) -> subprocess.Popen[bytes]:
-    """The run, at some 300 calls a second."""
+# Counts what the process does to files, and kills it without warning right before the chosen one of these steps.
+KILLED_AT = """
+import os, re, signal, sys
+pattern, at = re.compile(sys.argv.pop(1)), int(sys.argv.pop(1))
+seen = 0
+def hook(event, arguments):
+    global seen
+    if event in ("open", "os.mkdir", "os.remove", "os.rename", "os.symlink", "shutil.rmtree", "sqlite3.connect"):
+        if any(isinstance(word, (str, os.PathLike)) and pattern.search(f"{event} {word}") for word in arguments):
+            seen += 1
+            if seen == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(hook)
+from pipeline.cli.main import main
+main()
+"""
+READING = r"new\.incoming|\.lead-export/lock$"
+STAGING = r"\.staging/"
+PUBLISHING = r"(mkdir|open|rename) .*\.staging$"
+SWITCHING = r"\.link$"
+TIDYING = r"remove .*\.journal"
+
+
+def begun(sandbox: RunningSandbox, people: Path, out: Path, *kill: object) -> subprocess.Popen[bytes]:
+    """The run, at some 300 calls a second; with a pattern and a number it is killed before that step."""
     words = ["run", people, "--out", out, "--api-url", sandbox.url, "--rate", RATE, "--concurrency", CONCURRENCY, "-q"]
+    program = ["-c", KILLED_AT, *kill] if kill else ["-m", "pipeline"]
     return subprocess.Popen(
-        [sys.executable, "-m", "pipeline", *map(str, words)],
+        [sys.executable, *map(str, [*program, *words])],
         env={**os.environ, **{f"KARTRA_{key.upper()}": value for key, value in CREDENTIALS.items()}},
     )
 
@@ -56,37 +84,86 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFr
     return tables(folder / "out")
 
 
-def killed(run: subprocess.Popen[bytes], sandbox: RunningSandbox, *, answered: int, later_s: float) -> bool:
-    """Kill a run some time after the sandbox has given so many answers; False if it was done before."""
-    while run.poll() is None and sandbox.stats()["answered"] < answered:
+def killed_while_asking(sandbox: RunningSandbox, run: subprocess.Popen[bytes], answered: int) -> None:
+    """Kill a run as soon as the sandbox has given so many answers."""
+    while sandbox.stats()["answered"] < answered:
+        assert run.poll() is None
         time.sleep(0.005)
-    try:
-        run.wait(later_s)
-    except subprocess.TimeoutExpired:
-        run.kill()
-        run.wait()
-        return True
-    return False
+    run.kill()
+    run.wait()
+
+
+class Reader(threading.Thread):
+    """Somebody who reads `latest` all the time, and notes whatever is not whole."""
+
+    def __init__(self, out: Path) -> None:
+        super().__init__()
+        self._latest = out / "latest"
+        self._done = threading.Event()
+        self.seen: set[str] = set()
+        self.trouble: list[str] = []
+
+    def run(self) -> None:
+        """Check again and again."""
+        while not self._done.wait(0.005):
+            try:
+                self._check(self._latest.resolve(strict=True))
+            except (OSError, ValueError, KeyError) as error:
+                self.trouble.append(repr(error))
+
+    def _check(self, run: Path) -> None:
+        manifest = json.loads((run / "manifest.json").read_bytes())
+        files = [file for table in manifest["tables"].values() for file in table["files"]]
+        damaged = [f["name"] for f in files if sha256((run / f["name"]).read_bytes()).hexdigest() != f["sha256"]]
+        self.trouble += damaged
+        self.seen.add(run.name)
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        self._done.set()
+        self.join()
+
+
+def moments(dice: random.Random) -> list[tuple[object, ...]]:
+    """When to kill one run after the other: before a step, or, as a lone number, after so many answers."""
+    return [
+        *((READING, dice.randint(1, 8)) for _ in range(3)),
+        *((number,) for number in sorted(dice.sample(range(1, 455), 5))),
+        *((STAGING, dice.randint(1, 26)) for _ in range(5)),
+        *((PUBLISHING, number) for number in (dice.randint(1, 2), 3)),
+        *((SWITCHING, number) for number in (1, 2, 3)),
+        (TIDYING, dice.randint(1, 3)),
+    ]
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_run_that_is_killed_again_and_again_ends_as_if_it_had_not_been(
     undisturbed: dict[str, pd.DataFrame], tmp_path: Path, seed: int
 ) -> None:
-    """After kills while asking and while publishing the tables are the same; hardly anything is asked twice."""
-    dice, kills = random.Random(seed), 0
+    """Killed 19 times, in every phase: the same tables, no answer bought twice but those in flight, `latest` whole."""
     people, out = write_list(tmp_path / "people.txt", PEOPLE), tmp_path / "out"
-    moments = [dice.randint(1, 150), dice.randint(150, 300), dice.randint(300, 440), 460, 460]
-    with running(SandboxOptions(limit_per_s=0, latency_ms=5)) as sandbox:
-        for answered in moments:
-            later_s = dice.uniform(0.001, 0.5) if answered == 460 else 0.001
-            kills += killed(begun(sandbox, people, out), sandbox, answered=answered, later_s=later_s)
-            if (out / "latest").exists():
-                break
-        else:
+    before = write_list(tmp_path / "before.txt", PEOPLE[:3])
+    chain = moments(random.Random(seed))
+    with running(SandboxOptions(limit_per_s=0)) as sandbox:
+        assert begun(sandbox, before, out).wait(60) == 0
+        sandbox.control(reset_stats=True, latency_ms=5)
+        with Reader(out) as reader:
+            for moment in chain:
+                if len(moment) == 1:
+                    killed_while_asking(sandbox, begun(sandbox, people, out), int(str(moment[0])))
+                else:
+                    assert begun(sandbox, people, out, *moment).wait(60) == -signal.SIGKILL, moment
             assert begun(sandbox, people, out).wait(60) == 0
-        twice = sandbox.stats()["answered_twice_or_more"]
-    assert kills >= 3
-    assert twice <= kills * (CONCURRENCY + RATE * 0.25)
+        twice, asked = sandbox.stats()["answered_twice_or_more"], sandbox.stats()["asked"]
+    asking = sum(len(moment) == 1 for moment in chain)
+    assert (len(chain), asking, asked) == (19, 5, 460)
+    assert twice <= asking * (CONCURRENCY + RATE * 0.25)
+    assert (reader.trouble, len(reader.seen)) == ([], 2)
+    assert sorted(path.name for path in (out / ".lead-export").iterdir()) == ["lock"]
     for name, table in tables(out).items():
         pd.testing.assert_frame_equal(table, undisturbed[name])

@@ -17,7 +17,7 @@ from pipeline.outcomes import Answer, Outcome
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.journal import Journal
+    from pipeline.journal.store import Journal
 
 EMAILS = [f"person.{number}@example.com" for number in range(5)]
 

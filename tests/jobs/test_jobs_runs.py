@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from jobs_lists import settings, write_list
 
 from pipeline.emails.reader import EmailList
-from pipeline.errors import UsageError
+from pipeline.errors import ExitCode, StorageError, UsageError
 from pipeline.files.folder import OutputFolder
-from pipeline.jobs.runs import open_run, subject, tidy_up
+from pipeline.jobs.request import Request, subject
+from pipeline.jobs.runs import finish_published, open_run, tidy_up
+from pipeline.journal.glance import glance
+from pipeline.journal.store import Journal
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -39,8 +42,10 @@ def opened(
     chosen: Settings | None = None,
 ) -> str:
     """Open a run over the lists and leave it unfinished; return its name."""
-    sources = [EmailList(path) for path in lists]
-    with open_run(folder, sources, chosen or settings(), wanted=wanted, resume=resume) as journal:
+    sources, chosen = [EmailList(path) for path in lists], chosen or settings()
+    request = Request.of(folder, sources, chosen, run_id=wanted, resume=resume, command="lead-export run people.txt")
+    assert finish_published(folder, request) is None
+    with open_run(folder, sources, chosen, request) as journal:
         return journal.run().run_id
 
 
@@ -61,25 +66,65 @@ def test_new_does_not_go_on(folder: OutputFolder, people: Path) -> None:
     assert opened(folder, people, wanted="first") != opened(folder, people, resume=False)
 
 
-def test_other_lists_are_another_run(folder: OutputFolder, people: Path, tmp_path: Path) -> None:
-    """Another content, and the same lists in another order, are another job."""
+def refusal(folder: OutputFolder, *lists: Path, **how: object) -> str:
+    """The message with which a command is refused because of an unfinished run."""
+    with pytest.raises(UsageError) as caught:
+        opened(folder, *lists, **how)  # type: ignore[arg-type]  # as `opened` takes them
+    assert not folder.incoming().exists()
+    return str(caught.value)
+
+
+def test_changed_lists_are_said_by_name(folder: OutputFolder, people: Path, tmp_path: Path) -> None:
+    """Another content, more or fewer lists, another order: each is refused in its own words, and --new is offered."""
     other = write_list(tmp_path / "other.txt", ["bob@example.com"])
-    names = [opened(folder, *lists) for lists in ([people], [other], [people, other], [other, people])]
-    assert len(set(names)) == 4
+    opened(folder, people, other, wanted="mine")
+    assert "other.txt was among its lists" in refusal(folder, people)
+    assert "its lists stood in another order" in refusal(folder, other, people)
+    third = write_list(tmp_path / "third.txt", ["cat@example.com"])
+    assert "third.txt was not among its lists" in refusal(folder, people, other, third)
+    people.write_text("dan@example.com\n")
+    assert refusal(folder, people, other) == (
+        "The unfinished run mine (0 of 2 addresses answered) is about something else: people.txt has changed since (it"
+        " had 1 rows). 'lead-export run people.txt', with its lists as they were, goes on with it;"
+        " --new begins anew, and once that is published forgets it."
+    )
+
+
+def test_a_moved_list_is_the_same(folder: OutputFolder, people: Path) -> None:
+    """A run is known by what its lists hold; a list that has another name now is called by that."""
+    first = opened(folder, people)
+    moved = people.rename(people.with_name("moved.txt"))
+    assert opened(folder, moved) == first
+    assert [entry.name for entry in glance(folder.journal(first)).lists] == ["moved.txt"]
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("changed", "words"),
     [
-        settings("https://app.kartra.com/api"),
-        settings(app_id="another"),
-        settings(email_column="1"),
+        (settings("https://app.kartra.com/api"), "api_url was loopback and is https://app.kartra.com/api"),
+        (settings(app_id="another"), "another App id"),
+        (settings(email_column="1"), "email_column was unset and is 1"),
     ],
     ids=["api", "app", "column"],
 )
-def test_another_subject_is_another_run(folder: OutputFolder, people: Path, changed: Settings) -> None:
+def test_another_subject_is_another_run(folder: OutputFolder, people: Path, changed: Settings, words: str) -> None:
     """A rehearsal never goes on as a real run, one App's run not as another's, one column's not as another's."""
-    assert opened(folder, people) != opened(folder, people, chosen=changed)
+    opened(folder, people)
+    assert words in refusal(folder, people, chosen=changed)
+    assert "another" not in folder.journals()[0].read_bytes().decode(errors="replace")
+
+
+def test_an_unattended_job_can_be_told_to_replace(folder: OutputFolder, people: Path) -> None:
+    """With unfinished = replace the same takes up the same, and something else begins and replaces what was there."""
+    chosen = settings(unfinished="replace")
+    first = opened(folder, people, chosen=chosen)
+    assert opened(folder, people, chosen=chosen) == first
+    people.write_text("bob@example.com\n")
+    second = opened(folder, people, chosen=chosen)
+    assert second != first
+    with Journal(folder.journal(second)) as journal:
+        tidy_up(folder, journal)
+    assert folder.journals() == []
 
 
 def test_two_sandboxes_are_the_same_subject() -> None:
@@ -92,61 +137,115 @@ def test_the_subject_does_not_tell_the_app_id() -> None:
     assert "4711-app" not in subject(settings(app_id="4711-app"))
 
 
-def test_a_damaged_journal_is_left_alone(folder: OutputFolder, people: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A file that is no journal stops nobody; it stays, and a warning names it."""
+@pytest.mark.parametrize("content", [b"\0" * 5_000, b"no journal", b""])
+def test_a_damaged_journal_is_refused(folder: OutputFolder, people: Path, content: bytes) -> None:
+    """It may be the very run that is to go on: nothing begins before somebody has decided; --new is offered."""
     damaged = folder.journal("damaged")
-    damaged.write_bytes(b"\0" * 5_000)
-    assert opened(folder, people) != "damaged"
-    assert damaged.exists()
-    assert [str(damaged) in record.getMessage() for record in caplog.records] == [True]
+    damaged.write_bytes(content)
+    with pytest.raises(StorageError, match=rf"^{damaged}: .*--new") as caught:
+        opened(folder, people)
+    assert caught.value.exit_code == ExitCode.STORAGE
+    assert damaged.read_bytes() == content
+
+
+def test_new_puts_a_damaged_journal_aside(folder: OutputFolder, people: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """With --new it is kept under another name, which the log has, and is in nobody's way."""
+    damaged = folder.journal("damaged")
+    damaged.write_bytes(b"no journal")
+    run_id = opened(folder, people, resume=False)
+    assert damaged.with_name("damaged.journal.unreadable").read_bytes() == b"no journal"
+    assert "damaged.journal.unreadable" in caplog.text
+    assert opened(folder, people) == run_id
+
+
+def test_a_damaged_journal_is_in_the_way_of_its_own_name_only(folder: OutputFolder, people: Path) -> None:
+    """A run with a name of its own begins beside it."""
+    folder.journal("damaged").write_bytes(b"no journal")
+    assert opened(folder, people, wanted="mine") == "mine"
+    with pytest.raises(StorageError):
+        opened(folder, people, wanted="damaged")
 
 
 def test_a_name_of_another_stopped_run_is_taken(folder: OutputFolder, people: Path, tmp_path: Path) -> None:
-    """--run-id of a stopped run over other lists is an error, and leaves that run as it is."""
+    """--run-id of an unfinished run over other lists is refused and leaves that run as it is; with --new it begins."""
     opened(folder, people, wanted="mine")
     other = write_list(tmp_path / "other.txt", ["bob@example.com"])
-    with pytest.raises(UsageError, match="another stopped run"):
-        opened(folder, other, wanted="mine")
+    assert "other.txt was not among its lists" in refusal(folder, other, wanted="mine")
     assert opened(folder, people) == "mine"
-    assert not folder.incoming().exists()
+    assert opened(folder, other, wanted="mine", resume=False) == "mine"
+    assert [entry.name for entry in glance(folder.journal("mine")).lists] == ["other.txt"]
 
 
-def test_a_journal_of_a_published_run_is_cleared_away(folder: OutputFolder, people: Path) -> None:
-    """One that a kill right after publishing left behind is never taken up again, and `latest` is switched."""
+def published(folder: OutputFolder, run_id: str) -> dict[str, object]:
+    """Put a published run of this name into the folder, and return its manifest."""
+    manifest = {"manifest_version": 1, "run_id": run_id, "finished_at": "2026", "rows": {}, "tables": {}}
+    with folder.staging(run_id) as staging:
+        folder.publish(staging, run_id, manifest)
+    return manifest
+
+
+def test_a_run_that_is_published_already_has_nothing_left_to_do(folder: OutputFolder, people: Path) -> None:
+    """A kill right after publishing leaves the journal behind: the same command tidies up and asks nobody again."""
     opened(folder, people, wanted="done")
-    folder.run("done").mkdir()
-    assert opened(folder, people) != "done"
-    assert not folder.journal("done").exists()
+    manifest = published(folder, "done")
+    folder.latest.unlink()
+    request = Request.of(folder, [EmailList(people)], settings())
+    assert finish_published(folder, request) == manifest
+    assert folder.journals() == []
     assert folder.latest.readlink() == Path("run=done")
+    assert finish_published(folder, request) is None
 
 
-def test_a_published_run_replaces_older_stopped_ones_about_the_same(
-    folder: OutputFolder, people: Path, tmp_path: Path
+@pytest.mark.parametrize("how", [{"resume": False}, {"run_id": "other"}])
+def test_a_published_run_is_cleared_away_for_another(folder: OutputFolder, people: Path, how: dict[str, Any]) -> None:
+    """--new, or another name, begins anew; the journal that was left behind goes all the same."""
+    opened(folder, people, wanted="done")
+    published(folder, "done")
+    assert finish_published(folder, Request.of(folder, [EmailList(people)], settings(), **how)) is None
+    assert folder.journals() == []
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_published_run_forgets_those_it_replaces(
+    folder: OutputFolder, people: Path, tmp_path: Path, *, killed: bool
 ) -> None:
-    """After --new has published, older answers to the same list are not taken up by the next run."""
-    other = write_list(tmp_path / "other.txt", ["bob@example.com"])
+    """After --new has published no older answers are taken up any more, even if its process was killed right then."""
     opened(folder, people, wanted="old")
-    opened(folder, other, wanted="other")
-    with open_run(folder, [EmailList(people)], settings(), wanted="new", resume=False) as journal:
-        tidy_up(folder, journal, replaced=True)
-    assert folder.journals() == [folder.journal("other")]
+    opened(folder, write_list(tmp_path / "other.txt", ["bob@example.com"]), wanted="other")
+    opened(folder, people, wanted="new", resume=False)
+    assert len(folder.journals()) == 3
+    if killed:
+        published(folder, "new")
+        finish_published(folder, Request.of(folder, [EmailList(people)], settings()))
+    else:
+        with Journal(folder.journal("new")) as journal:
+            tidy_up(folder, journal)
+    assert folder.journals() == []
 
 
-def test_what_a_killed_run_has_staged_is_cleared_away(folder: OutputFolder, people: Path) -> None:
+def test_a_published_name_is_taken(folder: OutputFolder, people: Path) -> None:
+    """--run-id of a published run is an error that says where it is."""
+    published(folder, "done")
+    assert str(folder.run("done")) in refusal(folder, people, wanted="done")
+
+
+def test_what_a_killed_run_has_staged_is_cleared_away(folder: OutputFolder) -> None:
     """Half a run that was never published does not stay behind with its leads in it."""
     staged = folder.root / ".lead-export" / "killed.staging"
     staged.mkdir()
     (staged / "leads.csv").write_text("half")
-    opened(folder, people)
-    assert not staged.exists()
+    folder.spool(1).write_text("somebody's list")
+    folder.clear_leftovers()
+    assert list((folder.root / ".lead-export").iterdir()) == []
 
 
 def test_what_a_new_run_leaves_behind_is_mentioned(
     folder: OutputFolder, people: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A stopped run over other lists is named; one that --new replaces is not, because it will be gone."""
+    """A run with a name of its own begins beside an unfinished one, and says so."""
     opened(folder, write_list(tmp_path / "other.txt", ["bob@example.com"]), wanted="other")
-    opened(folder, people, wanted="mine")
     caplog.clear()
-    opened(folder, people, resume=False)
-    assert [record.getMessage().partition(" with ")[0] for record in caplog.records] == ["The stopped run other"]
+    opened(folder, people, wanted="mine")
+    assert [record.getMessage() for record in caplog.records] == [
+        "The unfinished run other (0 answers) waits for its own command."
+    ]

@@ -87,7 +87,7 @@ def test_a_permanent_outage_is_exit_5_and_the_same_command_goes_on(tmp_path: Pat
         assert (code, "@" in said) == (5, False)
         assert "29 found" in said
         assert "lead-export: The API has given no usable answer for 0.5 seconds" in said
-        assert "the same command, without --new, goes on from there" in said
+        assert "what was answered is kept; this goes on from there:\n    lead-export run " in said
         sandbox.control(outage_from=0)
         code, said = ended(started(sandbox, tmp_path, "person", 60, **settings))
         stats = sandbox.stats()

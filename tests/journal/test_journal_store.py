@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import StorageError
-from pipeline.journal import MAX_UNCOMMITTED, Journal, ListRow, ListSummary, RunRecord
+from pipeline.journal.records import ListRow, ListSummary, RunRecord
+from pipeline.journal.store import Journal
+from pipeline.journal.writer import MAX_UNCOMMITTED
 from pipeline.outcomes import Address, Answer, Outcome, RowOutcome
 
 JOE, JIM, ANN, EVE, BOB = (f"{name}@example.com" for name in ("joe", "jim", "ann", "eve", "bob"))
 NOON_MS = 1_795_003_200_000
+RUN = RunRecord("night", NOON_MS, "everybody", "lead-export run a.csv", "/srv", replaces=True)
 
 
 def rows(*given: str) -> list[ListRow]:
@@ -42,7 +46,7 @@ def filled(path: Path, *lists: Iterable[str]) -> Journal:
         content = rows(*texts)
         number = journal.add_list(f"{name}.csv", content)
         journal.seal_list(number, rows=len(content), sha256=name * 64)
-    journal.start("night", NOON_MS, "everybody")
+    journal.start(RUN)
     return journal
 
 
@@ -82,7 +86,7 @@ def test_a_journal_remembers_run_and_lists(path: Path) -> None:
     """What a resumed run needs to know is there when the file is opened again."""
     filled(path, [JOE, "n/a"], []).close()
     with Journal(path) as journal:
-        assert journal.run() == RunRecord("night", NOON_MS, "everybody")
+        assert journal.run() == RUN
         assert journal.lists() == [ListSummary("a.csv", 2, "a" * 64), ListSummary("b.csv", 0, "b" * 64)]
 
 
@@ -255,7 +259,7 @@ async def test_many_answers_at_once_make_the_calls_wait(path: Path) -> None:
             nonlocal most
             for number, email in addresses:
                 await journal.append(number, answer(email))
-                most = max(most, len(journal._uncommitted))
+                most = max(most, len(journal._writer.uncommitted))
 
         addresses = journal.pending()
         await asyncio.gather(*(worker(addresses) for _ in range(50)))
@@ -379,12 +383,12 @@ APPEND = """
 import asyncio, os, resource, signal, sys
 from pathlib import Path
 from pipeline.errors import StorageError
-from pipeline.journal import Journal
+from pipeline.journal.store import Journal
 from pipeline.outcomes import Answer, Outcome
 
-async def append(journal, first, last, size):
+async def append(journal, first, last, size, body=lambda size: b"x" * size):
     for number in range(first, last + 1):
-        await journal.append(number, Answer(f"p{number}@example.com", Outcome.FOUND, body=b"x" * size))
+        await journal.append(number, Answer(f"p{number}@example.com", Outcome.FOUND, body=body(size)))
 
 async def killed(journal):
     await append(journal, 1, 500, 1_000)
@@ -395,7 +399,7 @@ async def killed(journal):
 async def out_of_space(journal):
     resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
     try:
-        await append(journal, 1, 600, 10_000)
+        await append(journal, 1, 600, 10_000, os.urandom)
         await journal.flush()
     except StorageError as error:
         sys.exit(str(error))
@@ -428,3 +432,62 @@ def test_a_full_disk_is_an_error_with_the_path(path: Path) -> None:
     assert f"{path}: the journal cannot be read or written (" in child.stderr
     with Journal(path) as journal:
         assert journal.count_answered() + sum(1 for _ in journal.pending()) == 600
+
+
+def test_a_journal_that_was_deleted_is_noticed(path: Path) -> None:
+    """The operating system would take every further answer and keep none of them."""
+    with suppress(StorageError), filled(path, [JOE, JIM]) as journal:
+        asyncio.run(append_all(journal, {1: answer(JOE)}))
+        path.unlink()
+        with pytest.raises(StorageError, match=f"^{path}: the journal was removed"):
+            asyncio.run(append_all(journal, {2: answer(JIM)}))
+
+
+def test_what_could_not_be_written_is_tried_once_more(path: Path) -> None:
+    """When the trouble is over by the time the run gives up, not even the answers that met it are lost."""
+    journal = filled(path, [JOE, JIM])
+    aside = path.rename(path.with_name("aside"))
+    with pytest.raises(StorageError):
+        asyncio.run(append_all(journal, {1: answer(JOE, body=b"x"), 2: answer(JIM)}))
+    aside.rename(path)
+    journal.close()
+    assert on_disk(path) == 2
+
+
+async def test_an_answer_that_was_changed_is_noticed(path: Path) -> None:
+    """A single other value, in whatever column: the journal is refused before anything is made of it."""
+    with filled(path, [JOE, JIM]) as journal:
+        await append_all(journal, {1: answer(JOE, body=b"a"), 2: answer(JIM, lead_id="7")})
+    for statement in ("UPDATE answers SET lead_id = '8' WHERE address = 2", "UPDATE bodies SET body = x'62'"):
+        with closing(sqlite3.connect(path)) as db:
+            before = list(db.iterdump())
+            db.execute(statement)
+            db.commit()
+            assert list(db.iterdump()) != before
+        with Journal(path) as journal, pytest.raises(StorageError, match=f"^{path}: the journal is damaged"):
+            list(journal.answers())
+
+
+async def test_a_dictionary_outlives_the_process(path: Path) -> None:
+    """Replies packed by one process are read, and more of them packed, by the next."""
+    emails = numbered(40)
+    bodies = [b'{"id":"%d","email":"%s"}' % (n, email.encode()) * 9 for n, email in enumerate(emails)]
+    answers = {n: answer(email, body=body) for n, (email, body) in enumerate(zip(emails, bodies, strict=True), 1)}
+    filled(path, emails).close()
+    for first, last in ((1, 5), (6, 20), (21, 40)):
+        with Journal(path) as journal:
+            await append_all(journal, {n: one for n, one in answers.items() if first <= n <= last})
+    with Journal(path) as journal:
+        assert list(journal.answers()) == list(answers.values())
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT sum(packed), count(*) FROM bodies").fetchone() == (27, 40)
+        assert db.execute("SELECT count(*) FROM dictionary").fetchone() == (1,)
+
+
+async def test_moved_lists_are_renamed(path: Path) -> None:
+    """In their order; rows follow."""
+    with filled(path, [JOE], [JIM]) as journal:
+        journal.rename_lists(["x.csv", "y.csv"])
+        assert [entry.name for entry in journal.lists()] == ["x.csv", "y.csv"]
+        assert [row.input for row in journal.row_outcomes()] == ["x.csv", "y.csv"]
+        assert journal.rows_read() == 2

@@ -1,0 +1,63 @@
+"""One run at a time in an output folder: a lock of the operating system, which ends with its process."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import IO, TYPE_CHECKING
+
+from pipeline.errors import FolderBusy
+from pipeline.files import private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_TRIES = 5
+_PAUSE_S = 0.05
+"""A few short tries, because `holder` takes the lock for a moment as well."""
+
+
+@contextmanager
+def held(path: Path, folder: Path) -> Iterator[None]:
+    """Hold the lock file at `path` for a run in `folder`.
+
+    Raises:
+        FolderBusy: another process holds it; the message says which, and since when.
+        StorageError: the file cannot be opened.
+    """
+    with private.storage(path):
+        file = os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "r+")
+    with file:
+        if not _taken(file, fcntl.LOCK_EX):
+            who = file.read().strip() or "another run"
+            raise FolderBusy(f"{folder}: {who} holds this folder; wait for it or name another --out.")
+        with private.storage(path):
+            file.truncate(0)
+            file.write(f"process {os.getpid()}, running since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC,")
+            file.flush()
+        yield
+
+
+def holder(path: Path) -> str | None:
+    """Which process holds the lock file at `path`, and since when; None if none does."""
+    try:
+        with path.open() as file:
+            return None if _taken(file, fcntl.LOCK_SH, tries=1) else file.read().strip().rstrip(",")
+    except OSError:
+        return None
+
+
+def _taken(file: IO[str], kind: int, *, tries: int = _TRIES) -> bool:
+    for left in reversed(range(tries)):
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if left:
+                time.sleep(_PAUSE_S)
+        else:
+            return True
+    return False

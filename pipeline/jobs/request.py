@@ -1,0 +1,109 @@
+"""What a command asks for, in a form that can be compared with what an unfinished run was about."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pipeline.errors import UsageError
+from pipeline.settings import LOOPBACK_HOSTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pipeline.emails.reader import EmailList
+    from pipeline.files.folder import OutputFolder
+    from pipeline.journal.glance import Glance
+    from pipeline.settings import Settings
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def subject(settings: Settings) -> str:
+    """What of the settings decides whom a run asks about, as one text; the App id only as a hash."""
+    url = urlsplit(settings.api_url)
+    api = "loopback" if url.hostname in LOOPBACK_HOSTS else settings.api_url  # a sandbox's port changes every time
+    return json.dumps({"api_url": api, "App id": settings.app_hash(), "email_column": settings.email_column})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One command: which lists, asked of whom, and as which run.
+
+    Attributes:
+        names: what the lists are called, in order.
+        sha256: of the bytes of each.
+        subject: see `subject`.
+        run_id: the run's name as the user gave it, or None.
+        resume: whether an unfinished run may go on.
+        command: the words that go on with it, or "".
+        folder: where the command was given.
+    """
+
+    names: tuple[str, ...]
+    sha256: tuple[str, ...]
+    subject: str
+    run_id: str | None
+    resume: bool
+    command: str
+    folder: str
+
+    @classmethod
+    def of(
+        cls,
+        folder: OutputFolder,
+        lists: Sequence[EmailList],
+        settings: Settings,
+        *,
+        run_id: str | None = None,
+        resume: bool = True,
+        command: str = "",
+    ) -> Request:
+        """Read the lists to their ends once, to know them again.
+
+        Raises:
+            UsageError: a list cannot be read, or `run_id` can be no name.
+            StorageError: a list that can be read only once cannot be kept.
+        """
+        if run_id is not None and not _RUN_ID.fullmatch(run_id):
+            raise UsageError(f"--run-id {run_id!r}: use up to 64 letters, digits, dots, dashes and underscores.")
+        sha256 = [source.fingerprint(folder.spool(number)) for number, source in enumerate(lists, 1)]
+        names = [source.name for source in lists]
+        return cls(tuple(names), tuple(sha256), subject(settings), run_id, resume, command, os.fspath(Path.cwd()))
+
+    def takes_up(self, other: Glance) -> bool:
+        """Whether this command goes on with, or has already finished, that run."""
+        named = self.run_id in (None, other.run.run_id)
+        return self.resume and named and not any(self.differences(other))
+
+    def differences(self, other: Glance) -> Iterator[str]:
+        """How this command differs from the one that began the run, in words; nothing if it does not."""
+        was = [entry.sha256 for entry in other.lists]
+        if list(self.sha256) != was:
+            yield from self._other_lists(other)
+        before: dict[str, Any] = json.loads(other.run.subject)
+        now: dict[str, Any] = json.loads(self.subject)
+        for key, value in now.items():
+            if value != before.get(key):
+                hidden = key == "App id"
+                yield f"another {key}" if hidden else f"{key} was {_word(before.get(key))} and is {_word(value)}"
+
+    def _other_lists(self, other: Glance) -> Iterator[str]:
+        before = {entry.name: entry for entry in other.lists}
+        for name, sha256 in zip(self.names, self.sha256, strict=True):
+            if name not in before:
+                yield f"{name} was not among its lists"
+            elif before[name].sha256 != sha256:
+                yield f"{name} has changed since (it had {before[name].rows:,} rows)"
+        yield from (f"{name} was among its lists" for name in before if name not in self.names)
+        if sorted(self.sha256) == sorted(entry.sha256 for entry in other.lists):
+            yield "its lists stood in another order"
+
+
+def _word(value: object) -> str:
+    return "unset" if value is None else str(value)

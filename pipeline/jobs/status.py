@@ -1,0 +1,84 @@
+"""What lies in an output folder: published runs, and unfinished ones with how far they got; nothing is changed."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import StorageError, UsageError
+from pipeline.files.folder import OutputFolder, read_manifest
+from pipeline.journal.glance import glance
+
+if TYPE_CHECKING:
+    from pipeline.journal.glance import Glance
+
+Status = dict[str, Any]
+
+
+def status(out: Path) -> Status:
+    """Everything that is known about the runs in `out`, oldest first, as plain values.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    if not out.is_dir():
+        raise UsageError(f"{out}: there is no such folder; name the --out of a run.")
+    folder = OutputFolder(out)
+    latest = folder.latest.resolve().name if folder.latest.is_symlink() else None
+    published = [_published(place, latest=place.name == latest) for place in folder.runs()]
+    unfinished = [
+        _unfinished(folder, path) for path in folder.journals() if not folder.run(folder.run_id(path)).exists()
+    ]
+    return {
+        "folder": str(out),
+        "holder": folder.holder(),
+        "published": sorted(published, key=lambda run: (run["finished_at"] or "", run["run_id"])),
+        "unfinished": sorted(unfinished, key=lambda run: (run["started_at"] or "", run["run_id"])),
+    }
+
+
+def _published(place: Path, *, latest: bool) -> Status:
+    manifest = read_manifest(place) or {}
+    return {
+        "run_id": place.name.partition("=")[2],
+        "status": manifest.get("status", "damaged: the manifest cannot be read"),
+        "started_at": manifest.get("started_at"),
+        "finished_at": manifest.get("finished_at"),
+        "rows": manifest.get("rows", {}),
+        "bytes": sum(path.stat().st_size for path in place.iterdir() if path.is_file()),
+        "latest": latest,
+    }
+
+
+def _unfinished(folder: OutputFolder, path: Path) -> Status:
+    bytes_ = sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*"))
+    try:
+        seen = glance(path)
+    except StorageError as error:
+        nothing = dict.fromkeys(("started_at", "addresses", "answered", "failed", "stopped_at", "command"))
+        return {"run_id": folder.run_id(path), **nothing, "reason": str(error), "bytes": bytes_}
+    return {
+        "run_id": seen.run.run_id,
+        "started_at": _time(seen.run.started_at_ms),
+        "addresses": seen.addresses,
+        "answered": seen.answered,
+        "failed": seen.failed,
+        "stopped_at": _time(seen.stop.stopped_at_ms) if seen.stop else None,
+        "reason": seen.stop.reason if seen.stop else None,
+        "command": _command(seen),
+        "bytes": bytes_,
+    }
+
+
+def _command(seen: Glance) -> str | None:
+    """What goes on with the run, from wherever one stands now."""
+    if not seen.run.command:
+        return None
+    elsewhere = seen.run.folder and Path(seen.run.folder) != Path.cwd()
+    return f"cd {shlex.quote(seen.run.folder)} && {seen.run.command}" if elsewhere else seen.run.command
+
+
+def _time(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")

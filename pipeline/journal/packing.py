@@ -1,0 +1,78 @@
+"""Replies of one account resemble each other: the first few, as they stand, are the dictionary that packs the rest.
+
+That makes a reply about five times smaller than it came, in less time than the disk would need for what is saved.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+import zstandard
+
+if TYPE_CHECKING:
+    from pipeline.outcomes import Answer
+
+SAMPLE_REPLIES = 8
+"""Replies that make a dictionary; more of them gain little."""
+_SAMPLE_BYTES = 1 << 16
+"""Of each of them; a giant reply must not be gone through for every other one."""
+_LEVEL = 1
+"""Higher levels take twice as long for three per cent."""
+
+
+class Packing:
+    """Packs and unpacks bodies; until there is a dictionary they stay as they are.
+
+    Args:
+        dictionary: as an earlier `learn` gave it; None if there is none yet.
+    """
+
+    def __init__(self, dictionary: bytes | None) -> None:
+        self._sample: list[bytes] = []
+        self._known = dictionary is not None
+        if dictionary is not None:
+            self._use(dictionary)
+
+    def _use(self, dictionary: bytes) -> None:
+        content = zstandard.ZstdCompressionDict(dictionary, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+        self._compressor = zstandard.ZstdCompressor(level=_LEVEL, dict_data=content)
+        self._decompressor = zstandard.ZstdDecompressor(dict_data=content)
+        self._known = True
+
+    def learn(self, body: bytes) -> bytes | None:
+        """Take one of the first bodies as a sample; return the dictionary as soon as there is one, once."""
+        if self._known:
+            return None
+        self._sample.append(body[:_SAMPLE_BYTES])
+        if len(self._sample) < SAMPLE_REPLIES:
+            return None
+        dictionary = b"".join(self._sample)
+        self._use(dictionary)
+        return dictionary
+
+    def pack(self, body: bytes) -> tuple[bool, bytes]:
+        """The body as it is to be stored, and whether it was packed."""
+        return (True, self._compressor.compress(body)) if self._known else (False, body)
+
+    def unpack(self, body: bytes, *, packed: bool) -> bytes:
+        """The body as it came.
+
+        Raises:
+            ValueError: it is damaged.
+        """
+        if not packed:
+            return body
+        if not self._known:
+            raise ValueError("there is no dictionary")
+        try:
+            return self._decompressor.decompress(body)
+        except zstandard.ZstdError as error:
+            raise ValueError(str(error)) from error
+
+
+def checksum(answer: Answer) -> int:
+    """CRC-32 over everything that a journal keeps of an answer, so that a single flipped bit is noticed."""
+    text = repr((str(answer.outcome), answer.code, answer.message, answer.lead_id, answer.attempts))
+    head = zlib.crc32(f"{text} {answer.answered_at_ms} {answer.body is None}".encode(errors="surrogatepass"))
+    return zlib.crc32(answer.body or b"", head)

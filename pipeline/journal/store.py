@@ -1,0 +1,211 @@
+"""The journal: the only truth about a run, one durable record for each finished address.
+
+An SQLite file holds the rows of the lists as they stood, the distinct addresses in the order of their first
+appearance, and for each answered address its outcome with the raw reply. Answers are written in groups by a thread of
+their own, so that the event loop never waits for the disk. Reading goes page by page; nothing grows with the list.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from contextlib import nullcontext, suppress
+from typing import TYPE_CHECKING, Self
+
+from pipeline.errors import StorageError
+from pipeline.journal.database import create, open_checked, replay, storage, transaction
+from pipeline.journal.packing import Packing, checksum
+from pipeline.journal.records import ANSWERED, LISTS, ROW_OUTCOMES, RUN, ListSummary, RunRecord, run_record
+from pipeline.journal.writer import Writer
+from pipeline.outcomes import Address, Answer, Outcome, RowOutcome, now_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from pipeline.journal.records import ListRow
+
+_PAGE = 2_000
+
+
+class Journal:
+    """An open journal; a context manager that writes what was appended before it closes.
+
+    Every method may raise StorageError: the disk is full, or the file cannot be read or written, or is no journal.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._closed = False
+        with storage(path):
+            self._db = open_checked(path) if path.exists() else create(path)
+            dictionary = self._db.execute("SELECT content FROM dictionary").fetchone()
+            self._packing = Packing(dictionary[0] if dictionary else None)
+            self._writer = Writer(path, self._packing)
+
+    def __enter__(self) -> Self:
+        """Return the journal itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Write what is still waiting, then close the file; an error on its way already is the one that counts."""
+        with suppress(StorageError) if kind else nullcontext():
+            self.close()
+
+    def close(self) -> None:
+        """Write what is still waiting, then close the file; closing it again does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._writer.close()
+        finally:
+            self._db.close()
+
+    def remove(self) -> None:
+        """Delete the closed journal."""
+        self.remove_file(self.path)
+
+    def rename(self, path: Path) -> None:
+        """Give the closed journal another name; it is under that name after a power cut too."""
+        with storage(self.path):
+            self.path.rename(path)
+            descriptor = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        self.path = path
+
+    @staticmethod
+    def remove_file(path: Path) -> None:
+        """Delete the journal at `path`, if there is one, with what SQLite keeps beside it."""
+        try:
+            for suffix in ("-wal", "-shm", ""):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"{path}: the journal cannot be removed ({error.strerror}).") from error
+
+    def start(self, run: RunRecord) -> None:
+        """Name the run that this journal belongs to."""
+        with storage(self.path):
+            self._db.execute("INSERT INTO run VALUES (?, ?, ?, ?, ?, ?)", run)
+
+    def run(self) -> RunRecord:
+        """The run that this journal belongs to."""
+        with storage(self.path):
+            return run_record(self._db.execute(RUN).fetchone())
+
+    def stopped(self, code: str, reason: str) -> None:
+        """Note why the run stops here, for whoever asks later."""
+        with storage(self.path):
+            self._db.execute("INSERT INTO stops VALUES (?, ?, ?)", (now_ms(), code, reason))
+
+    # Lists, rows and addresses.
+
+    def add_list(self, name: str, rows: Iterable[ListRow]) -> int:
+        """Take in all rows of one list, or none if reading them fails; return the list's number."""
+        with storage(self.path), transaction(self._db):
+            number = self._insert("INSERT INTO lists(name, rows, sha256) VALUES (?, 0, '')", (name,))
+            row_id = self._db.execute("SELECT coalesce(max(id), 0) FROM rows").fetchone()[0]
+            for count, row in enumerate(rows, 1):
+                address = None if row.email is None else self._address(row.key, row.email, row_id + count)
+                self._insert(
+                    "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (row_id + count, number, count, row.given, address, row.code, row.message),
+                )
+            return number
+
+    def seal_list(self, number: int, *, rows: int, sha256: str) -> None:
+        """Note what is only known once a list has been read to its end."""
+        with storage(self.path):
+            self._db.execute("UPDATE lists SET rows = ?, sha256 = ? WHERE id = ?", (rows, sha256, number))
+
+    def lists(self) -> list[ListSummary]:
+        """The lists in the order they were given."""
+        with storage(self.path):
+            return [ListSummary(*row) for row in self._db.execute(LISTS)]
+
+    def rows_read(self) -> int:
+        """Rows of all lists together."""
+        return self._count("SELECT coalesce(sum(rows), 0) FROM lists")
+
+    def rename_lists(self, names: Sequence[str]) -> None:
+        """Call the lists by other names, in their order: their files were moved."""
+        with storage(self.path), transaction(self._db):
+            self._db.executemany("UPDATE lists SET name = ? WHERE id = ?", [(n, i) for i, n in enumerate(names, 1)])
+
+    def _address(self, key: str, email: str, row_id: int) -> int:
+        found: tuple[int] | None = self._db.execute("SELECT id FROM addresses WHERE key = ?", (key,)).fetchone()
+        if found:
+            return found[0]
+        return self._insert("INSERT INTO addresses(key, email, first_row) VALUES (?, ?, ?)", (key, email, row_id))
+
+    def _insert(self, statement: str, values: tuple[object, ...]) -> int:
+        return self._db.execute(statement, values).lastrowid or 0
+
+    # What is to be asked, and the answers.
+
+    def count_addresses(self) -> int:
+        """How many distinct addresses there are."""
+        return self._count("SELECT count(*) FROM addresses")
+
+    def count_answered(self) -> int:
+        """How many of them have an answer other than `failed`."""
+        return self._count(ANSWERED)
+
+    def count_rows(self) -> Counter[str]:
+        """Rows by outcome so far; those whose address has no answer yet count as `pending`."""
+        with storage(self.path):
+            query = f"SELECT coalesce(outcome, 'pending'), count(*) FROM ({ROW_OUTCOMES}) GROUP BY 1"  # noqa: S608 - ours
+            return Counter(dict(self._db.execute(query)))
+
+    def pending(self) -> Iterator[Address]:
+        """Addresses without an answer, or whose last one was a failure, in order; answers may be appended meanwhile."""
+        last = 0
+        while True:
+            with storage(self.path):
+                # Page by page: a cursor held open for hours would keep the write-ahead log from ever being folded in.
+                page = self._db.execute(
+                    "SELECT id, email FROM addresses LEFT JOIN answers ON address = id"
+                    " WHERE id > ? AND (outcome IS NULL OR outcome = 'failed') ORDER BY id LIMIT ?",
+                    (last, _PAGE),
+                ).fetchall()
+            if not page:
+                return
+            yield from (Address(*row) for row in page)
+            last = page[-1][0]
+
+    async def append(self, address: int, answer: Answer) -> None:
+        """Take in an answer; it is on disk a moment later. Waits only if the disk is far behind."""
+        await self._writer.append(address, answer)
+
+    async def flush(self) -> None:
+        """Return when every answer appended so far is on disk."""
+        await self._writer.flush()
+
+    # Replay.
+
+    def answers(self) -> Iterator[Answer]:
+        """Every answer in the order of the addresses' first appearance."""
+        with replay(self.path):
+            for email, outcome, code, message, lead_id, attempts, at_ms, expected, packed, body in self._db.execute(
+                "SELECT email, outcome, code, message, lead_id, attempts, answered_at_ms, checksum, packed, body"
+                " FROM addresses JOIN answers ON answers.address = id LEFT JOIN bodies ON bodies.address = id"
+                " ORDER BY id"
+            ):
+                whole = None if body is None else self._packing.unpack(body, packed=packed)
+                answer = Answer(email, Outcome(outcome), code, message, lead_id, attempts, at_ms, whole)
+                if checksum(answer) != expected:
+                    raise ValueError("an answer is not what was written")
+                yield answer
+
+    def row_outcomes(self) -> Iterator[RowOutcome]:
+        """Every row of the lists, in order, with what it ended as; all addresses must have been answered."""
+        with replay(self.path):
+            yield from (RowOutcome(*row) for row in self._db.execute(ROW_OUTCOMES))
+
+    def _count(self, query: str) -> int:
+        with storage(self.path):
+            number: int = self._db.execute(query).fetchone()[0]
+            return number

@@ -1,0 +1,111 @@
+"""Answers onto the disk: in groups, each one transaction, by a thread of their own."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from pipeline.errors import StorageError
+from pipeline.journal.database import connect, identity, storage, transaction
+from pipeline.journal.packing import checksum
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.journal.packing import Packing
+    from pipeline.outcomes import Answer
+
+COMMIT_INTERVAL_S = 0.1
+"""Seconds that an answer waits for company before they are committed together."""
+MAX_UNCOMMITTED = 2_000
+"""Answers that may wait for the disk; beyond that the calls wait too."""
+
+
+class Writer:
+    """Writes answers to the journal at `path`; every method may raise StorageError.
+
+    Attributes:
+        uncommitted: addresses' numbers and answers that are in memory only.
+    """
+
+    def __init__(self, path: Path, packing: Packing) -> None:
+        self.uncommitted: list[tuple[int, Answer]] = []
+        self._path = path
+        self._packing = packing
+        self._new_dictionary: bytes | None = None
+        self._file = identity(path)
+        self._db = connect(path)
+        self._commit: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, "journal")
+
+    async def append(self, address: int, answer: Answer) -> None:
+        """Take in an answer; it is on disk a moment later. Waits only if the disk is far behind."""
+        self.uncommitted.append((address, answer))
+        if self._commit is None or self._commit.done():
+            if self._commit is not None:
+                self._commit.result()
+            self._commit = asyncio.create_task(self._commit_soon())
+        if len(self.uncommitted) >= MAX_UNCOMMITTED:
+            await asyncio.shield(self._commit)
+
+    async def flush(self) -> None:
+        """Return when every answer appended so far is on disk."""
+        if self._commit is not None:
+            await asyncio.shield(self._commit)
+
+    def close(self) -> None:
+        """Write what is still waiting, also what could not be written before, and end."""
+        try:
+            self._thread.submit(self._write, self._take()).result()
+        finally:
+            self._thread.shutdown()
+            self._db.close()
+
+    async def _commit_soon(self) -> None:
+        await asyncio.sleep(COMMIT_INTERVAL_S)
+        while self.uncommitted:
+            batch = self._take()
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._write, batch)
+            except StorageError:
+                self.uncommitted[:0] = batch  # for one more try at the end
+                raise
+
+    def _take(self) -> list[tuple[int, Answer]]:
+        batch, self.uncommitted = self.uncommitted, []
+        return batch
+
+    def _write(self, batch: list[tuple[int, Answer]]) -> None:
+        if not batch:
+            return
+        rows = [
+            (address, str(a.outcome), a.code, a.message, a.lead_id, a.attempts, a.answered_at_ms, checksum(a))
+            for address, a in batch
+        ]
+        with storage(self._path), transaction(self._db):
+            self._check_in_place()
+            self._db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            self._write_bodies(batch)
+        self._new_dictionary = None
+
+    def _write_bodies(self, batch: list[tuple[int, Answer]]) -> None:
+        rows = []
+        for address, answer in batch:
+            if answer.body is not None:
+                rows.append((address, *self._packing.pack(answer.body)))
+                self._new_dictionary = self._packing.learn(answer.body) or self._new_dictionary
+        if self._new_dictionary is not None:
+            self._db.execute("INSERT INTO dictionary VALUES (?)", (self._new_dictionary,))
+        without = [(address,) for address, answer in batch if answer.body is None]
+        self._db.executemany("DELETE FROM bodies WHERE address = ?", without)
+        self._db.executemany("INSERT OR REPLACE INTO bodies VALUES (?, ?, ?)", rows)
+
+    def _check_in_place(self) -> None:
+        """See that the file is still where it was: SQLite would go on writing into one that was deleted."""
+        try:
+            in_place = identity(self._path) == self._file
+        except FileNotFoundError:
+            in_place = False
+        if not in_place:
+            raise StorageError(f"{self._path}: the journal was removed while the run was writing it.")

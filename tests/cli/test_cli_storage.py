@@ -1,0 +1,186 @@
+"""Storage trouble: full, read-only and deleted folders end in exit 6 and one sentence, and lose no answer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from cli_command import (
+    CREDENTIALS,
+    NO_DELAYS,
+    OPTIONS,
+    Result,
+    command,
+    environment,
+    manifest_of,
+    run,
+    target,
+    write_list,
+)
+
+from pipeline.sandbox.process import RunningSandbox, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PEOPLE = [f"person.{number}@example.com" for number in range(300)]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[RunningSandbox]:
+    """A sandbox whose switches a test may change."""
+    with running(OPTIONS) as started:
+        yield started
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    """A list of addresses that are all found."""
+    return write_list(tmp_path / "people.csv", PEOPLE)
+
+
+class Disk:
+    """A small disk in memory, which can be resized or made read-only while it is used."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        place.mkdir()
+
+    def mounted(self, *options: str) -> bool:
+        """Mount it, or mount it otherwise; False if this user may not."""
+        words = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(self.place)]
+        return subprocess.run(words, check=False, capture_output=True).returncode == 0
+
+    def unmount(self) -> None:
+        """Take it away."""
+        subprocess.run(["umount", self.place], check=False, capture_output=True)  # noqa: S607 - found on PATH
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """A disk of one megabyte."""
+    made = Disk(tmp_path / "disk")
+    if not made.mounted("size=1m"):
+        pytest.skip("only root may mount a small disk")
+    yield made
+    made.unmount()
+
+
+def disturbed(sandbox: RunningSandbox, people: Path, out: Path, disturb: Callable[[], object]) -> Result:
+    """Run slowly, and do something to the folder once some addresses were answered."""
+    sandbox.control(latency_ms=20)
+    words = command("run", people, *target(sandbox, out), "--concurrency", 2)
+    with subprocess.Popen(
+        words, env=environment({**CREDENTIALS, **NO_DELAYS}), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        while sandbox.stats()["answered"] < 50:
+            assert child.poll() is None
+            time.sleep(0.01)
+        disturb()
+        out_text, err_text = child.communicate()
+    sandbox.control(latency_ms=0)
+    return Result(child.returncode, out_text, err_text)
+
+
+def assert_said(result: Result, words: str) -> None:
+    """Exit 6, and a last line with these words; no traceback, no address."""
+    assert (result.code, result.out) == (6, "")
+    assert words in result.err.splitlines()[-1]
+    assert [bad for bad in ("Traceback", "@") if bad in result.err] == []
+
+
+def assert_goes_on(sandbox: RunningSandbox, people: Path, out: Path, *, lost: int) -> None:
+    """The same command finishes; at most so many answers had to be asked for again."""
+    kept = sandbox.stats()["answered"]
+    resumed = run(people, sandbox, out)
+    assert resumed.code == 0
+    calls = manifest_of(out)["calls"]
+    assert kept - lost <= calls["resumed"] <= kept
+    assert calls["sent"] + calls["resumed"] == len(PEOPLE)
+    assert sandbox.stats()["answered_twice_or_more"] <= lost
+
+
+def test_a_disk_that_is_too_small_is_refused_before_the_first_call(
+    sandbox: RunningSandbox, people: Path, disk: Disk
+) -> None:
+    """How much is free and how much is needed; when the disk has grown, the same command does it all."""
+    assert_said(run(people, sandbox, disk.place), "MB are free, but 300 addresses need about")
+    assert sandbox.stats()["calls"] == 0
+    assert disk.mounted("remount", "size=20m")
+    assert_goes_on(sandbox, people, disk.place, lost=0)
+
+
+def test_a_disk_that_fills_up(sandbox: RunningSandbox, people: Path, disk: Disk) -> None:
+    """What was written is kept, and when there is room again only the last few answers are asked for again."""
+    assert disk.mounted("remount", "size=4m")
+    ballast = disk.place / "ballast"
+
+    def fill() -> None:
+        with ballast.open("wb", buffering=0) as file:
+            while os.statvfs(disk.place).f_bavail:
+                file.write(b"x" * 4_096)
+
+    result = disturbed(sandbox, people, disk.place, fill)
+    assert_said(result, f"{disk.place}/.lead-export/")
+    assert "make room there, then the same command goes on" in result.err
+    ballast.unlink()
+    assert_goes_on(sandbox, people, disk.place, lost=30)
+
+
+def test_a_disk_that_becomes_read_only(sandbox: RunningSandbox, people: Path, disk: Disk) -> None:
+    """At the start, exit 6 before any call; the folder is named, and what to do."""
+    assert disk.mounted("remount", "size=20m", "ro")
+    result = run(people, sandbox, disk.place / "export")
+    assert_said(result, f"{disk.place}/export: Read-only file system; make it writable")
+    assert sandbox.stats()["calls"] == 0
+    assert disk.mounted("remount", "rw")
+    assert_goes_on(sandbox, people, disk.place / "export", lost=0)
+
+
+def test_a_file_that_may_grow_no_further(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """A limit on the size of files, as a quota would be: exit 6, and without it the same command finishes."""
+    out, words = tmp_path / "export", command("run", people, *target(sandbox, tmp_path / "export"))
+    limited = ["/bin/sh", "-c", 'ulimit -f 200 && exec "$@"', "sh", *words]
+    env = environment({**CREDENTIALS, **NO_DELAYS})
+    done = subprocess.run(limited, env=env, capture_output=True, text=True, check=False)
+    assert_said(Result(done.returncode, done.stdout, done.stderr), f"{out}/.lead-export/")
+    assert_goes_on(sandbox, people, out, lost=len(PEOPLE))
+
+
+def test_a_folder_that_is_deleted(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """The run notices with its next answers, and does not go on asking for what nobody keeps."""
+    out = tmp_path / "export"
+    result = disturbed(sandbox, people, out, lambda: shutil.rmtree(out))
+    assert_said(result, f"{out}/.lead-export/")
+    assert sandbox.stats()["answered"] < len(PEOPLE)
+
+
+def test_an_unwritable_folder(sandbox: RunningSandbox, people: Path) -> None:
+    """A place where not even root may make folders: exit 6 before any call."""
+    result = run(people, sandbox, Path("/sys/lead-export"))
+    assert result.code in (2, 6)
+    assert result.err.startswith("lead-export: /sys/lead-export: ")
+    assert sandbox.stats()["calls"] == 0
+
+
+def test_a_second_run_is_told_who_holds_the_folder(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """Exit 7 for the second, the first goes on undisturbed; after kill -9 of a first the next begins at once."""
+    out = tmp_path / "export"
+    seconds: list[Result] = []
+    first = disturbed(sandbox, people, out, lambda: seconds.append(run(people, sandbox, out)))
+    assert (first.code, seconds[0].code) == (0, 7)
+    assert f"lead-export: {out}: process " in seconds[0].err
+    assert "holds this folder" in seconds[0].err
+    assert sandbox.stats()["calls"] == len(PEOPLE)
+    words = command("run", people, *target(sandbox, out), "-q")
+    with subprocess.Popen(words, env=environment({**CREDENTIALS, **NO_DELAYS})) as child:
+        while sandbox.stats()["calls"] < len(PEOPLE) + 10:
+            assert child.poll() is None
+        child.send_signal(signal.SIGKILL)
+    assert run(people, sandbox, out).code == 0

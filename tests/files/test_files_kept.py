@@ -1,0 +1,99 @@
+"""Published runs read back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.errors import StorageError, UsageError
+from pipeline.files.folder import OutputFolder
+from pipeline.files.kept import KeptRun
+from pipeline.files.parquet import ParquetFile
+from pipeline.files.private import sha256
+from pipeline.outcomes import Answer, Outcome, RowOutcome
+from pipeline.tables.records import outcome_frame, reply_frame
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ANSWERS = [
+    Answer("ann@example.com", Outcome.FOUND, lead_id="7", answered_at_ms=1_000, body=b'{"a": "\xff"}'),
+    Answer("bob@example.com", Outcome.FAILED, "http_500", "trouble", None, 5, 2_345),
+]
+ROWS = [
+    RowOutcome("a.csv", 1, " '=ann@example.com", "ann@example.com", "found", None, None, "7", 1, 1_000),
+    RowOutcome("a.csv", 2, "", None, "invalid", "empty", "the cell is empty", None, 0, None),
+]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A published run with two answers and two rows."""
+    folder, files = OutputFolder(tmp_path), {}
+    folder.prepare()
+    with folder.staging("one") as staging:
+        for name, frame in (("replies", reply_frame(ANSWERS)), ("outcomes", outcome_frame(ROWS))):
+            with ParquetFile(staging / f"{name}.parquet", frame.head(0)) as file:
+                file.write(frame)
+            files[name] = {"files": [{"name": f"{name}.parquet", "sha256": sha256(staging / f"{name}.parquet")}]}
+        manifest = {"manifest_version": 1, "run_id": "one", "finished_at": "2026", "rows": {"read": 2}, "tables": files}
+        return folder.publish(staging, "one", manifest)
+
+
+def test_what_was_kept_comes_back(place: Path) -> None:
+    """Answers and rows as a journal would give them, every byte and every null."""
+    kept = KeptRun(place)
+    assert list(kept.answers()) == ANSWERS
+    assert list(kept.row_outcomes()) == ROWS
+    assert kept.rows_read() == 2
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+    """A folder without a manifest, a file, nothing at all, somebody else's manifest."""
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "other").mkdir()
+    for content in ("{}", "[]", "x", "\0", "[" * 10_000):
+        (tmp_path / "other" / "manifest.json").write_text(content)
+        for name in ("", "file", "none", "other"):
+            with pytest.raises(UsageError, match="there is no published run"):
+                KeptRun(tmp_path / name)
+
+
+def test_a_run_without_replies_is_refused(place: Path) -> None:
+    """The message names the option that left them out."""
+    manifest = json.loads((place / "manifest.json").read_text())
+    del manifest["tables"]["replies"]
+    (place / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(UsageError, match="--no-keep-replies"):
+        KeptRun(place)
+
+
+@pytest.mark.parametrize("name", ["replies.parquet", "outcomes.parquet"])
+def test_a_damaged_file_is_refused(place: Path, name: str) -> None:
+    """One flipped bit, or no file: nothing is made of it, and the message says which."""
+    content = bytearray((place / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (place / name).write_bytes(content)
+    with pytest.raises(StorageError, match=f"{name}: is not the file that the manifest describes"):
+        KeptRun(place)
+    (place / name).unlink()
+    with pytest.raises(StorageError, match=f"{name}: No such file"):
+        KeptRun(place)
+
+
+def test_a_file_of_another_kind_is_refused(place: Path) -> None:
+    """A manifest that fits a file which is no table of ours is not enough."""
+    shutil.copy(place / "outcomes.parquet", place / "replies.parquet")
+    manifest = json.loads((place / "manifest.json").read_text())
+    manifest["tables"]["replies"]["files"][0]["sha256"] = sha256(place / "replies.parquet")
+    (place / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(StorageError, match=r"replies\.parquet: cannot be read as a table of ours"):
+        list(KeptRun(place).answers())
+    (place / "replies.parquet").write_bytes(b"no table")
+    manifest["tables"]["replies"]["files"][0]["sha256"] = sha256(place / "replies.parquet")
+    (place / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(StorageError, match=r"replies\.parquet: cannot be read as a table of ours"):
+        list(KeptRun(place).answers())

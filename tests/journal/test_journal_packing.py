@@ -1,0 +1,84 @@
+"""Replies made small, and back to the last bit."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.journal.packing import SAMPLE_REPLIES, Packing, checksum
+from pipeline.outcomes import Answer, Outcome
+
+REPLY = b'{"status":"Success","lead_details":{"id":"%d","email":"p%d@example.com","notes":"%s"}}'
+REPLIES = [REPLY % (n, n, bytes(str(n * 7919), "ascii") * 20) for n in range(100)]
+
+
+def trained(samples: list[bytes]) -> tuple[Packing, bytes]:
+    """A packing that has seen enough, and its dictionary."""
+    packing = Packing(None)
+    learnt = [packing.learn(sample) for sample in samples]
+    assert learnt[:-1] == [None] * (SAMPLE_REPLIES - 1)
+    assert learnt[-1] is not None
+    return packing, learnt[-1]
+
+
+@given(st.lists(st.binary(max_size=200), min_size=SAMPLE_REPLIES, max_size=SAMPLE_REPLIES), st.binary())
+def test_any_bytes_come_back(samples: list[bytes], body: bytes) -> None:
+    """Whatever the dictionary was made of, also by a later process that has only the dictionary."""
+    packing, dictionary = trained(samples)
+    packed, stored = packing.pack(body)
+    assert packed
+    assert packing.unpack(stored, packed=packed) == body
+    assert Packing(dictionary).unpack(stored, packed=packed) == body
+    assert Packing(dictionary).learn(body) is None
+
+
+def test_the_first_replies_stay_as_they_are() -> None:
+    """Until there is a dictionary nothing is packed, and nothing packed can be read."""
+    packing = Packing(None)
+    assert packing.pack(REPLIES[0]) == (False, REPLIES[0])
+    assert packing.unpack(REPLIES[0], packed=False) == REPLIES[0]
+    with pytest.raises(ValueError, match="no dictionary"):
+        packing.unpack(REPLIES[0], packed=True)
+
+
+def test_replies_of_one_kind_become_small() -> None:
+    """What all replies have in common is stored once."""
+    packing, _ = trained(REPLIES[:SAMPLE_REPLIES])
+    sizes = [(len(body), len(packing.pack(body)[1])) for body in REPLIES]
+    assert sum(small for _, small in sizes) < sum(large for large, _ in sizes) / 4
+
+
+@given(st.binary(max_size=100))
+def test_damaged_bytes_are_a_value_error(noise: bytes) -> None:
+    """Or, by chance, some other bytes: the checksum of the answer is there for that."""
+    packing, _ = trained(REPLIES[:SAMPLE_REPLIES])
+    try:
+        packing.unpack(noise, packed=True)
+    except ValueError as error:
+        assert str(error)  # noqa: PT017 - either way is fine
+
+
+ANSWER = Answer("joe@example.com", Outcome.FOUND, None, "", "7", 1, 1_000, b"")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"outcome": Outcome.DELETED},
+        {"code": ""},
+        {"message": None},
+        {"message": "\0"},
+        {"lead_id": "8"},
+        {"attempts": 2},
+        {"answered_at_ms": 1_001},
+        {"body": None},
+        {"body": b"\0"},
+    ],
+)
+def test_checksum_sees_every_field(change: dict[str, object]) -> None:
+    """Nothing about an answer can change without its checksum, not even nothing into an empty text."""
+    assert checksum(ANSWER) != checksum(dataclasses.replace(ANSWER, **change))  # type: ignore[arg-type]  # any field
+    assert checksum(ANSWER) == checksum(dataclasses.replace(ANSWER))
