@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from pipeline.journal.store import Journal
     from pipeline.settings import Settings
 
-JOURNAL_BYTES = 1_000
+JOURNAL_BYTES = 800
 """A packed answer in the journal."""
 ROW_BYTES = 80
 """A row of a list in `outcomes`, in one format."""
-TABLE_BYTES = {"parquet": 1_000, "csv": 4_000}
+TABLE_BYTES = {"parquet": 300, "csv": 2_000}
 """A lead in all of its tables."""
-REPLY_BYTES = 700
+REPLY_BYTES = 350
 """A reply in `replies.parquet`."""
-RESERVE_BYTES = 500_000
-"""For the files' own heads and ends, and what SQLite writes ahead."""
+RESERVE_BYTES = 4_500_000
+"""For what SQLite writes ahead (four megabytes until it is folded in), and the files' own heads and ends."""
 
 
 def needed_bytes(settings: Settings, *, rows: int, addresses: int, open_: int) -> int:

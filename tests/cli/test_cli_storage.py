@@ -118,7 +118,7 @@ def test_a_disk_that_is_too_small_is_refused_before_the_first_call(
 
 def test_a_disk_that_fills_up(sandbox: RunningSandbox, people: Path, disk: Disk) -> None:
     """What was written is kept, and when there is room again only the last few answers are asked for again."""
-    assert disk.mounted("remount", "size=4m")
+    assert disk.mounted("remount", "size=10m")
     ballast = disk.place / "ballast"
 
     def fill() -> None:
