@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
+_WAYS_OUT = "Put it right or elsewhere, or begin anew with --new."
 
 
 def finish_published(folder: OutputFolder, request: Request) -> Manifest | None:
@@ -64,7 +65,7 @@ def open_run(folder: OutputFolder, lists: Sequence[EmailList], settings: Setting
     same = next((run for run in known if request.takes_up(run)), None)
     if same is not None:
         logger.info("taking up the unfinished run %s", same.run.run_id)
-        journal = Journal(same.path)
+        journal = _opened(same.path)
         journal.rename_lists(request.names)
         return journal
     replaces = not request.resume or settings.unfinished == "replace"
@@ -90,6 +91,13 @@ def tidy_up(folder: OutputFolder, published: Journal) -> None:
         published.remove()
     except StorageError as error:
         logger.warning("%s", error)
+
+
+def _opened(path: Path) -> Journal:
+    try:
+        return Journal(path)
+    except StorageError as error:
+        raise StorageError(f"{error} {_WAYS_OUT}") from error
 
 
 def _look_at_journals(folder: OutputFolder) -> tuple[list[Glance], list[tuple[Path, StorageError]]]:
@@ -121,7 +129,7 @@ def _settle(
         return
     for path, error in unreadable:
         if request.run_id in (None, folder.run_id(path)):
-            raise StorageError(f"{error} Put it right or elsewhere, or begin anew with --new.")
+            raise StorageError(f"{error} {_WAYS_OUT}")
     in_the_way = [run for run in known if request.run_id in (None, run.run.run_id)]
     if in_the_way:
         raise UsageError(_refusal(in_the_way[0], request, others=len(in_the_way) - 1))

@@ -148,6 +148,17 @@ def test_a_damaged_journal_is_refused(folder: OutputFolder, people: Path, conten
     assert damaged.read_bytes() == content
 
 
+def test_damage_inside_is_refused(folder: OutputFolder, people: Path) -> None:
+    """A journal that looks like one at a glance is gone through before it is taken up."""
+    run_id = opened(folder, people)
+    content = bytearray(folder.journal(run_id).read_bytes())
+    content[-4_096:] = b"\xa5" * 4_096
+    folder.journal(run_id).write_bytes(content)
+    with pytest.raises(StorageError, match=rf"^{folder.journal(run_id)}: .*--new"):
+        opened(folder, people)
+    assert glance(folder.journal(opened(folder, people, resume=False))).answered == 0
+
+
 def test_new_puts_a_damaged_journal_aside(folder: OutputFolder, people: Path, caplog: pytest.LogCaptureFixture) -> None:
     """With --new it is kept under another name, which the log has, and is in nobody's way."""
     damaged = folder.journal("damaged")
