@@ -33,7 +33,8 @@ def open_checked(path: Path) -> sqlite3.Connection:
         check_marks(db, path)
         problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if problem != "ok":
-        raise StorageError(f"{path}: the journal is damaged ({problem}).")
+        words = " ".join(problem.removeprefix("*** in database main ***").split())
+        raise StorageError(f"{path}: the journal is damaged ({words}).")
     return connect(path)
 
 
