@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pipeline.emails.reader import EmailList
-    from pipeline.files.folder import OutputFolder
+    from pipeline.files.state import StateFolder
     from pipeline.journal.glance import Glance
     from pipeline.settings import Settings
 
@@ -56,7 +56,7 @@ class Request:
     @classmethod
     def of(
         cls,
-        folder: OutputFolder,
+        folder: StateFolder,
         lists: Sequence[EmailList],
         settings: Settings,
         *,

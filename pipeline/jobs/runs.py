@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from pipeline.emails.reader import EmailList
     from pipeline.files.folder import OutputFolder
+    from pipeline.files.state import StateFolder
     from pipeline.jobs.report import Manifest
     from pipeline.jobs.request import Request
     from pipeline.settings import Settings
@@ -54,7 +55,7 @@ def finish_published(folder: OutputFolder, request: Request) -> Manifest | None:
     return finished
 
 
-def open_run(folder: OutputFolder, lists: Sequence[EmailList], settings: Settings, request: Request) -> Journal:
+def open_run(folder: StateFolder, lists: Sequence[EmailList], settings: Settings, request: Request) -> Journal:
     """The journal of an unfinished run about the same, or a new one; the folder's lock must be held.
 
     Raises:
@@ -79,7 +80,7 @@ def open_run(folder: OutputFolder, lists: Sequence[EmailList], settings: Setting
     return Journal(folder.journal(run_id))
 
 
-def tidy_up(folder: OutputFolder, published: Journal) -> None:
+def tidy_up(folder: StateFolder, published: Journal) -> None:
     """Remove the journal of a published run, and those of the runs that it replaces.
 
     Should it fail, the next run tidies up, and this one is published all the same.
@@ -100,7 +101,7 @@ def _opened(path: Path) -> Journal:
         raise StorageError(f"{error} {_WAYS_OUT}") from error
 
 
-def _look_at_journals(folder: OutputFolder) -> tuple[list[Glance], list[tuple[Path, StorageError]]]:
+def _look_at_journals(folder: StateFolder) -> tuple[list[Glance], list[tuple[Path, StorageError]]]:
     """The unfinished runs, newest first, and what lies among them that is no journal or a damaged one."""
     known, unreadable = [], []
     for path in folder.journals():
@@ -112,7 +113,7 @@ def _look_at_journals(folder: OutputFolder) -> tuple[list[Glance], list[tuple[Pa
 
 
 def _settle(
-    folder: OutputFolder,
+    folder: StateFolder,
     request: Request,
     known: Sequence[Glance],
     unreadable: Sequence[tuple[Path, StorageError]],
@@ -148,7 +149,7 @@ def _refusal(run: Glance, request: Request, *, others: int) -> str:
     )
 
 
-def _forget_replaced(folder: OutputFolder, run: RunRecord) -> None:
+def _forget_replaced(folder: StateFolder, run: RunRecord) -> None:
     """Remove the journals of unfinished runs that a published run replaces."""
     for path in folder.journals() if run.replaces else ():
         if folder.run_id(path) != run.run_id:
@@ -156,12 +157,12 @@ def _forget_replaced(folder: OutputFolder, run: RunRecord) -> None:
             Journal.remove_file(path)
 
 
-def _free_name(folder: OutputFolder, wanted: str | None) -> str:
+def _free_name(folder: StateFolder, wanted: str | None) -> str:
     """A name for the run that no published run has, and unless it was asked for no unfinished one either."""
     if wanted is None:
-        return next(name for name in _times() if not folder.run(name).exists() and not folder.journal(name).exists())
-    if folder.run(wanted).exists():
-        raise UsageError(f"--run-id {wanted}: this run is already published in {folder.run(wanted)}; choose another.")
+        return next(name for name in _times() if not folder.is_taken(name) and not folder.journal(name).exists())
+    if folder.is_taken(wanted):
+        raise UsageError(f"--run-id {wanted}: this run is already published in {folder.owner}; choose another.")
     return wanted
 
 

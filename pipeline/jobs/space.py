@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import StorageError
 
 if TYPE_CHECKING:
-    from pipeline.files.folder import OutputFolder
+    from pipeline.files.state import StateFolder
     from pipeline.journal.store import Journal
     from pipeline.settings import Settings
 
@@ -34,7 +34,7 @@ def needed_bytes(settings: Settings, *, rows: int, addresses: int, open_: int) -
     return open_ * JOURNAL_BYTES + tables + replies + RESERVE_BYTES
 
 
-def check_space(folder: OutputFolder, journal: Journal, settings: Settings) -> None:
+def check_space(folder: StateFolder, journal: Journal, settings: Settings) -> None:
     """Refuse to ask for what could not be kept.
 
     Raises:
@@ -47,7 +47,7 @@ def check_space(folder: OutputFolder, journal: Journal, settings: Settings) -> N
     free = folder.free_bytes()
     if free < needed:
         raise StorageError(
-            f"{folder.root}: {_megabytes(free)} are free, but {addresses:,} addresses need about {_megabytes(needed)};"
+            f"{folder.owner}: {_megabytes(free)} are free, but {addresses:,} addresses need about {_megabytes(needed)};"
             " make room there, then the same command goes on, or name another --out."
         )
 

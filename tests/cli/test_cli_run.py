@@ -377,7 +377,7 @@ def test_quiet_run_without_replies(sandbox: RunningSandbox, tmp_path: Path) -> N
     assert set(manifest_of(out)["tables"]) == {table.name for table in TABLES} - {REPLIES.name}
     sandbox.control(reset_stats=True)
     again = run(people, sandbox, out, "--run-id", "lean")
-    expected = f"lead-export: --run-id lean: this run is already published in {out / 'run=lean'}; choose another.\n"
+    expected = f"lead-export: --run-id lean: this run is already published in {out}; choose another.\n"
     assert (again, sandbox.stats()["calls"]) == (Result(2, "", expected), 0)
 
 

@@ -237,7 +237,7 @@ def test_a_published_run_forgets_those_it_replaces(
 def test_a_published_name_is_taken(folder: OutputFolder, people: Path) -> None:
     """--run-id of a published run is an error that says where it is."""
     published(folder, "done")
-    assert str(folder.run("done")) in refusal(folder, people, wanted="done")
+    assert f"already published in {folder.root}" in refusal(folder, people, wanted="done")
 
 
 def test_what_a_killed_run_has_staged_is_cleared_away(folder: OutputFolder) -> None:

@@ -1,0 +1,107 @@
+"""Where unfinished runs live: their journals, the lock, and what only lasts for the time of a run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from pipeline.errors import STORAGE_TROUBLE, StorageError, UsageError
+from pipeline.files import lock, private
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+_JOURNAL = ".journal"
+
+
+class StateFolder:
+    """A hidden folder beside what a job writes.
+
+    Args:
+        place: the folder itself.
+        owner: what the user named on the command line; messages name it.
+    """
+
+    def __init__(self, place: Path, owner: Path) -> None:
+        self.place = place
+        self.owner = owner
+        self._lock = place / "lock"
+
+    def prepare(self) -> None:
+        """Make the folder, and those above it, if need be, and see that it can be written.
+
+        Raises:
+            UsageError: it can be no folder: the name is wrong.
+            StorageError: it cannot be written: the disk is full, or it is for reading only.
+        """
+        probe = self.place / f"probe-{os.getpid()}"
+        try:
+            self.place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.place.mkdir(mode=0o700, exist_ok=True)
+            private.create(probe).close()
+            probe.unlink()
+        except OSError as error:
+            if error.errno in STORAGE_TROUBLE:
+                raise StorageError.of(error, self.owner) from error
+            raise UsageError(f"{self.owner}: cannot be written to ({error.strerror}); name another --out.") from error
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold the folder for one run; see `lock.held`."""
+        return lock.held(self._lock, self.owner)
+
+    def holder(self) -> str | None:
+        """The process that holds the folder, and since when; None if none does."""
+        return lock.holder(self._lock)
+
+    def free_bytes(self) -> int:
+        """Bytes that may still be written here."""
+        with private.storage(self.place):
+            return shutil.disk_usage(self.place).free
+
+    def journal(self, run_id: str) -> Path:
+        """The journal of the run while it is unfinished."""
+        return self.place / f"{run_id}{_JOURNAL}"
+
+    def journals(self) -> list[Path]:
+        """The journals of all unfinished runs, oldest name first."""
+        return sorted(self.place.glob(f"*{_JOURNAL}"))
+
+    def run_id(self, journal: Path) -> str:
+        """The name of the run that has this journal."""
+        return journal.name.removesuffix(_JOURNAL)
+
+    def set_aside(self, journal: Path) -> Path:
+        """Have a journal that cannot be read out of the way of further runs, and return where it is now."""
+        aside = journal.with_name(f"{journal.name}.unreadable")
+        with private.storage(journal):
+            journal.replace(aside)
+        return aside
+
+    def incoming(self) -> Path:
+        """A journal that is still taking in its lists; one name, so that the next run writes over a killed one's."""
+        return self.place / "new.incoming"
+
+    def spool(self, number: int) -> Path:
+        """Where a list is kept for the time of a run that can be read only once, such as standard input."""
+        return self.place / f"list-{number}.spool"
+
+    def is_taken(self, run_id: str) -> bool:  # noqa: ARG002 - whoever keeps finished runs knows better
+        """Whether a run of this name is finished already."""
+        return False
+
+    def clear_leftovers(self) -> None:
+        """Remove what killed runs have left half done; the folder's lock must be held."""
+        for pattern in ("*.staging", "*.removed"):
+            for path in self.place.glob(pattern):
+                shutil.rmtree(path, ignore_errors=True)
+        for pattern in ("*.link", "*.partial"):
+            for path in self.place.glob(pattern):
+                path.unlink(missing_ok=True)
+        self.clear_spools()
+
+    def clear_spools(self) -> None:
+        """Remove the copies of lists that could be read only once."""
+        for path in self.place.glob("*.spool"):
+            path.unlink(missing_ok=True)
