@@ -1,1 +1,1 @@
-"""From replies to frames: `flatten` gathers cells and makes whole columns, in the types of `pipeline.schema`."""
+"""From replies to tables in the types of `pipeline.schema`: `gather` makes columns, `flatten` frames of them."""

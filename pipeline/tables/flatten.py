@@ -1,44 +1,21 @@
-"""Replies in, frames out: one row a lead, and one a tag, transaction, list, sequence, membership, custom field.
-
-1. A scalar of the lead is a column of `leads`; it comes as its column's type or stays in `extra`.
-2. A collection is a table of its own, keyed by the lead's id, its address and the row's position.
-3. A custom field gives one row for each chosen option, or one row with its text, or one with null.
-4. What has no column goes into the row's `extra`; nothing is dropped, nothing is invented.
-5. Every table has all of its columns in their types, whatever came.
-"""
+"""Replies in, pandas frames out: `gather` for people who think in frames."""
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
 from dataclasses import dataclass, field
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
 import pandas as pd
-import pyarrow as pa
 
-from pipeline.errors import MalformedReply
-from pipeline.outcomes import Answer
-from pipeline.replies.lead import SCALARS, CustomField
 from pipeline.replies.lenient import Drift
-from pipeline.replies.read import FoundLead, read_reply
-from pipeline.schema import CUSTOM_FIELDS, LEAD_TABLES, LEADS, Table
-from pipeline.tables.arrow import arrow_schema, column_of_texts, column_of_values
+from pipeline.tables.gather import gather
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    Column = pa.Array[Any]
-    Keys = pa.ChunkedArray[Any]
+    import pyarrow as pa
 
-_CHILDREN = tuple(table for table in LEAD_TABLES if table is not LEADS)
-_OURS = ("lead_id", "email", "position", "extra")
-_NAMES = {"leads": SCALARS} | {
-    table.name: tuple(name for name in table.names if name not in _OURS) for table in _CHILDREN
-}
-_astuple = msgspec.structs.astuple
+    from pipeline.outcomes import Answer
 
 
 @dataclass(frozen=True)
@@ -68,123 +45,9 @@ def flatten(replies: Iterable[bytes | Answer], *, timezone: str | None = None) -
         replies: bodies as the API sent them, or answers; only answers fill `requested_email` and `fetched_at`.
         timezone: the zone of the API's dates, to make instants of them; None leaves them as given.
     """
-    gathered = _Gathered()
-    for reply in replies:
-        answer = reply if isinstance(reply, Answer) else None
-        body = answer.body if answer else reply
-        found = _read(body)
-        if found is None:
-            gathered.skipped += 1
-        else:
-            gathered.add(found, answer.email if answer else None, answer.answered_at_ms if answer else None)
-    return gathered.frames(timezone)
-
-
-def _read(body: object) -> FoundLead | None:
-    if not isinstance(body, bytes):
-        return None
-    try:
-        reply = read_reply(body)
-    except MalformedReply:
-        return None
-    return reply if isinstance(reply, FoundLead) else None
-
-
-class _Gathered:
-    """The cells of a batch before they become columns.
-
-    The cells of a table stand in one long list, row after row: a list of rows would be a hundred thousand objects for
-    the garbage collector to walk through again and again.
-    """
-
-    def __init__(self) -> None:
-        self.skipped = 0
-        self._drift = Drift()
-        self._requested: list[str | None] = []
-        self._fetched: list[int | None] = []
-        self._cells: dict[str, list[str | None]] = {table.name: [] for table in LEAD_TABLES}
-        self._counts: dict[str, list[int]] = {table.name: [] for table in _CHILDREN}
-        self._extras: dict[str, dict[int, str]] = defaultdict(dict)
-
-    def add(self, found: FoundLead, requested: str | None, fetched_ms: int | None) -> None:
-        """Take in the rows of one lead."""
-        lead = found.lead
-        self._drift.add(found.drift)
-        self._add_extras(found)
-        self._cells["leads"] += _astuple(lead)[: len(SCALARS)]
-        self._requested.append(requested)
-        self._fetched.append(fetched_ms)
-        for table in _CHILDREN:
-            items: list[Any] = getattr(lead, table.name)
-            rows = _option_rows(items) if table is CUSTOM_FIELDS else list(map(_astuple, items))
-            self._cells[table.name] += chain.from_iterable(rows)
-            self._counts[table.name].append(len(rows))
-
-    def _add_extras(self, found: FoundLead) -> None:
-        for name, rows in found.extras.items():
-            offset = len(self._cells[name]) // len(_NAMES[name])
-            for row, extra in rows.items():
-                self._extras[name][offset + row] = json.dumps(extra, ensure_ascii=False, separators=(",", ":"))
-
-    def frames(self, timezone: str | None) -> Frames:
-        """All that was gathered, as columns."""
-        leads = self._lead_table(timezone)
-        ids, emails = leads.column("id"), leads.column("email")
-        children = {table.name: self._child_table(table, ids, emails, timezone) for table in _CHILDREN}
-        return Frames(
-            _frame(leads),
-            **{name: _frame(table) for name, table in children.items()},
-            drift=self._drift,
-            skipped=self.skipped,
-        )
-
-    def _lead_table(self, timezone: str | None) -> pa.Table:
-        columns = self._read_columns(LEADS, timezone)
-        columns["requested_email"] = column_of_values(self._requested, "string")
-        columns["extra"] = self._extra("leads", len(self._requested))
-        columns["fetched_at"] = column_of_values(self._fetched, "timestamp[ms, UTC]")
-        return _table(LEADS, columns, timezone)
-
-    def _child_table(self, table: Table, ids: Keys, emails: Keys, timezone: str | None) -> pa.Table:
-        counts = self._counts[table.name]
-        parents = pa.array([n for n, count in enumerate(counts) for _ in range(count)], pa.int64())
-        columns = self._read_columns(table, timezone)
-        columns["lead_id"] = ids.take(parents)
-        columns["email"] = emails.take(parents)
-        columns["position"] = column_of_values([n for count in counts for n in range(count)], "int32")
-        columns["extra"] = self._extra(table.name, len(parents))
-        return _table(table, columns, timezone)
-
-    def _read_columns(self, table: Table, timezone: str | None) -> dict[str, Any]:
-        """The columns that come from the replies themselves."""
-        cells, names = self._cells[table.name], _NAMES[table.name]
-        return {
-            name: column_of_texts(cells[n :: len(names)], table.type_of(name), timezone) for n, name in enumerate(names)
-        }
-
-    def _extra(self, name: str, length: int) -> Column:
-        extras = self._extras.get(name)
-        if not extras:
-            return pa.nulls(length, pa.string())
-        return pa.array([extras.get(row) for row in range(length)], pa.string())
-
-
-def _option_rows(fields: Sequence[CustomField]) -> list[tuple[str | None, ...]]:
-    """Rows of `custom_fields`: one for each chosen option, one for a field without any."""
-    rows: list[tuple[str | None, ...]] = []
-    for item in fields:
-        head = (item.field_id, item.field_identifier, item.field_type)
-        value = item.field_value
-        if isinstance(value, list) and value:
-            rows += [(*head, option.option_id, option.option_value) for option in value]
-        else:
-            rows.append((*head, None, value if isinstance(value, str) else None))
-    return rows
-
-
-def _table(table: Table, columns: dict[str, Any], timezone: str | None) -> pa.Table:
-    schema = arrow_schema(table, timezone)
-    return pa.Table.from_arrays([columns[name] for name in table.names], schema=schema)
+    gathered = gather(replies, timezone=timezone)
+    frames = {name: _frame(table) for name, table in gathered.tables.items()}
+    return Frames(**frames, drift=gathered.drift, skipped=gathered.skipped)
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
