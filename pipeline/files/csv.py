@@ -1,4 +1,4 @@
-"""CSV: UTF-8, comma, line feed, quotes only where needed, nulls empty, and no cell that a spreadsheet would run.
+"""CSV: comma, line feed, quotes only where needed, nulls empty, and no cell that a spreadsheet would run.
 
 Quoting is done a column at a time by Arrow. The standard library's writer leaves a lone carriage return unquoted up to
 Python 3.12, and Arrow's own writer puts quotes around every text.
@@ -7,6 +7,7 @@ Python 3.12, and Arrow's own writer puts quotes around every text.
 from __future__ import annotations
 
 import codecs
+import re
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
@@ -22,26 +23,45 @@ if TYPE_CHECKING:
 
     Column = pa.ChunkedArray[Any]
 
-_NEEDS_QUOTES = r'[,"\r\n]'
 _FORMULA = r"^[=@\t\r]|^[+-](?s:.)"
 _NUMBER_OR_PHONE = r"^[+-][ (]*[0-9][0-9 ().,/-]*$"
 
 
 class CsvFile:
-    """Writes frames of one table to a new file; a context manager.
+    """Writes one table to a new file, batch by batch; a context manager.
 
     Args:
         path: where.
-        empty: a frame with the table's columns.
+        columns: their names, or a frame that has them.
         bom: begin with a byte order mark, as Excel likes it.
         formula_guard: put `'` before texts that a spreadsheet would run.
+        unguarded: so many of the first columns are written as they are.
+        delimiter: what stands between cells.
+        encoding: of the text; characters that it has not become `?` and are counted.
+
+    Attributes:
+        replaced: characters that the encoding has not.
     """
 
-    def __init__(self, path: Path, empty: pd.DataFrame, *, bom: bool = False, formula_guard: bool = True) -> None:
-        self._guard = formula_guard
+    def __init__(
+        self,
+        path: Path,
+        columns: Iterable[str],
+        *,
+        bom: bool = False,
+        formula_guard: bool = True,
+        unguarded: int = 0,
+        delimiter: str = ",",
+        encoding: str = "utf-8",
+    ) -> None:
+        self.replaced = 0
+        self._guard, self._unguarded, self._delimiter = formula_guard, unguarded, delimiter
+        self._encoding, self._encoder = encoding, codecs.getincrementalencoder(encoding)()
+        self._needs_quotes = rf'[{re.escape(delimiter)}"\r\n]'
         self._file = private.create(path)
-        self._file.write(codecs.BOM_UTF8 if bom else b"")
-        self._file.write(",".join(empty.columns).encode() + b"\n")
+        self._put("\ufeff" if bom else "")
+        names = [pa.chunked_array([pa.array([name], pa.string())]) for name in columns]
+        self._put(_lines([self._quoted(name) for name in names], delimiter))
 
     def __enter__(self) -> Self:
         """Return the file itself."""
@@ -53,22 +73,35 @@ class CsvFile:
 
     def write(self, frame: pd.DataFrame) -> None:
         """Append the rows of `frame`."""
-        if len(frame):
-            table = pa.Table.from_pandas(frame, preserve_index=False)
-            self._file.write(_lines(_texts(column, self._guard) for column in table.columns))
+        self.write_table(pa.Table.from_pandas(frame, preserve_index=False))
 
+    def write_table(self, table: pa.Table) -> None:
+        """Append the rows of `table`."""
+        if len(table):
+            cells = [self._cells(column, place) for place, column in enumerate(table.columns)]
+            self._put(_lines(cells, self._delimiter))
 
-def _texts(column: Column, guard: bool) -> Column:
-    """A column as CSV cells."""
-    if pa.types.is_timestamp(column.type):
-        texts = _times(column)
-    else:
-        texts = column.cast(pa.string())
-        if guard and pa.types.is_string(column.type):
-            texts = _guarded(texts)
-    texts = _choose(texts.is_null(), pa.scalar(""), texts)
-    quoted = _join('"', pc.replace_substring(texts, '"', '""'), '"', "")
-    return _choose(pc.match_substring_regex(texts, _NEEDS_QUOTES), quoted, texts)
+    def _cells(self, column: Column, place: int) -> Column:
+        """A column as CSV cells."""
+        if pa.types.is_timestamp(column.type):
+            texts = _times(column)
+        else:
+            texts = column.cast(pa.string())
+            if self._guard and place >= self._unguarded and pa.types.is_string(column.type):
+                texts = _guarded(texts)
+        return self._quoted(_choose(texts.is_null(), pa.scalar(""), texts))
+
+    def _quoted(self, texts: Column) -> Column:
+        quoted = _join('"', pc.replace_substring(texts, '"', '""'), '"', "")
+        return _choose(pc.match_substring_regex(texts, self._needs_quotes), quoted, texts)
+
+    def _put(self, text: str) -> None:
+        try:
+            encoded = self._encoder.encode(text)
+        except UnicodeEncodeError:
+            encoded = text.encode(self._encoding, "replace")
+            self.replaced += encoded.count(b"?") - text.count("?")
+        self._file.write(encoded)
 
 
 def _times(column: Column) -> Column:
@@ -84,9 +117,9 @@ def _guarded(texts: Column) -> Column:
     return _choose(risky, _join("'", texts, ""), texts)
 
 
-def _lines(columns: Iterable[Column]) -> bytes:
-    lines = _join(*columns, ",").to_pylist()
-    return "".join(f"{line}\n" for line in lines).encode()
+def _lines(columns: Iterable[Column], delimiter: str) -> str:
+    lines = _join(*columns, delimiter).to_pylist()
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _join(*parts: Column | str) -> Column:

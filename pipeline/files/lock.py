@@ -51,6 +51,13 @@ def holder(path: Path) -> str | None:
         return None
 
 
+def _is_at(path: Path, file: IO[str]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except OSError:
+        return False
+
+
 def _taken(file: IO[str], kind: int, *, tries: int = _TRIES) -> bool:
     for left in reversed(range(tries)):
         try:

@@ -16,14 +16,18 @@ if TYPE_CHECKING:
 
 
 class ParquetFile:
-    """Writes frames of one table to a new file; a context manager.
+    """Writes one table to a new file, batch by batch; a context manager.
 
     The frames' types stand in the file's pandas metadata, so that `pandas.read_parquet` gives Arrow columns back (texts
     as pandas' own `string`, also backed by Arrow), and in Parquet's own types for everybody else.
+
+    Args:
+        path: where.
+        empty: a frame with the table's columns and types, or just a schema.
     """
 
-    def __init__(self, path: Path, empty: pd.DataFrame) -> None:
-        self._schema = pa.Table.from_pandas(empty, preserve_index=False).schema
+    def __init__(self, path: Path, empty: pd.DataFrame | pa.Schema) -> None:
+        self._schema = empty if isinstance(empty, pa.Schema) else _schema(empty)
         self._file = private.create(path)
         self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd")
 
@@ -40,5 +44,13 @@ class ParquetFile:
 
     def write(self, frame: pd.DataFrame) -> None:
         """Append the rows of `frame`."""
-        if len(frame):
-            self._writer.write_table(pa.Table.from_pandas(frame, schema=self._schema, preserve_index=False))
+        self.write_table(pa.Table.from_pandas(frame, schema=self._schema, preserve_index=False))
+
+    def write_table(self, table: pa.Table) -> None:
+        """Append the rows of `table`."""
+        if len(table):
+            self._writer.write_table(table)
+
+
+def _schema(empty: pd.DataFrame) -> pa.Schema:
+    return pa.Table.from_pandas(empty, preserve_index=False).schema

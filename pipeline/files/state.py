@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pipeline.errors import STORAGE_TROUBLE, StorageError, UsageError
@@ -90,6 +91,17 @@ class StateFolder:
     def is_taken(self, run_id: str) -> bool:  # noqa: ARG002 - whoever keeps finished runs knows better
         """Whether a run of this name is finished already."""
         return False
+
+    def partial(self, name: str) -> Path:
+        """Where a file of this name is written before it takes its place."""
+        return self.place / f"{name}.partial"
+
+    def remove(self) -> None:
+        """Delete the folder if nothing is left in it but the lock, which must be held."""
+        with suppress(OSError):
+            if [path.name for path in self.place.iterdir()] == [self._lock.name]:
+                self._lock.unlink()
+                self.place.rmdir()
 
     def clear_leftovers(self) -> None:
         """Remove what killed runs have left half done; the folder's lock must be held."""

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pipeline.emails.reader import EmailList
-from pipeline.errors import StopRun, StorageError
 from pipeline.files.folder import OutputFolder
-from pipeline.jobs.asking import ask_all
+from pipeline.jobs.conduct import conduct
 from pipeline.jobs.observer import Observer
 from pipeline.jobs.publishing import write_tables
-from pipeline.jobs.report import Manifest, Report
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import finish_published, open_run, tidy_up
-from pipeline.jobs.space import check_space
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from pipeline.jobs.report import Manifest, Report
     from pipeline.journal.store import Journal
     from pipeline.settings import Settings
 
@@ -76,23 +73,8 @@ def _sources(paths: Sequence[Path], email_column: str | None) -> list[EmailList]
 
 
 def _run(folder: OutputFolder, journal: Journal, settings: Settings, observer: Observer) -> Manifest:
-    """From an open journal to a published run; why it stops, if it does, is noted in the journal."""
-    report = Report(journal, settings)
-    try:
-        check_space(folder, journal, settings)
-        observer.listed(**report.progress())
-        ask_all(settings, journal, observer, report.calls)
-        observer.publishing()
-        manifest = _publish(folder, report, settings)
-    except StopRun as error:
-        with suppress(StorageError):
-            error.report = report.stopped(str(error))
-            journal.stopped(error.code, str(error))
-        raise
-    except KeyboardInterrupt:
-        with suppress(StorageError):
-            journal.stopped("interrupted", "Stopped by a signal while no call was in flight.")
-        raise
+    """From an open journal to a published run."""
+    manifest = conduct(folder, journal, settings, observer, lambda report: _publish(folder, report, settings))
     tidy_up(folder, journal)
     if settings.keep_runs:
         for removed in folder.keep_newest(settings.keep_runs):

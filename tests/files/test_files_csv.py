@@ -26,7 +26,7 @@ def write(folder: Path, *frames: pd.DataFrame, bom: bool = False, formula_guard:
     """A new file with these frames in it."""
     path = folder / "table.csv"
     path.unlink(missing_ok=True)
-    with CsvFile(path, frames[0].iloc[:0], bom=bom, formula_guard=formula_guard) as file:
+    with CsvFile(path, frames[0].columns, bom=bom, formula_guard=formula_guard) as file:
         for frame in frames:
             file.write(frame)
     return path
@@ -49,7 +49,7 @@ def test_a_table_is_utf8_with_commas_and_line_feeds(tmp_path: Path) -> None:
 def test_types_are_written_as_they_read(tmp_path: Path) -> None:
     """Whole numbers, clock times without a zone, instants in UTC; a leading zero stays."""
     assert write(tmp_path, samples("binary")).read_bytes().decode() == (
-        "string,int8,int32,int64,timestamp[s],timestamp[s, UTC],timestamp[ms, UTC]\n"
+        'string,int8,int32,int64,timestamp[s],"timestamp[s, UTC]","timestamp[ms, UTC]"\n'
         "Zoë,1,0,,2026-11-23 02:00:00,2026-11-23T02:00:00Z,2026-11-23T02:00:00.123Z\n"
         ",,2147483647,9223372036854775807,,,\n"
         "007,-1,,-5,1969-12-31 23:59:59,9999-12-31T00:00:00Z,1970-01-01T00:00:00.000Z\n"
@@ -150,7 +150,7 @@ def test_a_file_is_never_overwritten(tmp_path: Path) -> None:
     frame = texts(a=["1"], b=["2"])
     path = write(tmp_path, frame)
     with pytest.raises(FileExistsError):
-        CsvFile(path, frame)
+        CsvFile(path, frame.columns)
 
 
 @settings(deadline=None)

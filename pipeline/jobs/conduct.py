@@ -1,0 +1,49 @@
+"""What every job that asks has in common: from an open journal to something finished, or to an account of the stop."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pipeline.errors import StopRun, StorageError
+from pipeline.jobs.asking import ask_all
+from pipeline.jobs.report import Manifest, Report
+from pipeline.jobs.space import check_space
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.files.state import StateFolder
+    from pipeline.jobs.observer import Observer
+    from pipeline.journal.store import Journal
+    from pipeline.settings import Settings
+
+
+def conduct(
+    folder: StateFolder,
+    journal: Journal,
+    settings: Settings,
+    observer: Observer,
+    finish: Callable[[Report], Manifest],
+) -> Manifest:
+    """Ask for whatever the journal has no answer to, then `finish`; why it stops, if it does, is noted in the journal.
+
+    Raises:
+        StopRun: it had to stop; `report` on it holds the manifest of what was done.
+    """
+    report = Report(journal, settings)
+    try:
+        check_space(folder, journal, settings)
+        observer.listed(**report.progress())
+        ask_all(settings, journal, observer, report.calls)
+        observer.publishing()
+        return finish(report)
+    except StopRun as error:
+        with suppress(StorageError):
+            error.report = report.stopped(str(error))
+            journal.stopped(error.code, str(error))
+        raise
+    except KeyboardInterrupt:
+        with suppress(StorageError):
+            journal.stopped("interrupted", "Stopped by a signal while no call was in flight.")
+        raise
