@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pipeline.emails.reader import EmailList
+from pipeline.emails.reader import EmailList, Reading
 from pipeline.errors import StopRun, StorageError
 from pipeline.files.folder import OutputFolder
 from pipeline.jobs.asking import ask_all
@@ -44,7 +44,7 @@ def export(
     """
     observer = observer or Observer()
     settings.require_credentials()
-    sources = _sources(lists, settings.email_column)
+    sources = _sources(lists, settings)
     for source in sources:
         source.check()
     folder = OutputFolder(out)
@@ -65,10 +65,11 @@ def export(
     return manifest
 
 
-def _sources(paths: Sequence[Path], email_column: str | None) -> list[EmailList]:
+def _sources(paths: Sequence[Path], settings: Settings) -> list[EmailList]:
     """The lists by their files' names; those of the same name by their paths, so that they can be told apart."""
     names = Counter(path.name for path in dict.fromkeys(paths))
-    return [EmailList(path, email_column, str(path) if names[path.name] > 1 else None) for path in paths]
+    reading = Reading(settings.email_column, settings.encoding, settings.delimiter)
+    return [EmailList(path, reading, str(path) if names[path.name] > 1 else None) for path in paths]
 
 
 def _publish(folder: OutputFolder, report: Report, settings: Settings) -> Manifest:
