@@ -69,8 +69,8 @@ def is_header(row: Sequence[str], sample: Sequence[Sequence[str]] = ()) -> bool:
     bare = [_BRACKETS.sub("", cell) for cell in row]
     says_email = any("@" not in cell and _says_email(cell, n, sample) for n, cell in enumerate(bare))
     if any("@" in cell for cell in row):
-        above = [n for n, cell in enumerate(bare) if "@" in cell and (_has_at(n, sample) or not sample)]
-        return says_email and not above
+        below = [_filled(n, sample) for n, cell in enumerate(bare) if "@" in cell]
+        return says_email and bool(sample) and not any(looks_like_address(cell) for cells in below for cell in cells)
     return says_email or not any(_is_value(cell, n, sample) for n, cell in enumerate(row))
 
 

@@ -38,9 +38,9 @@ _CONTROLS = bytes({*range(0x20)} - {*b"\t\n\v\f\r\x1a"})
 _NOT_IN_1252 = b"\x81\x8d\x8f\x90\x9d"
 _BROKEN = re.compile("[\udc80-\udcff]")
 _HIGH_BYTE = re.compile(rb"[\x80-\xff]")
-_HIGH_RUN = re.compile(rb"[\x80-\xff]{2,}")
-_MAX_RUN_SHARE = 0.4
-"""Western European words have accents here and there; in other scripts nearly every letter is a high byte."""
+_HIGH_RUN = re.compile(rb"[\x80-\xff]{3,}")
+_MAX_RUN_SHARE = 0.3
+"""No Western European word has three accents in a row; in other scripts nearly every letter is a high byte."""
 _BINARY = {
     b"PK\x03\x04": "a workbook or a ZIP file; name a workbook .xlsx, or export it as CSV",
     b"\xd0\xcf\x11\xe0": "a workbook of an old kind; export it as CSV",
@@ -59,7 +59,7 @@ class Facts:
         start: the first 64 KiB.
         broken: how many bytes are not UTF-8, and `broken_line` the line of the first, from 1.
         multibyte: how many characters may be UTF-8 of more than one byte.
-        high, in_runs: how many bytes are above 7F, and how many of them stand beside another.
+        high, in_runs: how many bytes are above 7F, and how many of them stand three or more in a row.
         controls: how many are control characters, zeros included; `odd`: how many Windows-1252 does not know.
     """
 
@@ -158,7 +158,7 @@ def _single_byte(name: str, found: Facts) -> str:
         raise UsageError(f"{where} is not UTF-8, and there is binary data; this is not a text list.")
     if found.multibyte > found.broken:
         raise UsageError(f"{where} is damaged UTF-8; mend it, or state --encoding to read it as something else.")
-    if found.high >= 3 and found.in_runs > _MAX_RUN_SHARE * found.high:
+    if found.in_runs > _MAX_RUN_SHARE * found.high:
         raise UsageError(
             f"{where} is in an encoding that cannot be told; state --encoding, such as cp1251, shift_jis or gb18030."
         )

@@ -120,11 +120,12 @@ class JsonLines:
 
     def _row(self, number: int, line: str) -> _Object:
         if self._bare:
-            value = msgspec.Raw(line.strip().encode())
-            if value[:1] != b'"' and value != b"null":
+            value = line.strip()
+            if value[0] != '"' and value != "null":
                 self._refuse(number, None)
-            self._text(number, value)
-            return {_BARE: value}
+            row = {_BARE: msgspec.Raw(value.encode())}
+            self._text(number, row[_BARE])
+            return row
         try:
             return _decode_object(line)
         except (msgspec.DecodeError, RecursionError) as error:

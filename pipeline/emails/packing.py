@@ -56,7 +56,7 @@ class Unpacked(io.RawIOBase):
         self._unpacker: _Unpacker | None = None
         self._input = io.BytesIO()
         self._ready = memoryview(b"")
-        self._in = self._out = 0
+        self._in = self._out = self._files = 0
 
     def readable(self) -> bool:
         """Always: this is for reading."""
@@ -88,7 +88,7 @@ class Unpacked(io.RawIOBase):
         pieces = []
         while data:
             if self._unpacker is None:
-                if self._packing == "gz" and self._out_of_padding(data):
+                if self._files and self._packing == "gz" and not data.strip(b"\0"):  # filled up, as tapes and disks do
                     break
                 self._unpacker = self._new()
             try:
@@ -98,14 +98,11 @@ class Unpacked(io.RawIOBase):
             data = self._unpacker.unused_data if self._unpacker.eof else b""
             if self._unpacker.eof:
                 self._unpacker = None
+                self._files += 1
         self._out += sum(map(len, pieces))
         if self._out > max(_BOMB_BYTES, self._in * _BOMB_RATIO):
             raise self._refusal(f"unpacks to more than {_BOMB_RATIO} times its size; this is not a list of addresses")
         return b"".join(pieces)
-
-    def _out_of_padding(self, data: bytes) -> bool:
-        """Whether nothing but the zeros follow with which tapes and disks fill up a gzip file."""
-        return self._out > 0 and not data.strip(b"\0")
 
     def _refusal(self, problem: str) -> UsageError:
         what = "gzip" if self._packing == "gz" else "Zstandard"

@@ -52,7 +52,7 @@ class ParquetFile:
             if not _castable(file.schema_arrow.field(found.email_index).type):
                 raise self._refusal(f"the values of the column {name[:40]!r} are no texts")
             for batch in self._read(file, [name]):
-                yield from self._texts(batch.column(batch.schema.get_all_field_indices(name)[nth]))
+                yield from self._email_texts(batch.column(batch.schema.get_all_field_indices(name)[nth]))
 
     def shape(self) -> Shape:
         """How many rows and columns there are, as the file itself says."""
@@ -70,10 +70,7 @@ class ParquetFile:
             raise self._refusal("there is no column")
         sample: list[list[str]] = []
         for batch in itertools.islice(self._read(file, None, _SAMPLE_ROWS), 1):
-            columns = [
-                self._texts(column) if _castable(column.type) else [""] * len(column) for column in batch.columns
-            ]
-            sample = [list(row) for row in zip(*columns, strict=True)]
+            sample = [list(row) for row in zip(*map(_sampled, batch.columns), strict=True)]
         column = find_column(self._source.name, schema.names, sample, reading.email_column)
         return Detected(
             form="parquet",
@@ -108,9 +105,9 @@ class ParquetFile:
                 return
             yield batch
 
-    def _texts(self, column: pa.Array[Any]) -> list[str]:
+    def _email_texts(self, column: pa.Array[Any]) -> list[str]:
         with self._told("there are values that are no texts in the email column"):
-            return [value or "" for value in _storage(column).cast(pa.string()).to_pylist()]
+            return _texts(column)
 
     @contextmanager
     def _told(self, problem: str) -> Iterator[None]:
@@ -125,6 +122,18 @@ class ParquetFile:
 
 def _storage(column: pa.Array[Any]) -> pa.Array[Any]:
     return column.storage if isinstance(column, pa.ExtensionArray) else column
+
+
+def _texts(column: pa.Array[Any]) -> list[str]:
+    return [value or "" for value in _storage(column).cast(pa.string()).to_pylist()]
+
+
+def _sampled(column: pa.Array[Any]) -> list[str]:
+    """Values as texts; empty ones if they are none, for a column like that holds no addresses."""
+    try:
+        return _texts(column)
+    except (pa.ArrowException, ValueError):
+        return [""] * len(column)
 
 
 def _castable(kind: pa.DataType) -> bool:
