@@ -75,8 +75,10 @@ def is_header(row: Sequence[str], sample: Sequence[Sequence[str]] = ()) -> bool:
 
 
 def stated_title(row: Sequence[str], wanted: str | None) -> bool:
-    """Whether a first row has the very name that the user stated for the email column."""
-    return wanted is not None and wanted.strip().casefold() in (cell.strip().casefold() for cell in row)
+    """Whether a first row has the very name that the user stated for the email column, and no address."""
+    if wanted is None or wanted.strip().isdecimal() or any(looks_like_address(cell) for cell in row):
+        return False
+    return wanted.strip().casefold() in (cell.strip().casefold() for cell in row)
 
 
 def titles_of(header: Sequence[str], width: int) -> tuple[str, ...]:
@@ -98,21 +100,27 @@ def find_column(name: str, header: Sequence[str] | None, sample: Sequence[Sequen
     """
     width = max((len(row) for row in [header or (), *sample]), default=0)
     titles = titles_of(header or (), width)
-    if wanted is not None:
-        return _stated(name, titles, wanted)
     by_name = _by_name(header or (), sample)
+    if wanted is not None:
+        if header is not None and not by_name and wanted.strip().isdecimal():
+            _mention_header(name)
+        return _stated(name, titles, wanted)
     likely = [n for n in by_name if not _holds_something_else(n, sample)]
     if len(likely) == 1:
         return likely[0]
     plain = [n for n in likely or range(width) if _holds_addresses(n, sample)]
     if len(plain) == 1:
         if header is not None and not by_name:
-            logger.warning("%s: the first line is taken for the names of columns, though none says email.", name)
+            _mention_header(name)
         return plain[0]
     if len(by_name) == 1 and not plain:
         return by_name[0]
     found = "several columns could hold the addresses" if plain or by_name else "no column holds addresses"
     raise UsageError(f"{name}: {found}; say which with --email-column. Columns: {_listing(titles)}.")
+
+
+def _mention_header(name: str) -> None:
+    logger.warning("%s: the first line is taken for the names of columns, though none says email.", name)
 
 
 def _stated(name: str, titles: Sequence[str], wanted: str) -> int:

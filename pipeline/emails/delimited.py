@@ -6,23 +6,26 @@ import csv
 import itertools
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.emails import dialect
 from pipeline.emails.columns import find_column, is_header, stated_title, titles_of
-from pipeline.emails.lines import lines
+from pipeline.emails.lines import lines, nothing_in
 from pipeline.emails.reading import Detected, Shape
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pyarrow as pa
 
     from pipeline.emails.reading import Reading
     from pipeline.emails.source import Source
 
+_Item = TypeVar("_Item")
+
 _SAMPLE_ROWS = 200
+_SAMPLE_CHARACTERS = 1 << 20
 _LISTED_LINES = 10
 
 
@@ -90,8 +93,7 @@ class Delimited:
 
     def shape(self) -> Shape:
         """How many rows and cells there are, and which rows have more or fewer than the first line."""
-        layout = self._found()
-        usual = len(layout.detected.columns) if layout.detected.header else layout.first_width
+        usual = self._found().first_width
         count, width, ragged = 0, usual, 0
         where: list[int] = []
         with self._records() as rows:
@@ -112,11 +114,10 @@ class Delimited:
         """
         from pipeline.emails.batches import batches
 
-        detected, wide = self._found().detected, width or self.shape().width
-        if detected.header:
-            names = (*detected.columns, *[""] * (wide - len(detected.columns)))
-        else:
-            names = titles_of((), max(wide, self._found().first_width))
+        layout = self._found()
+        names, wide = layout.detected.columns[: layout.first_width], width or self.shape().width
+        more = wide - layout.first_width
+        names = (*names, *[""] * more) if layout.detected.header else titles_of((), layout.first_width + max(0, more))
         return batches(self._padded(len(names)), names)
 
     def _padded(self, width: int) -> Iterator[list[str]]:
@@ -156,11 +157,11 @@ class Delimited:
             raise nothing_in(name)
         announced = dialect.announced(first)
         head = [] if announced else [first]
-        head += itertools.islice(text, _SAMPLE_ROWS)
+        head += _some(text, len)
         skipped += announced is not None
         mark = reading.mark() or announced or ("\t" if self._source.form == "tsv" else dialect.guess(head))
         rows = _Records(name, itertools.chain(head, text), mark, skipped)
-        sample = rows.first(_SAMPLE_ROWS)
+        sample = rows.sample()
         if not sample:
             raise nothing_in(name)
         header = stated_title(sample[0], reading.email_column) or is_header(sample[0], sample[1:])
@@ -170,7 +171,7 @@ class Delimited:
         reading, form = self._reading, self._source.form
         names, rows = (sample[0], sample[1:]) if header else (None, sample)
         column = find_column(self._source.name, names, rows, reading.email_column)
-        titles = tuple(names) if names else titles_of((), max(map(len, rows)))
+        titles = titles_of(names or (), max(column + 1, *map(len, sample[:1] if header else rows)))
         guessed = {
             "encoding": reading.encoding is None,
             "delimiter": reading.delimiter is None and form != "tsv",
@@ -184,10 +185,20 @@ class Delimited:
             delimiter=mark,
             header=header,
             columns=titles,
-            email_column=titles_of(titles, column + 1)[column],
+            email_column=titles[column],
             email_index=column,
             guessed=tuple(name for name, is_guess in guessed.items() if is_guess),
         )
+
+
+def _some(items: Iterator[_Item], size: Callable[[_Item], int]) -> Iterator[_Item]:
+    """The first of these, as many as are looked at."""
+    characters = 0
+    for item in itertools.islice(items, _SAMPLE_ROWS):
+        yield item
+        characters += size(item)
+        if characters > _SAMPLE_CHARACTERS:
+            return
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,21 +234,16 @@ class _Records:
         except csv.Error as error:
             raise UsageError(f"{self._name}: line {self.line} is not CSV ({error}); is a quote left open?") from error
 
-    def first(self, count: int) -> list[list[str]]:
-        """At most `count` rows; fewer also if what comes then is not CSV, but for the very first row.
+    def sample(self) -> list[list[str]]:
+        """The first rows; fewer also if what comes then is not CSV, but for the very first row.
 
         Raises:
             UsageError: the first row is not CSV.
         """
         rows: list[list[str]] = []
         try:
-            rows.extend(itertools.islice(self.rows, count))
+            rows.extend(_some(self.rows, lambda row: sum(map(len, row))))
         except UsageError:
             if not rows:
                 raise
         return rows
-
-
-def nothing_in(name: str) -> UsageError:
-    """What is said of a list without a single line."""
-    return UsageError(f"{name}: the list is empty.")

@@ -126,7 +126,8 @@ def encoding(name: str, found: Facts, stated: str | None) -> str:
     for mark, codec in _MARKS.items():
         if found.start.startswith(mark):
             if stated and codec.removesuffix("-sig") not in stated:
-                logger.warning("%s: a byte order mark says %s, which is taken in place of %s.", name, codec, stated)
+                shown = codec.removesuffix("-sig")
+                logger.warning("%s: a byte order mark says %s, which is taken in place of %s.", name, shown, stated)
             return codec
     if stated:
         return stated
@@ -142,7 +143,7 @@ def _utf_16(start: bytes) -> str | None:
     pairs = len(start) // 2
     even, odd = start[0 : pairs * 2 : 2].count(0), start[1 : pairs * 2 : 2].count(0)
     few, many = sorted((even, odd))
-    if not pairs or many < 0.3 * pairs or few > 0.02 * pairs:
+    if not pairs or many < 0.3 * pairs or few > 0.1 * many:
         return None
     return "utf-16-le" if odd == many else "utf-16-be"
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from pipeline.emails.columns import find_column
-from pipeline.emails.delimited import nothing_in
-from pipeline.emails.lines import lines
+from pipeline.emails.lines import lines, nothing_in
 from pipeline.emails.reading import Detected, Shape
 from pipeline.errors import UsageError
 

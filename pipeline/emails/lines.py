@@ -66,3 +66,8 @@ def _check(name: str, ready: list[str], rest: str, passed: int, longest: int) ->
 def _refuse_binary(name: str, ready: list[str], rest: str, passed: int) -> None:
     line = next(n for n, text in enumerate((*ready, rest), passed + 1) if "\0" in text)
     raise UsageError(f"{name}: binary data in line {line}; this is not a text list.")
+
+
+def nothing_in(name: str) -> UsageError:
+    """What is said of a list with nothing in it."""
+    return UsageError(f"{name}: the list is empty.")

@@ -88,7 +88,7 @@ class ParquetFile:
     def _opened(self) -> Iterator[pq.ParquetFile]:
         place = self._source.place
         with self._told("this is no Parquet file, or it is damaged"):
-            file = pq.ParquetFile(place, pre_buffer=False)
+            file = pq.ParquetFile(place, pre_buffer=False, page_checksum_verification=True)
         with file:
             yield file
 
@@ -97,13 +97,17 @@ class ParquetFile:
     ) -> Iterator[pa.RecordBatch]:
         size = sum(file.metadata.row_group(n).total_byte_size for n in range(file.metadata.num_row_groups))
         rows = max(1, min(most, _BATCH_BYTES * file.metadata.num_rows // max(1, size)))
+        passed = 0
         batches = file.iter_batches(rows, columns=columns, use_threads=False)
         while True:
             with self._told("the Parquet file is damaged"):
                 batch = next(batches, None)
             if batch is None:
-                return
+                break
+            passed += len(batch)
             yield batch
+        if passed != file.metadata.num_rows:
+            raise self._refusal("the Parquet file is damaged")
 
     def _email_texts(self, column: pa.Array[Any]) -> list[str]:
         with self._told("there are values that are no texts in the email column"):

@@ -163,6 +163,8 @@ class EmailList:
     def _choose(self) -> _Form:
         source, reading = self._source, self.reading
         reading.mark()
+        if source.form not in TEXT_FORMS:
+            source.refuse_empty()
         if source.form == "parquet":
             from pipeline.emails.parquet import ParquetFile
 

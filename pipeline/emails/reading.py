@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 from dataclasses import dataclass
 
 from pipeline.errors import UsageError
@@ -36,7 +37,7 @@ class Reading:
         if self.encoding is None:
             return None
         try:
-            b"".decode(self.encoding)
+            io.TextIOWrapper(io.BytesIO(), self.encoding).close()  # refuses codecs of bytes, such as hex
             name = codecs.lookup(self.encoding).name.replace("_", "-")
         except (LookupError, ValueError):
             name = "undefined"

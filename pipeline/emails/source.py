@@ -109,6 +109,16 @@ class Source:
                 file = stack.enter_context(self.place.open("rb"))
             yield file
 
+    def refuse_empty(self) -> None:
+        """Say of a file without a byte that it is empty, rather than that it is no workbook.
+
+        Raises:
+            UsageError: there is nothing in it, or it cannot be read.
+        """
+        with self.file() as file:
+            if not file.peek(1):
+                raise UsageError(f"{self.name}: the list is empty.")
+
     def copy(self, spool: Path) -> None:
         """Copy a pipe to the new file `spool`, for its owner only; from then on that is read. A file is left alone.
 

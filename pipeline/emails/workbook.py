@@ -58,6 +58,7 @@ class Sheet:
         self._source, self._reading = source, reading
         self._detected: Detected | None = None
         self._sheet: int | None = None
+        self._first_width = 0
 
     def detected(self) -> Detected:
         """How the list is read."""
@@ -74,7 +75,8 @@ class Sheet:
 
     def shape(self) -> Shape:
         """How many rows and cells there are, and which rows go on beyond the header."""
-        usual = len(self.detected().columns)
+        self.detected()
+        usual = self._first_width
         count, width, where = 0, usual, []
         for number, row in self._data():
             count += 1
@@ -92,8 +94,8 @@ class Sheet:
         from pipeline.emails.batches import batches
 
         found, wide = self.detected(), width or self.shape().width
-        more = wide - len(found.columns)
-        names = (*found.columns, *[""] * more) if found.header else titles_of(found.columns, wide)
+        names, more = found.columns[: self._first_width], max(0, wide - self._first_width)
+        names = (*names, *[""] * more) if found.header else titles_of((), len(names) + more)
         return batches(self._padded(len(names)), names)
 
     def _padded(self, width: int) -> Iterator[_Row]:
@@ -112,7 +114,8 @@ class Sheet:
         header = stated_title(sample[0], reading.email_column) or is_header(sample[0], sample[1:])
         names, rows = (sample[0], sample[1:]) if header else (None, sample)
         column = find_column(self._source.name, names, rows, reading.email_column)
-        titles = tuple(names) if names else titles_of((), max(map(len, rows)))
+        titles = titles_of(names or (), max(column + 1, *map(len, sample[:1] if header else rows)))
+        self._first_width = len(sample[0])
         return Detected(
             form="xlsx",
             compression=None,
@@ -120,7 +123,7 @@ class Sheet:
             delimiter=None,
             header=header,
             columns=titles,
-            email_column=titles_of(titles, column + 1)[column],
+            email_column=titles[column],
             email_index=column,
             guessed=("header",) if reading.email_column else ("header", "email_column"),
         )

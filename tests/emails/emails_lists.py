@@ -1,0 +1,88 @@
+"""Lists in every form, for tests: real files, as other programs write them."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from typing import TYPE_CHECKING
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from pipeline.emails.reader import EmailList, Reading
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+JOE, JIM, ANN = "joe@example.com", "jim@example.com", "ann@example.com"
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}
+
+
+def write(folder: Path, content: str | bytes, name: str = "list.csv") -> Path:
+    """A list with exactly this content."""
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def listed(folder: Path, content: str | bytes, name: str = "list.csv", **stated: str | None) -> EmailList:
+    """A list with this content, and with what is stated about it."""
+    return EmailList(write(folder, content, name), Reading(**stated))
+
+
+def refusal(emails: EmailList) -> str:
+    """The message with which a list is refused."""
+    with pytest.raises(UsageError) as error:
+        list(emails.cells())
+    return str(error.value)
+
+
+def as_csv(rows: Iterable[Iterable[str]], delimiter: str = ",", line_end: str = "\n") -> str:
+    """Rows as the standard library writes them."""
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator=line_end, quoting=csv.QUOTE_ALL).writerows(rows)
+    return text.getvalue()
+
+
+def as_jsonl(values: Iterable[object]) -> str:
+    """Values as JSON, one a line."""
+    return "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values)
+
+
+def as_parquet(columns: dict[str, Sequence[object]] | pa.Table, **options: object) -> bytes:
+    """Columns as a Parquet file."""
+    file = io.BytesIO()
+    table = columns if isinstance(columns, pa.Table) else pa.table(columns)
+    pq.write_table(table, file, **options)  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+def as_workbook(*sheets: Iterable[Sequence[object]]) -> bytes:
+    """Sheets as a workbook."""
+    book = openpyxl.Workbook()
+    book.remove(book.worksheets[0])
+    for rows in sheets:
+        sheet = book.create_sheet()
+        for row in rows:
+            sheet.append(row)
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def columns_of(emails: EmailList, width: int | None = None) -> tuple[list[str], list[list[object]]]:
+    """Names and rows of all batches."""
+    names: list[str] = []
+    rows: list[list[object]] = []
+    for batch in emails.batches(width):
+        names = batch.schema.names
+        rows += [list(row) for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)]
+    return names, rows
