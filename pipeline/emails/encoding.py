@@ -36,9 +36,10 @@ _LEADS = bytes(range(0xC2, 0xF5))
 _CONTROLS = bytes({*range(0x20)} - {*b"\t\n\v\f\r\x1a"})
 """Bytes that no text has, whatever the encoding; 1A ends texts of DOS."""
 _NOT_IN_1252 = b"\x81\x8d\x8f\x90\x9d"
-_BROKEN = re.compile("[\udc80-\udcff]")
-_HIGH_BYTE = re.compile(rb"[\x80-\xff]")
+_HIGH = bytes(range(0x80, 0x100))
 _HIGH_RUN = re.compile(rb"[\x80-\xff]{3,}")
+_MANY = 100_000
+"""Bytes above 7F that tell a script as well as all of them do."""
 _MAX_RUN_SHARE = 0.3
 """No Western European word has three accents in a row; in other scripts nearly every letter is a high byte."""
 _BINARY = {
@@ -57,13 +58,16 @@ class Facts:
 
     Attributes:
         start: the first 64 KiB.
+        known: the codec that a byte order mark or zeros there show, or empty; if there is one, no more is noted.
         broken: how many bytes are not UTF-8, and `broken_line` the line of the first, from 1.
         multibyte: how many characters may be UTF-8 of more than one byte.
-        high, in_runs: how many bytes are above 7F, and how many of them stand three or more in a row.
+        high, in_runs: how many bytes are above 7F, and how many of them stand three or more in a row; of the first
+            that are, once some byte is not UTF-8.
         controls: how many are control characters, zeros included; `odd`: how many Windows-1252 does not know.
     """
 
     start: bytes = b""
+    known: str | None = None
     broken: int = 0
     broken_line: int = 0
     multibyte: int = 0
@@ -81,7 +85,9 @@ class Facts:
         if len(self.start) < _SAMPLE_BYTES:
             self.start += chunk[: _SAMPLE_BYTES - len(self.start)]
         self.controls += len(chunk) - len(chunk.translate(None, _CONTROLS))
-        if not chunk.isascii() or last:
+        if self.known is None:
+            self.known = _marked(self.start) or _utf_16(self.start) or ""
+        if not self.known and (last or not chunk.isascii()):
             self._add_high(chunk, last=last)
         self._lines += chunk.count(b"\n")
 
@@ -93,10 +99,10 @@ class Facts:
         except UnicodeEncodeError as error:
             if not self.broken:
                 self.broken_line = self._lines + text.count("\n", 0, error.start)
-            self.broken += len(_BROKEN.findall(text))
+            self.broken += len(text) - len(text.encode(errors="ignore").decode())
         self.odd += len(chunk) - len(chunk.translate(None, _NOT_IN_1252))
-        if self.broken:
-            self.high += len(_HIGH_BYTE.findall(chunk))
+        if self.broken and self.high < _MANY:
+            self.high += len(chunk) - len(chunk.translate(None, _HIGH))
             self.in_runs += sum(map(len, _HIGH_RUN.findall(chunk)))
 
 
@@ -123,19 +129,23 @@ def encoding(name: str, found: Facts, stated: str | None) -> str:
     for magic, what in _BINARY.items():
         if found.start.startswith(magic):
             raise UsageError(f"{name}: this is {what}.")
-    for mark, codec in _MARKS.items():
-        if found.start.startswith(mark):
-            if stated and codec.removesuffix("-sig") not in stated:
-                shown = codec.removesuffix("-sig")
-                logger.warning("%s: a byte order mark says %s, which is taken in place of %s.", name, shown, stated)
-            return codec
+    if marked := _marked(found.start):
+        shown = marked.removesuffix("-sig")
+        if stated and shown not in stated:
+            logger.warning("%s: a byte order mark says %s, which is taken in place of %s.", name, shown, stated)
+        return marked
     if stated:
         return stated
-    if order := _utf_16(found.start):
-        return order
+    if found.known:
+        return found.known
     if not found.broken:
         return "utf-8"
     return _single_byte(name, found)
+
+
+def _marked(start: bytes) -> str | None:
+    """The codec that a byte order mark stands for."""
+    return next((codec for mark, codec in _MARKS.items() if start.startswith(mark)), None)
 
 
 def _utf_16(start: bytes) -> str | None:

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from typing import IO
 
 PACKINGS = {".gz": "gz", ".zst": "zst"}
-_FEED_BYTES = 1 << 10
-"""Packed bytes unpacked at a time: four bytes can become a block of 128 KiB, so these can become 32 MiB, not more."""
-_FEED_GZIP = 1 << 15
-"""The same for gzip, which packs 1,032 to 1 at best: 33 MiB."""
+_FEED_BYTES = 1 << 8
+"""Packed bytes unpacked at a time: four bytes can become a block of 128 KiB, so these can become 8 MiB, not more."""
+_FEED_GZIP = 1 << 13
+"""The same for gzip, which packs 1,032 to 1 at best: 8 MiB."""
 _WINDOW_BYTES = 1 << 27
 """The farthest that Zstandard may look back, which it keeps in memory; its own tools draw the line there too."""
 _BOMB_BYTES, _BOMB_RATIO = 1 << 28, 200

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from pipeline.emails.source import Source
 
 _SAMPLE_ROWS = 200
-_BATCH_BYTES = 1 << 26
+_BUFFER_BYTES = 1 << 20
+"""Bytes of a column that are read at a time; otherwise all of a row group's are, which may be all there is."""
+_BATCH_BYTES = 1 << 25
 """Bytes in a batch of rows of average size."""
 
 
@@ -88,7 +90,7 @@ class ParquetFile:
     def _opened(self) -> Iterator[pq.ParquetFile]:
         place = self._source.place
         with self._told("this is no Parquet file, or it is damaged"):
-            file = pq.ParquetFile(place, pre_buffer=False, page_checksum_verification=True)
+            file = pq.ParquetFile(place, buffer_size=_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True)
         with file:
             yield file
 

@@ -6,6 +6,8 @@ import csv
 import gzip
 import io
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import openpyxl
@@ -86,3 +88,29 @@ def columns_of(emails: EmailList, width: int | None = None) -> tuple[list[str], 
         names = batch.schema.names
         rows += [list(row) for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)]
     return names, rows
+
+
+READ_IN_LITTLE_MEMORY = r"""
+import re, sys
+from pathlib import Path
+from pipeline.emails.reader import EmailList
+from pipeline.errors import UsageError
+def most_kib():
+    return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
+before = most_kib()
+emails = EmailList(Path(sys.argv[1]))
+try:
+    print(sum(1 for _ in emails.cells()) if sys.argv[2] == "cells" else sum(len(part) for part in emails.batches()))
+except UsageError as error:
+    print(error)
+print((most_kib() - before) // 1024)
+"""
+
+
+def read_in_little_memory(path: Path, how: str = "cells") -> tuple[str, int]:
+    """What a process of its own reads or says, and by how many MiB that makes it grow."""
+    child = subprocess.run(
+        [sys.executable, "-c", READ_IN_LITTLE_MEMORY, str(path), how], capture_output=True, check=True, text=True
+    )
+    said, grown = child.stdout.splitlines()
+    return said, int(grown)
