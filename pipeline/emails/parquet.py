@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SAMPLE_ROWS = 200
 _BUFFER_BYTES = 1 << 20
 """Bytes of a column that are read at a time; otherwise all of a row group's are, which may be all there is."""
-_BATCH_BYTES = 1 << 25
+_BATCH_BYTES = 1 << 24
 """Bytes in a batch of rows of average size."""
 
 

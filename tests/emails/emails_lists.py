@@ -8,6 +8,7 @@ import io
 import json
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import openpyxl
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
 
 JOE, JIM, ANN = "joe@example.com", "jim@example.com", "ann@example.com"
 
-PACKERS: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".gz": partial(gzip.compress, mtime=0),
+    ".zst": zstandard.compress,
+}
 
 
 def write(folder: Path, content: str | bytes, name: str = "list.csv") -> Path:

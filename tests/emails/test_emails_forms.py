@@ -84,6 +84,7 @@ def test_the_same_addresses_come_out_of_binary_forms(tmp_path: Path, name: str) 
         ("a.parquet", as_parquet({"n": [1], "mail": [JOE]}), {}, "parquet, column 'mail' (2 of 2)", None),
         ("a.xlsx", as_workbook([["n", "mail"], [1, JOE]]), {}, "xlsx, column 'mail' (2 of 2)", None),
     ],
+    ids=["csv", "stated", "csv.gz", "tsv", "txt.zst", "jsonl", "parquet", "xlsx"],
 )
 def test_how_a_list_is_read_is_said_in_one_line(
     tmp_path: Path,

@@ -107,7 +107,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     for how in ("cells", "batches"):
         said, grown = read_in_little_memory(path, how)
         assert said == "10000"
-        assert grown < 200, how  # the library itself is a third of that
+        assert grown < 280, how  # whatever the size of the file; the library itself takes 70
 
 
 def test_the_table_of_a_parquet_list_has_all_rows(tmp_path: Path) -> None:
