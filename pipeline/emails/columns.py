@@ -43,7 +43,7 @@ _PARTS = tuple(map(_word, ("email", "courriel", "correo", "メールアドレス
 """What longer names have in them, as `lead_email` has."""
 _PLAIN_SHARE = 0.6
 """A column without a telling name is taken if at least this share of its filled cells are addresses."""
-_BRACKETS = re.compile(r"[(\[].*?[)\]]", re.DOTALL)
+_BRACKETS = re.compile(r"[(\[][^()\[\]]*[)\]]")
 """What a title says in brackets, as `E-Mail (name@company)` does."""
 _NUMBER = re.compile(r"[\s+\-(]*\d[\d\s.,:/()T+\-]*[Z%€$£]?")
 """Numbers, dates, times, prices and phones."""

@@ -6,26 +6,22 @@ import csv
 import itertools
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from pipeline.emails import dialect
 from pipeline.emails.columns import find_column, is_header, stated_title, titles_of
-from pipeline.emails.lines import lines, nothing_in
+from pipeline.emails.lines import lines, nothing_in, some
 from pipeline.emails.reading import Detected, Shape
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import pyarrow as pa
 
     from pipeline.emails.reading import Reading
     from pipeline.emails.source import Source
 
-_Item = TypeVar("_Item")
-
-_SAMPLE_ROWS = 200
-_SAMPLE_CHARACTERS = 1 << 20
 _LISTED_LINES = 10
 
 
@@ -157,7 +153,7 @@ class Delimited:
             raise nothing_in(name)
         announced = dialect.announced(first)
         head = [] if announced else [first]
-        head += _some(text, len)
+        head += some(text, len)
         skipped += announced is not None
         mark = reading.mark() or announced or ("\t" if self._source.form == "tsv" else dialect.guess(head))
         rows = _Records(name, itertools.chain(head, text), mark, skipped)
@@ -189,16 +185,6 @@ class Delimited:
             email_index=column,
             guessed=tuple(name for name, is_guess in guessed.items() if is_guess),
         )
-
-
-def _some(items: Iterator[_Item], size: Callable[[_Item], int]) -> Iterator[_Item]:
-    """The first of these, as many as are looked at."""
-    characters = 0
-    for item in itertools.islice(items, _SAMPLE_ROWS):
-        yield item
-        characters += size(item)
-        if characters > _SAMPLE_CHARACTERS:
-            return
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +228,7 @@ class _Records:
         """
         rows: list[list[str]] = []
         try:
-            rows.extend(_some(self.rows, lambda row: sum(map(len, row))))
+            rows.extend(some(self.rows, lambda row: sum(map(len, row))))
         except UsageError:
             if not rows:
                 raise

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 DELIMITERS = ",;\t|"
 _QUOTED = re.compile(r'(?<![^,;\t|\r\n])"[^"]*(?:""[^"]*)*"')
 """A cell in quotes, which may hold any of the delimiters and line breaks."""
-_ADDRESS = re.compile(r'(?:^|[,;\t|])[ "\']*[^\s,;\t|"\'@]+@[^\s,;\t|"\'@]+\.[^\s,;\t|"\'@]+[ "\']*(?=$|[,;\t|])')
+_ADDRESS = re.compile(r'(?:^|[,;\t|])[ "\']*[^\s,;\t|"\'@]+@[^\s,;\t|"\'@]+[ "\']*(?=$|[,;\t|])')
 """An address that fills a cell, whatever the delimiter."""
 _SEP = re.compile(r'"?sep=([^"\r\n])"?(?:\r\n?|\n)?', re.IGNORECASE)
 

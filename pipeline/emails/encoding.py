@@ -10,15 +10,12 @@ Polish, and Japanese for Korean, without a doubt.
 from __future__ import annotations
 
 import codecs
+import io
 import logging
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
-
-if TYPE_CHECKING:
-    import io
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +111,8 @@ def facts(binary: io.RawIOBase) -> Facts:
         OSError: it cannot be read.
     """
     found = Facts()
-    while chunk := binary.read(_CHUNK_BYTES):
+    buffered = io.BufferedReader(binary, _CHUNK_BYTES)  # whole chunks, so that the first shows what the list is
+    while chunk := buffered.read(_CHUNK_BYTES):
         found.add(chunk)
     found.add(b"", last=True)
     return found

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import msgspec
 
 from pipeline.emails.columns import find_column
-from pipeline.emails.lines import lines, nothing_in
+from pipeline.emails.lines import lines, nothing_in, some
 from pipeline.emails.reading import Detected, Shape
 from pipeline.errors import UsageError
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from pipeline.emails.reading import Reading
     from pipeline.emails.source import Source
 
-_SAMPLE_ROWS = 200
 _MAX_LINE = 1 << 24
 """Characters in the longest line: an object can hold a whole page."""
 _MAX_KEYS = 10_000
@@ -46,8 +44,8 @@ class JsonLines:
     def detected(self) -> Detected:
         """How the list is read."""
         if self._detected is None:
-            sample = [row for _, row in itertools.islice(self._rows(), _SAMPLE_ROWS)]
-            self._detected = self._describe(sample)
+            sample = some(self._rows(), lambda row: sum(len(bytes(value)) for value in row[1].values()))
+            self._detected = self._describe([row for _, row in sample])
         return self._detected
 
     def cells(self) -> Iterator[str]:
@@ -65,12 +63,11 @@ class JsonLines:
         """How many objects and keys there are; objects may lack keys, so that none counts as ragged."""
         keys: dict[str, None] = {}
         count = 0
-        for line, row in self._rows():
+        for _, row in self._rows():
             count += 1
             if not row.keys() <= keys.keys():
                 keys.update(dict.fromkeys(row))
-                if len(keys) > _MAX_KEYS:
-                    raise UsageError(f"{self._source.name}: there are more than {_MAX_KEYS:,} keys up to line {line}.")
+                self._check_keys(keys)
         self._keys = keys
         return Shape(rows=count, width=len(keys), ragged=0, ragged_lines=())
 
@@ -86,9 +83,14 @@ class JsonLines:
             self.shape()
         return self._keys or {}
 
+    def _check_keys(self, keys: dict[str, None]) -> None:
+        if len(keys) > _MAX_KEYS:
+            raise UsageError(f"{self._source.name}: the objects have more than {_MAX_KEYS:,} different keys.")
+
     def _describe(self, sample: list[_Object]) -> Detected:
         name, reading = self._source.name, self._reading
         keys = dict.fromkeys(key for row in sample for key in row)
+        self._check_keys(keys)
         wanted = reading.email_column
         if wanted is not None and wanted not in keys and not self._bare:
             keys = self._all_keys()  # the stated key may be in later objects only

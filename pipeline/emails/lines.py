@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import codecs
 import io
-from typing import TYPE_CHECKING
+import itertools
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MAX_LINE = 1 << 18
 """Characters in the longest line that is read; what goes on beyond that is no list, and must not fill the memory."""
 _CHUNK_BYTES = 1 << 17
+_SAMPLE_ITEMS = 200
+_SAMPLE_CHARACTERS = 1 << 20
+
+_Item = TypeVar("_Item")
 
 
 def lines(name: str, binary: io.RawIOBase, codec: str, *, longest: int = MAX_LINE) -> Iterator[str]:
@@ -71,3 +76,13 @@ def _refuse_binary(name: str, ready: list[str], rest: str, passed: int) -> None:
 def nothing_in(name: str) -> UsageError:
     """What is said of a list with nothing in it."""
     return UsageError(f"{name}: the list is empty.")
+
+
+def some(items: Iterator[_Item], size: Callable[[_Item], int]) -> Iterator[_Item]:
+    """The first of these: as many as are looked at to find out how a list is to be read."""
+    characters = 0
+    for item in itertools.islice(items, _SAMPLE_ITEMS):
+        yield item
+        characters += size(item)
+        if characters > _SAMPLE_CHARACTERS:
+            return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import select
 import stat
 import sys
 import tempfile
@@ -157,8 +158,11 @@ class Source:
                     pipe = sys.stdin.buffer
             while True:
                 with _reading(self.path):
-                    chunk = pipe.read(_CHUNK_BYTES)
-                if not chunk:  # nothing, or None from a pipe that does not block and is empty
+                    chunk: bytes | None = pipe.read(_CHUNK_BYTES)
+                    if chunk is None:  # a pipe that does not block, and is empty but not at its end
+                        select.select([pipe], [], [])
+                        continue
+                if not chunk:
                     return
                 yield chunk
 
@@ -208,7 +212,7 @@ class _Passing(io.RawIOBase):
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # the stub's Buffer has no len()
         """Fill `buffer` from the list; 0 at its end."""
-        chunk = self._inner.read(len(buffer)) or b""  # a pipe that does not block gives None where it is empty
+        chunk = self._inner.read(len(buffer))
         self._hash.update(chunk)
         buffer[: len(chunk)] = chunk
         self.ended = not chunk

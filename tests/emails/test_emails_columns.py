@@ -201,6 +201,7 @@ def test_a_first_row_with_an_at_sign_is_data(row: list[str], header: bool) -> No
         (["user.login"], [[JIM], [ANN]], True),
         (["email"], [[JIM], ["email"], [ANN]], True),
         (["id", "name"], [], True),
+        (["(" * 100_000, "@"], [[JIM, ""]], False),
     ],
 )
 def test_a_first_row_like_those_below_is_data(row: list[str], sample: list[list[str]], header: bool) -> None:

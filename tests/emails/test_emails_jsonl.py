@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.emails.reader import Shape
+from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +68,16 @@ def test_a_stated_key_may_come_late(tmp_path: Path) -> None:
     assert list(emails.cells()) == [""] * 300 + [JIM]
     said = refusal(listed(tmp_path, as_jsonl(rows), NAME, email_column="lade"))
     assert said == "list.jsonl: there is no column 'lade'. Did you mean 'late'? Columns: 'email', 'late'."
+
+
+def test_keys_that_are_data_are_refused(tmp_path: Path) -> None:
+    """Keys without end would be columns without end; the addresses can be read all the same where they come late."""
+    emails = listed(tmp_path, as_jsonl([{"email": JOE, f"k{n}": 1} for n in range(10_100)]), NAME)
+    assert sum(1 for _ in emails.cells()) == 10_100
+    with pytest.raises(UsageError, match=r"^list\.jsonl: the objects have more than 10,000 different keys\.$"):
+        emails.shape()
+    wide = as_jsonl([{f"k{n}.{row}": 1 for n in range(200)} for row in range(100)])
+    assert refusal(listed(tmp_path, wide, "wide.jsonl")).endswith("more than 10,000 different keys.")
 
 
 @pytest.mark.parametrize(

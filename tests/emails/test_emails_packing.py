@@ -72,6 +72,14 @@ def test_a_bomb_is_refused_in_little_memory(tmp_path: Path, packing: str) -> Non
     assert grown < 50
 
 
+def test_what_a_list_is_shows_however_small_its_first_piece_is(tmp_path: Path) -> None:
+    """A packed file may begin with a part of a single byte."""
+    content = f"email,n\n{JOE},1\n".encode("utf-16-le")
+    parts = PACKERS[".gz"](content[:1]) + PACKERS[".gz"](content[1:])
+    emails = listed(tmp_path, parts, "list.csv.gz")
+    assert (list(emails.cells()), emails.detected().encoding) == ([JOE], "utf-16-le")
+
+
 @pytest.mark.parametrize(
     ("piece", "problem"),
     [

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,30 @@ def test_standard_input_is_copied_and_read_again(tmp_path: Path) -> None:
         )
         cells = [JOE, JIM]
         assert json.loads(child.stdout) == [cells, cells, 2, hashlib.sha256(content).hexdigest(), shown]
+
+
+READ_SLOW_STDIN = """
+import os
+from pathlib import Path
+from pipeline.emails.reader import EmailList
+os.set_blocking(0, False)
+print(list(EmailList(Path("-")).cells()))
+"""
+
+
+def test_a_pipe_that_does_not_block_is_read_to_its_end() -> None:
+    """That it is empty for a while is not its end: no row is lost."""
+    with subprocess.Popen(
+        [sys.executable, "-c", READ_SLOW_STDIN], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        for line in ("email", JOE, JIM):
+            time.sleep(0.15)
+            child.stdin.write(f"{line}\n".encode())
+            child.stdin.flush()
+        child.stdin.close()
+        assert child.stdout.read().decode() == f"{[JOE, JIM]}\n"
 
 
 READ_LIGHTLY = """
