@@ -1,7 +1,7 @@
 """Which character stands between the cells, by what the first lines agree on.
 
-The standard library's `csv.Sniffer` takes letters and the dots of addresses for delimiters, and gives up on a list of
-one column, so it is not asked.
+The standard library's `csv.Sniffer` was tried: of a list of one column it takes a letter for the delimiter, and of
+`1,5;joe@example.com` the comma. So it is not asked.
 """
 
 from __future__ import annotations

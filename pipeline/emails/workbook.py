@@ -36,6 +36,7 @@ _MAX_ROWS = 1 << 20
 """Rows of the longest sheet there can be; what goes on is made to fill the memory or the time."""
 _MAX_PART_BYTES = 1 << 28
 """Bytes in the largest part that is read as a whole, as the texts of all cells are; sheets are read as a stream."""
+_BOMB_RATIO = 200
 _MISSING = "workbooks need a library that is not installed; run: pip install 'lead-export[xlsx]'"
 
 _Row = list[str | None]
@@ -166,8 +167,8 @@ class Sheet:
     def _workbook(self, file: IO[bytes]) -> Iterator[Workbook]:
         with self._told():
             with zipfile.ZipFile(file) as archive:
-                parts = [part for part in archive.infolist() if "/worksheets/" not in part.filename]
-            if any(part.file_size > _MAX_PART_BYTES for part in parts):
+                large = [part for part in archive.infolist() if part.file_size > _MAX_PART_BYTES]
+            if any("/worksheets/" not in part.filename or _is_bomb(part) for part in large):
                 raise self._refusal(f"a part of the workbook unpacks to more than {_MAX_PART_BYTES:,} bytes")
             book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
         try:
@@ -189,6 +190,11 @@ class Sheet:
 
     def _refusal(self, problem: str) -> UsageError:
         return UsageError(f"{self._source.name}: {problem}.")
+
+
+def _is_bomb(part: zipfile.ZipInfo) -> bool:
+    """Whether a sheet has next to nothing in it for its size; sheets that people make pack 10 to 30 to 1."""
+    return part.file_size > _BOMB_RATIO * part.compress_size
 
 
 def _trimmed(row: _Row) -> _Row:

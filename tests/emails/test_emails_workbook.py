@@ -112,10 +112,11 @@ def test_texts_that_cells_share_are_read(tmp_path: Path) -> None:
 def test_bombs_are_refused(tmp_path: Path) -> None:
     """A part that unpacks to far more than any list has, and rows numbered beyond the last there can be."""
     good = as_workbook([["email"], [JOE]])
-    bomb = with_part(good, "xl/theme/theme1.xml", b" " * ((1 << 28) + 1))
-    assert refusal(listed(tmp_path, bomb, NAME)) == (
-        "list.xlsx: a part of the workbook unpacks to more than 268,435,456 bytes."
-    )
+    for part in ("xl/theme/theme1.xml", "xl/worksheets/sheet1.xml"):
+        bomb = with_part(good, part, b" " * ((1 << 28) + 1))
+        assert refusal(listed(tmp_path, bomb, NAME)) == (
+            "list.xlsx: a part of the workbook unpacks to more than 268,435,456 bytes."
+        )
     sheet = b"""<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>
         <row r="999999999"><c r="A999999999" t="inlineStr"><is><t>x</t></is></c></row></sheetData></worksheet>"""
     far = with_part(good, "xl/worksheets/sheet1.xml", sheet)
