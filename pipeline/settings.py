@@ -99,6 +99,13 @@ class Settings(BaseModel):
     email_column: Annotated[str | None, Unset] = Field(
         default=None, description="name or number of the column with addresses; detected if unset"
     )
+    encoding: Annotated[str | None, Unset] = Field(
+        default=None, description="encoding of the lists, such as utf-8 or cp1252; detected if unset"
+    )
+    delimiter: Annotated[str | None, Unset] = Field(
+        default=None,
+        description="mark between the cells of a list, or comma, semicolon, tab or pipe; detected if unset",
+    )
     formats: Annotated[tuple[Format, ...], BeforeValidator(_split)] = Field(
         default=("parquet",), min_length=1, description="file formats of the tables: parquet, csv or both"
     )

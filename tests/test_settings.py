@@ -53,6 +53,8 @@ def test_the_defaults_are_settings() -> None:
         "retry_first_delay_s": 0.5,
         "retry_max_delay_s": 30.0,
         "email_column": None,
+        "encoding": None,
+        "delimiter": None,
         "formats": ["parquet"],
         "timezone": None,
         "keep_replies": True,
@@ -229,7 +231,7 @@ def test_zones_are_taken(zone: str) -> None:
     assert Settings(timezone=zone).timezone == zone
 
 
-@pytest.mark.parametrize("key", ["timezone", "email_column", "state_folder"])
+@pytest.mark.parametrize("key", ["timezone", "email_column", "encoding", "delimiter", "state_folder"])
 def test_no_value_may_be_written_as_nothing(tmp_path: Path, key: str) -> None:
     """TOML and the environment have no null."""
     config = toml(tmp_path, f'{key} = ""')

@@ -47,6 +47,10 @@ _CONFIG = click.option(
 )
 _ASKING = (
     click.option("--email-column", metavar="NAME", help="Name or number of the column with addresses."),
+    click.option("--encoding", metavar="NAME", help="Encoding of the lists, such as utf-8 or cp1252."),
+    click.option(
+        "--delimiter", metavar="MARK", help="Mark between the cells of a list, or comma, semicolon, tab or pipe."
+    ),
     click.option("--rate", type=float, metavar="N", help="Calls a second; 0 is no limit.  [default: 18]"),
     click.option("--concurrency", type=int, metavar="N", help="Calls in flight at most; 0 chooses.  [default: 0]"),
     click.option("--api-url", metavar="URL", help="Where the API is."),

@@ -19,8 +19,9 @@ Examples:
   lead-export run customers.csv --out /srv/leads --format parquet --format csv
   psql -c "copy (select email from users) to stdout" | lead-export run - --out export
 
-A .csv or .txt list, or - for standard input. Credentials come from the environment: KARTRA_APP_ID,
-KARTRA_API_KEY, KARTRA_API_PASSWORD. The tables are in DIR/latest when the command ends with 0 or 3.
+A list is .csv, .tsv, .txt (one address a line) or .jsonl, each also packed as .gz or .zst, .parquet, .xlsx,
+or - for standard input. Credentials come from the environment: KARTRA_APP_ID, KARTRA_API_KEY,
+KARTRA_API_PASSWORD. The tables are in DIR/latest when the command ends with 0 or 3.
 After a stop, the same command goes on where it was.
 """
 )

@@ -1,66 +1,62 @@
-"""Lists as people have them: `.csv`, `.txt` and standard input in, the text of each row's email cell out.
+"""Lists as people have them: a file of any known form or standard input in, the text of each row's email cell out.
 
-A line with nothing on it is no row. Rows count from 1, without the header. Each list is read once, as a stream; its
-size and SHA-256 are known when it has been read to its end.
+A line with nothing on it is no row. Rows count from 1, without the header. Whatever the form, a list is read as a
+stream, a piece at a time, and can be read again; what flows only once, such as standard input, is copied first. Before
+the first cell comes out, all bytes of a text were looked at, so that its encoding is known and does not turn out wrong
+halfway.
 """
 
 from __future__ import annotations
 
-import codecs
-import csv
-import hashlib
-import io
-import itertools
+import importlib.util
+import logging
 import os
-import re
-import stat
-import sys
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from pipeline.emails.columns import find_column, is_header
-from pipeline.errors import StorageError, UsageError
+from pipeline.emails.delimited import Delimited, PlainLines
+from pipeline.emails.encoding import encoding, facts
+from pipeline.emails.reading import Detected, Reading, Shape
+from pipeline.emails.source import STDIN, TEXT_FORMS, Source
+from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
     from pathlib import Path
 
-STDIN = "-"
-_SUFFIXES = (".csv", ".txt")
-_SAMPLE_ROWS = 200
-_DELIMITERS = ",;\t|"
-_QUOTED = re.compile(r'(?<![^,;\t|\r\n])"[^"]*(?:""[^"]*)*"')
-"""A cell in quotes, which may hold any of the delimiters and line breaks."""
-_CHUNK_BYTES = 1 << 20
-_NO_TEXT = {
-    b"PK\x03\x04": "a workbook or a ZIP file; export it as CSV",
-    b"\xd0\xcf\x11\xe0": "a workbook of an old kind; export it as CSV",
-    b"\x1f\x8b": "a gzip file; unpack it first",
-    b"\x28\xb5\x2f\xfd": "a Zstandard file; unpack it first",
-    b"%PDF": "a PDF file; export the list as CSV",
-}
-_MAX_LINE = 1 << 18
-"""Characters in the longest line that is read; what goes on beyond that is no list, and must not fill the memory."""
+    import pyarrow as pa
+
+    from pipeline.emails.encoding import Facts
+
+__all__ = ["STDIN", "Detected", "EmailList", "Reading", "Shape"]
+
+logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
+class _Form(Protocol):
+    """What can be read of a list, whatever its form."""
+
+    def detected(self) -> Detected: ...
+    def cells(self) -> Iterator[str]: ...
+    def shape(self) -> Shape: ...
+    def batches(self, width: int | None, /) -> Iterator[pa.RecordBatch]: ...
+
+
 class EmailList:
-    """One list: where it is, and after `cells` has run to its end how many rows it had and which bytes.
+    """One list: where it is, how it is to be read, and after it was read to its end how many rows it had.
 
     Attributes:
         path: the file, or `-` for standard input.
-        email_column: the column as the user named it; None to detect it.
+        reading: what the user stated about it; the rest is detected.
         label: how to call it; None is the file's name without its folder.
+        rows: data rows, known after `cells` or `batches` ran to its end; 0 before.
     """
 
-    path: Path
-    email_column: str | None = None
-    label: str | None = None
-    rows: int = field(default=0, init=False)
-    sha256: str = field(default="", init=False)
-    _spool: Path | None = field(default=None, init=False)
+    def __init__(self, path: Path, reading: Reading = Reading(), label: str | None = None) -> None:  # noqa: B008 - frozen
+        self.path, self.reading, self.label = path, reading, label
+        self.rows = 0
+        self._source = Source(path, self.name)
+        self._facts: Facts | None = None
+        self._form: _Form | None = None
 
     @property
     def name(self) -> str:
@@ -69,180 +65,128 @@ class EmailList:
             return "standard input"
         return os.fsencode(self.label or self.path.name).decode(errors="replace")
 
+    @property
+    def sha256(self) -> str:
+        """SHA-256, in hex, of the file's bytes as they lie on the disk; empty until it was read to its end."""
+        return self._source.sha256
+
     def check(self) -> None:
         """Refuse at once what could not be read later.
 
         Raises:
-            UsageError: no such file, not readable, or of a kind that is not read.
+            UsageError: no such file, not readable, of a kind that is not read, or of one whose library is missing; an
+                encoding or a delimiter was stated that there is not.
         """
-        if str(self.path) == STDIN:
-            return
-        try:
-            mode = self.path.stat().st_mode
-        except OSError as error:
-            raise UsageError(f"{self.path}: cannot be read ({error.strerror}).") from error
-        if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
-            return  # opening a pipe just to look would cut off its writer
-        if self.path.suffix.lower() not in _SUFFIXES:
-            raise UsageError(f"{self.path}: this kind of list is not read; use {', '.join(_SUFFIXES)} or - for stdin.")
-        with self._open():
-            pass
+        self.reading.codec()
+        self.reading.mark()
+        self._source.check()
+        if self._source.form == "xlsx" and importlib.util.find_spec("openpyxl") is None:
+            from pipeline.emails.workbook import check_library
+
+            check_library(self.name)
 
     def fingerprint(self, spool: Path) -> str:
-        """Read the list to its end once; return the SHA-256 of its bytes, in hex.
+        """Read the list to its end and return the SHA-256 of its bytes as they lie on the disk, in hex.
 
-        What cannot be read twice is copied to `spool`, for its owner only, and read from there later.
+        What flows only once is copied to the new file `spool`, for its owner only, which everything below reads from
+        then on; who calls this deletes it. A file that can be read again leaves `spool` alone.
 
         Raises:
-            UsageError: it cannot be read.
+            UsageError: it cannot be read, or what it is packed in is damaged.
             StorageError: the copy cannot be written.
         """
-        once = str(self.path) == STDIN or not self.path.is_file()
-        try:
-            with self._open() as binary, nullcontext() if not once else _copy(spool) as copy:
-                hashing = hashlib.sha256()
-                while chunk := binary.read(_CHUNK_BYTES):
-                    hashing.update(chunk)
-                    if copy:
-                        copy(chunk)
-        except OSError as error:
-            raise UsageError(f"{self.name}: cannot be read ({error.strerror}).") from error
-        if once:
-            self._spool = spool
-        self.sha256 = hashing.hexdigest()
+        self._source.copy(spool)
+        if self._source.form in TEXT_FORMS:
+            self._look()
+        if not self.sha256:
+            self._source.hash()
         return self.sha256
+
+    def detected(self) -> Detected:
+        """How the list is read.
+
+        Raises:
+            UsageError: as from `cells`.
+        """
+        return self._opened().detected()
 
     def cells(self) -> Iterator[str]:
         """The text of the email cell of each row.
 
         Raises:
-            UsageError: not UTF-8 or UTF-16 text, no plausible email column, not CSV, or nothing in it at all. A list
-                with a header and no rows is a list with no rows.
+            UsageError: no list of its form, not text in its encoding, damaged, no plausible email column, or nothing in
+                it at all. A list with a header and no rows is a list with no rows.
         """
-        with self._open() as binary:
-            hashing = _Hashing(binary)
-            for cell in self._parse(_decoded(self.name, hashing)):
-                self.rows += 1
-                yield cell
-            self.sha256 = hashing.digest()
+        rows = 0
+        for rows, cell in enumerate(self._opened().cells(), 1):  # noqa: B007 - the last one is what is asked for
+            yield cell
+        self._ended(rows)
 
-    def _open(self) -> AbstractContextManager[IO[bytes]]:
-        if self._spool is not None:
-            return self._spool.open("rb")
-        if str(self.path) == STDIN:
-            if sys.stdin is None:
-                raise UsageError("standard input: it is closed.")
-            return nullcontext(sys.stdin.buffer)
-        try:
-            return self.path.open("rb")
-        except OSError as error:
-            raise UsageError(f"{self.path}: cannot be read ({error.strerror}).") from error
+    def shape(self) -> Shape:
+        """How many rows and cells the list has, in one pass over all of it.
 
-    def _parse(self, lines: Iterator[str]) -> Iterator[str]:
-        blank, first = next(((n, line) for n, line in enumerate(lines) if line.strip()), (0, ""))
-        if not first:
-            raise UsageError(f"{self.name}: the list is empty.")
-        lines = itertools.chain([first], lines)
-        if self.path.suffix.lower() == ".txt":
-            return (line.rstrip("\r\n") for line in lines if line.strip())
-        return self._parse_csv(lines, blank)
+        Raises:
+            UsageError: as from `cells`.
+        """
+        return self._opened().shape()
 
-    def _parse_csv(self, lines: Iterator[str], skipped: int) -> Iterator[str]:
-        head = list(itertools.islice(lines, _SAMPLE_ROWS))
-        rows = (row for row in self._records(itertools.chain(head, lines), _delimiter(head), skipped) if row)
-        sample = list(itertools.islice(rows, _SAMPLE_ROWS))
-        header = sample.pop(0) if is_header(sample[0]) else None
-        column = find_column(self.name, header, sample, self.email_column)
-        for row in itertools.chain(sample, rows):
-            yield row[column] if column < len(row) else ""
+    def batches(self, width: int | None = None) -> Iterator[pa.RecordBatch]:
+        """All columns of all rows, in order, about 5,000 rows at a time.
 
-    def _records(self, lines: Iterable[str], delimiter: str, skipped: int) -> Iterator[list[str]]:
-        # Strict, because otherwise a quote left open swallows every row after it without a word.
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
-        while True:
-            line = skipped + reader.line_num + 1
+        Columns are called as in the header, twice the same or nothing included. Texts and workbooks give columns of
+        texts, exactly as they stood within their quotes; Parquet files their own types.
+
+        Args:
+            width: cells in the longest row, as `shape` says; None takes a pass more to count them. Those beyond the
+                header are in columns called "", and rows that are shorter get empty cells.
+
+        Raises:
+            UsageError: as from `cells`, or a row has more than `width` cells.
+        """
+        rows = 0
+        for batch in self._opened().batches(width):
+            rows += batch.num_rows
+            yield batch
+        self._ended(rows)
+
+    def _ended(self, rows: int) -> None:
+        self.rows = rows
+        if not self.sha256:
+            self._source.hash()
+
+    def _opened(self) -> _Form:
+        if self._form is None:
+            self._form = self._choose()
+            logger.info("%s: read as %s", self.name, self._form.detected())
+        return self._form
+
+    def _choose(self) -> _Form:
+        source, reading = self._source, self.reading
+        reading.mark()
+        if source.form not in TEXT_FORMS:
+            source.refuse_empty()
+        if source.form == "parquet":
+            from pipeline.emails.parquet import ParquetFile
+
+            return ParquetFile(source, reading)
+        if source.form == "xlsx":
+            from pipeline.emails.workbook import Sheet, check_library
+
+            check_library(self.name)
+            return Sheet(source, reading)
+        codec = encoding(self.name, self._look(), reading.codec())
+        if source.form == "jsonl":
+            from pipeline.emails.jsonl import JsonLines
+
+            return JsonLines(source, reading, codec)
+        return PlainLines(source, reading, codec) if source.form == "txt" else Delimited(source, reading, codec)
+
+    def _look(self) -> Facts:
+        """What the bytes of a text are like: all of them, because the last may be the one that is not UTF-8."""
+        if self._facts is None:
             try:
-                row = next(reader, None)
-            except csv.Error as error:
-                raise UsageError(f"{self.name}: line {line} is not CSV ({error}); is a quote left open?") from error
-            if row is None:
-                return
-            yield row
-
-
-@contextmanager
-def _copy(spool: Path) -> Iterator[Callable[[bytes], None]]:
-    """A function that writes to a new file at `spool`, which only its owner can read."""
-    try:
-        with os.fdopen(os.open(spool, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb", buffering=0) as file:
-
-            def write(chunk: bytes) -> None:
-                try:
-                    file.write(chunk)
-                except OSError as error:
-                    raise StorageError.of(error, spool) from error
-
-            yield write
-    except OSError as error:
-        raise StorageError.of(error, spool) from error
-
-
-class _Hashing(io.RawIOBase):
-    """Passes bytes on and hashes what went by."""
-
-    def __init__(self, inner: IO[bytes]) -> None:
-        self._inner = inner
-        self._hash = hashlib.sha256()
-
-    def readable(self) -> bool:
-        """Always: this is for reading."""
-        return True
-
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # the stub's Buffer has no len()
-        """Fill `buffer` from the list; 0 at its end."""
-        chunk = self._inner.read(len(buffer)) or b""  # a pipe that does not block gives None where it is empty
-        self._hash.update(chunk)
-        buffer[: len(chunk)] = chunk
-        return len(chunk)
-
-    def digest(self) -> str:
-        """SHA-256 of all that was read, in hex."""
-        return self._hash.hexdigest()
-
-
-def _decoded(name: str, binary: io.RawIOBase) -> Iterator[str]:
-    """Lines of UTF-8, with or without a byte order mark, or of UTF-16 with one."""
-    buffered = io.BufferedReader(binary, _CHUNK_BYTES)
-    try:
-        start = buffered.peek(4)[:4]
-    except OSError as error:
-        raise UsageError(f"{name}: cannot be read ({error.strerror}).") from error
-    for magic, what in _NO_TEXT.items():
-        if start.startswith(magic):
-            raise UsageError(f"{name}: this is {what}.")
-    utf_16 = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    text = io.TextIOWrapper(buffered, "utf-16" if utf_16 else "utf-8-sig", newline="")
-    for number in itertools.count(1):
-        try:
-            line = text.readline(_MAX_LINE)
-        except UnicodeError as error:
-            raise UsageError(f"{name}: damaged text near line {number}; save the list as UTF-8.") from error
-        except OSError as error:
-            raise UsageError(f"{name}: reading stopped in line {number} ({error.strerror}).") from error
-        if not line:
-            return
-        if "\0" in line:
-            raise UsageError(f"{name}: binary data in line {number}; this is not a text list.")
-        if len(line) == _MAX_LINE:
-            raise UsageError(
-                f"{name}: line {number} is longer than {_MAX_LINE:,} characters; this is not a list of addresses."
-            )
-        yield line
-
-
-def _delimiter(head: list[str]) -> str:
-    """The separator that most of the first lines agree on, or at least the very first uses; else a comma."""
-    bare = re.split(r"[\r\n]+", _QUOTED.sub("", "".join(head)).strip("\r\n"))
-    counts = {mark: sum(mark in line for line in bare) for mark in _DELIMITERS}
-    best = max(counts, key=lambda mark: (counts[mark], bare[0].count(mark)))
-    return best if best in bare[0] or counts[best] > len(bare) / 2 else ","
+                with self._source.opened() as binary:
+                    self._facts = facts(binary)
+            except OSError as error:
+                raise UsageError(f"{self.name}: reading stopped ({error.strerror}).") from error
+        return self._facts

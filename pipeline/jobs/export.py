@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from pipeline.emails.reader import EmailList
+from pipeline.emails.reader import EmailList, Reading
 from pipeline.files.folder import OutputFolder
 from pipeline.jobs.conduct import conduct
 from pipeline.jobs.observer import Observer
@@ -47,7 +47,7 @@ def export(
     """
     observer = observer or Observer()
     settings.require_credentials()
-    sources = _sources(lists, settings.email_column)
+    sources = _sources(lists, settings)
     for source in sources:
         source.check()
     folder = OutputFolder(out)
@@ -66,10 +66,11 @@ def export(
     return manifest
 
 
-def _sources(paths: Sequence[Path], email_column: str | None) -> list[EmailList]:
+def _sources(paths: Sequence[Path], settings: Settings) -> list[EmailList]:
     """The lists by their files' names; those of the same name by their paths, so that they can be told apart."""
     names = Counter(path.name for path in dict.fromkeys(paths))
-    return [EmailList(path, email_column, str(path) if names[path.name] > 1 else None) for path in paths]
+    reading = Reading(settings.email_column, settings.encoding, settings.delimiter)
+    return [EmailList(path, reading, str(path) if names[path.name] > 1 else None) for path in paths]
 
 
 def _run(folder: OutputFolder, journal: Journal, settings: Settings, observer: Observer) -> Manifest:

@@ -28,7 +28,8 @@ def subject(settings: Settings) -> str:
     """What of the settings decides whom a run asks about, as one text; the App id only as a hash."""
     url = urlsplit(settings.api_url)
     api = "loopback" if url.hostname in LOOPBACK_HOSTS else settings.api_url  # a sandbox's port changes every time
-    return json.dumps({"api_url": api, "App id": settings.app_hash(), "email_column": settings.email_column})
+    reading = {key: getattr(settings, key) for key in ("email_column", "encoding", "delimiter")}
+    return json.dumps({"api_url": api, "App id": settings.app_hash(), **reading})
 
 
 @dataclass(frozen=True, slots=True)

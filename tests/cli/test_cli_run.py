@@ -420,7 +420,8 @@ def test_rehearsal_needs_no_account(tmp_path: Path) -> None:
     assert result.json["rows"]["found"] == 1
     assert result.json["settings"]["api_url"].startswith("http://127.0.0.1:")
     logged = [json.loads(line) for line in result.err.splitlines() if line.startswith("{")]
-    assert [(line["level"], line["message"]) for line in itertools.islice(logged, 1)] == [
-        ("info", "people.csv: 1 rows read")
+    assert [(line["level"], line["message"]) for line in itertools.islice(logged, 2)] == [
+        ("info", "people.csv: read as csv, utf-8, comma, column 'email' (1 of 1)"),
+        ("info", "people.csv: 1 rows read"),
     ]
     assert "Asking" in result.err

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.emails.columns import find_column, is_header, looks_like_address
+from pipeline.emails.columns import find_column, is_header, looks_like_address, stated_title
 from pipeline.errors import UsageError
 
 JOE, JIM, ANN = "joe@example.com", "jim@example.com", "ann@example.com"
@@ -24,11 +24,43 @@ JOE, JIM, ANN = "joe@example.com", "jim@example.com", "ann@example.com"
         "邮箱",
         "Эл. почта email",
         "이메일",
+        "Email Address",
+        "e_mail",
+        "E\N{EN DASH}Mail",
+        "E-Mail (name@company)",
+        "Adresse électronique",
+        "ADRESSE COURRIEL",
+        "Mél.",
+        "Correo",
+        "correo_electronico",
+        "Dirección de correo electrónico",
+        "Correio eletrônico",
+        "Endereço de e-mail",
+        "Indirizzo e-mail",
+        "Posta elettronica",
+        "E-mailadres",
+        "E-postadress",
+        "Sähköposti",
+        "Adres e-mail",
+        "E-posta",
+        "Электронная почта",
+        "Адрес электронной почты",
+        "Емейл",
+        "Ηλεκτρονικό ταχυδρομείο",
+        "البريد الإلكتروني",
+        "อีเมล",
+        "ईमेल",
+        "Ｅメール",
+        "電子メール",
+        "电子邮箱地址",
+        "電子郵件",
+        "이메일 주소",
     ],
 )
 def test_a_column_is_found_by_its_name(title: str) -> None:
     """Titles that mean email in the spellings and languages people export, also over an empty list."""
     assert find_column("a.csv", ["id", title, "name"], [], None) == 1
+    assert is_header(["id", title, "name"], [["1", JOE, "Joe"]])
 
 
 @pytest.mark.parametrize(
@@ -47,6 +79,8 @@ def test_a_column_is_found_by_its_name(title: str) -> None:
         (["email_opt_in", "lead_email"], [["yes", JOE], ["no", "n/a"]], 1),
         (["email_opt_in", "email_status", "who"], [["yes", "ok", JOE]], 2),
         (["email"], [["n/a"]], 0),
+        (["mail", "contact"], [["yes", JOE], ["no", JIM]], 1),
+        (["mail", "x"], [["yes", "1"], ["no", "2"]], 0),
     ],
 )
 def test_a_column_is_found(header: list[str] | None, sample: list[list[str]], column: int) -> None:
@@ -151,6 +185,46 @@ def test_a_first_row_with_an_at_sign_is_data(row: list[str], header: bool) -> No
 
 
 @pytest.mark.parametrize(
+    ("row", "sample", "header"),
+    [
+        (["1", "joeexample.com"], [["2", JIM], ["3", ANN]], False),
+        (["1", "n/a"], [["2", JIM], ["3", ANN]], False),
+        (["Joe", "joe@@example.com", "email"], [["Jim", JIM, "email"]], False),
+        (["Joe", "", "email"], [["Jim", JIM, "email"], ["Ann", ANN, "shop"]], False),
+        (["DE", "n/a"], [["DE", JIM], ["FR", ANN]], False),
+        (["2024-01-31", "n/a"], [["2024-02-01", JIM]], False),
+        (["joe.example.org"], [[JIM], ["ann@example.org"]], False),
+        (["E-Mail (name@company.com)"], [[JIM], [ANN]], True),
+        (["@handle", "email"], [["@jim", JIM], ["@ann", ANN]], True),
+        (["email", "2023", "2024"], [[JIM, "1", "2"]], True),
+        (["who", "when"], [[JIM, "2024"], [ANN, "2025"]], True),
+        (["user.login"], [[JIM], [ANN]], True),
+        (["email"], [[JIM], ["email"], [ANN]], True),
+        (["id", "name"], [], True),
+        (["(" * 100_000, "@"], [[JIM, ""]], False),
+    ],
+)
+def test_a_first_row_like_those_below_is_data(row: list[str], sample: list[list[str]], header: bool) -> None:
+    """A number above numbers, a host above addresses, a value that comes again: in doubt it is a row."""
+    assert is_header(row, sample) is header
+
+
+@pytest.mark.parametrize(
+    ("row", "wanted", "stated"),
+    [
+        (["id", "Contact"], " contact", True),
+        (["id", "Contact"], "2", False),
+        (["2", "x"], "2", False),
+        ([JOE, "x"], "x", False),
+        (["id"], None, False),
+    ],
+)
+def test_a_stated_name_in_the_first_row_makes_it_a_header(row: list[str], wanted: str | None, stated: bool) -> None:
+    """A number is none: it may be data."""
+    assert stated_title(row, wanted) is stated
+
+
+@pytest.mark.parametrize(
     ("cell", "plain"), [(JOE, True), (f"Joe <{JOE}>", True), ("joe@localhost", False), ("Joe", False)]
 )
 def test_a_plain_address_has_a_dot_in_its_domain(cell: str, plain: bool) -> None:
@@ -166,5 +240,9 @@ def test_a_first_line_that_says_nothing_of_email_is_mentioned(caplog: pytest.Log
     assert record.getMessage().startswith("list.csv: the first line is taken for the names of columns")
     assert "Ada" not in record.getMessage()
     caplog.clear()
+    assert find_column("list.csv", ["Ada", "adaexample.com"], sample, "2") == 1
+    assert [entry.getMessage() for entry in caplog.records] == [record.getMessage()]
+    caplog.clear()
     assert find_column("list.csv", ["Name", "Email"], sample, None) == 1
+    assert find_column("list.csv", None, sample, "2") == 1
     assert caplog.records == []
