@@ -28,13 +28,13 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-_LEADS = bytes(range(0xC2, 0xF5))
-"""The bytes with which characters of more than one byte begin in UTF-8."""
 _CONTROLS = bytes({*range(0x20)} - {*b"\t\n\v\f\r\x1a"})
 """Bytes that no text has, whatever the encoding; 1A ends texts of DOS."""
 _NOT_IN_1252 = b"\x81\x8d\x8f\x90\x9d"
 _HIGH = bytes(range(0x80, 0x100))
 _HIGH_RUN = re.compile(rb"[\x80-\xff]{3,}")
+_BY_CHANCE = 0.1
+"""Accents of another encoding that are UTF-8 by chance, as a share, at the very most."""
 _MANY = 100_000
 """Bytes above 7F that tell a script as well as all of them do."""
 _MAX_RUN_SHARE = 0.3
@@ -57,7 +57,7 @@ class Facts:
         start: the first 64 KiB.
         known: the codec that a byte order mark or zeros there show, or empty; if there is one, no more is noted.
         broken: how many bytes are not UTF-8, and `broken_line` the line of the first, from 1.
-        multibyte: how many characters may be UTF-8 of more than one byte.
+        multibyte: how many characters are UTF-8 of more than one byte.
         high, in_runs: how many bytes are above 7F, and how many of them stand three or more in a row; of the first
             that are, once some byte is not UTF-8.
         controls: how many are control characters, zeros included; `odd`: how many Windows-1252 does not know.
@@ -84,22 +84,25 @@ class Facts:
         self.controls += len(chunk) - len(chunk.translate(None, _CONTROLS))
         if self.known is None:
             self.known = _marked(self.start) or _utf_16(self.start) or ""
-        if not self.known and (last or not chunk.isascii()):
+        if not self.known and (last or self._utf_8.getstate()[0] or not chunk.isascii()):
             self._add_high(chunk, last=last)
         self._lines += chunk.count(b"\n")
 
     def _add_high(self, chunk: bytes, *, last: bool) -> None:
-        self.multibyte += len(chunk) - len(chunk.translate(None, _LEADS))
         text = self._utf_8.decode(chunk, last)
+        high = len(chunk) - len(chunk.translate(None, _HIGH))
+        broken = 0
         try:
             text.encode()
         except UnicodeEncodeError as error:
             if not self.broken:
                 self.broken_line = self._lines + text.count("\n", 0, error.start)
-            self.broken += len(text) - len(text.encode(errors="ignore").decode())
+            broken = len(text) - len(text.encode(errors="ignore").decode())
+        self.broken += broken
+        self.multibyte += len(text) - (len(chunk) - high) - broken
         self.odd += len(chunk) - len(chunk.translate(None, _NOT_IN_1252))
         if self.broken and self.high < _MANY:
-            self.high += len(chunk) - len(chunk.translate(None, _HIGH))
+            self.high += high
             self.in_runs += sum(map(len, _HIGH_RUN.findall(chunk)))
 
 
@@ -165,12 +168,15 @@ def _single_byte(name: str, found: Facts) -> str:
     where = f"{name}: line {found.broken_line}"
     if found.controls:
         raise UsageError(f"{where} is not UTF-8, and there is binary data; this is not a text list.")
+    damaged = UsageError(f"{where} is damaged UTF-8; mend it, or state --encoding to read it as something else.")
     if found.multibyte > found.broken:
-        raise UsageError(f"{where} is damaged UTF-8; mend it, or state --encoding to read it as something else.")
+        raise damaged
     if found.in_runs > _MAX_RUN_SHARE * found.high:
         raise UsageError(
             f"{where} is in an encoding that cannot be told; state --encoding, such as cp1251, shift_jis or gb18030."
         )
+    if found.multibyte > _BY_CHANCE * found.broken:
+        raise damaged  # two lists in one, of which half would come out wrong either way
     codec = "iso8859-1" if found.odd else "cp1252"
     logger.warning(
         "%s is not UTF-8 and is read as %s, a guess; look at the accents in the result, or state --encoding.",

@@ -90,6 +90,19 @@ def test_damaged_utf_8_is_not_taken_for_another_encoding(tmp_path: Path) -> None
     assert len(list(listed(tmp_path, content, encoding="cp1252").cells())) == 4
 
 
+def test_two_encodings_in_one_list_are_refused(tmp_path: Path) -> None:
+    """As of two lists put behind each other: read as either, the names of the other would be wrong."""
+    names = WESTERN["de"]
+    content = table(f"{names}, {names}").encode("cp1252") + table(names).encode()
+    assert refusal(listed(tmp_path, content)).startswith("list.csv: line 2 is damaged UTF-8; mend it,")
+
+
+def test_accents_that_are_utf_8_by_chance_do_no_harm(tmp_path: Path) -> None:
+    """Two odd letters beside each other may be."""
+    content = table(", ".join([WESTERN["fr"]] * 9) + ", RÃ\N{COPYRIGHT SIGN}").encode("cp1252")
+    assert listed(tmp_path, content).detected().encoding == "cp1252"
+
+
 def test_bytes_that_are_no_text_in_the_stated_encoding_are_refused(tmp_path: Path) -> None:
     """With the line, near enough to find it."""
     content = ("email\n" + f"{JOE}\n" * 40_000).encode() + b"\xe9\n"
