@@ -19,6 +19,7 @@ from pipeline.version import __version__
 if TYPE_CHECKING:
     from pipeline import errors
     from pipeline.calls.client import LeadClient
+    from pipeline.jobs.enrich import Enrichment, enrich
     from pipeline.jobs.export import export
     from pipeline.jobs.rebuild import rebuild
     from pipeline.jobs.status import status
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "Enrichment",
     "Frames",
     "LeadClient",
     "Outcome",
     "Settings",
     "__version__",
+    "enrich",
     "errors",
     "export",
     "flatten",
@@ -42,10 +45,12 @@ __all__ = [
 
 _HOMES = {
     "Answer": "pipeline.outcomes",
+    "Enrichment": "pipeline.jobs.enrich",
     "Frames": "pipeline.tables.flatten",
     "LeadClient": "pipeline.calls.client",
     "Outcome": "pipeline.outcomes",
     "Settings": "pipeline.settings",
+    "enrich": "pipeline.jobs.enrich",
     "export": "pipeline.jobs.export",
     "flatten": "pipeline.tables.flatten",
     "rebuild": "pipeline.jobs.rebuild",

@@ -174,16 +174,29 @@ class Settings(BaseModel):
         Raises:
             UsageError: a key is unknown or a value wrong; the message says where it stands and what is expected.
         """
-        layers: dict[str, Mapping[str, object]] = {
-            "option": options or {},
-            "environment": _from_environment(os.environ if environ is None else environ),
-            str(config): _from_toml(config) if config else {},
-            "base": base or {},
-        }
+        layers = {**_layers(options, config, environ), "base": base or {}}
         try:
             return cls.model_validate(dict(ChainMap(*(dict(layer) for layer in layers.values()))))
         except ValidationError as error:
             raise UsageError(_explain(error, layers)) from None
+
+    @classmethod
+    def origins(
+        cls,
+        options: Mapping[str, object] | None = None,
+        *,
+        config: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> dict[str, str]:
+        """Where each setting comes from: `option`, `environment`, the name of the file, or `default`.
+
+        Raises:
+            UsageError: a key is unknown.
+        """
+        layers = _layers(options, config, environ)
+        return {
+            key: next((name for name, layer in layers.items() if key in layer), "default") for key in cls.model_fields
+        }
 
     def require_credentials(self) -> None:
         """Refuse to go on without them.
@@ -218,6 +231,17 @@ def _has_usable_port(parts: SplitResult) -> bool:
         return parts.port != 0
     except ValueError:
         return False
+
+
+def _layers(
+    options: Mapping[str, object] | None, config: Path | None, environ: Mapping[str, str] | None
+) -> dict[str, Mapping[str, object]]:
+    """What is given, strongest first, by where it is given."""
+    return {
+        "option": options or {},
+        "environment": _from_environment(os.environ if environ is None else environ),
+        str(config): _from_toml(config) if config else {},
+    }
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from pipeline.calls.gate import Gate
-from pipeline.calls.shared import SharedPace, state_folder
+from pipeline.calls.shared import SharedPace, Standing, state_folder
 from pipeline.calls.spacing import YieldingRate, even_limiter
 from pipeline.errors import ApiUnavailable, Throttled
 
@@ -71,6 +71,10 @@ class Pace:
             folder = settings.state_folder or state_folder()
             shared = SharedPace(settings.app_hash(), settings.rate_per_s, folder=folder)
         return cls(settings.rate_per_s, shared)
+
+    async def standing(self) -> Standing | None:
+        """How the queue of all processes stands; None if there is none."""
+        return await self._shared.standing() if self._shared else None
 
     async def acquire(self) -> Permit:
         """Return when a call may start."""

@@ -46,6 +46,20 @@ class _State(NamedTuple):
     closed_until: float = 0.0
 
 
+class Standing(NamedTuple):
+    """How the queue stands.
+
+    Attributes:
+        busy: whether some process has asked for a start within the last two seconds.
+        ahead_s: seconds until a call that queues now could start.
+        closed_s: seconds for which the gate is closed, because the API refused a call as one too many.
+    """
+
+    busy: bool
+    ahead_s: float
+    closed_s: float
+
+
 def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """The user's folder for state that is not worth a backup (XDG Base Directory Specification)."""
     home = environ.get("XDG_STATE_HOME", "")
@@ -101,6 +115,18 @@ class SharedPace:
     async def close_gate(self, pause_s: float) -> None:
         """Let no process start a call for `pause_s` seconds."""
         await self._update(lambda now, state: state._replace(closed_until=max(state.closed_until, now + pause_s)))
+
+    async def standing(self) -> Standing | None:
+        """How the queue stands; None if it cannot be shared."""
+        state = await self._update(lambda _, state: state)
+        if state is None:
+            return None
+        now = self._clock()
+        return Standing(
+            busy=now - state.fastest_at <= _STALE_S,
+            ahead_s=max(0.0, state.next_start - now),
+            closed_s=max(0.0, state.closed_until - now),
+        )
 
     def _moved_on(self, now: float, state: _State) -> _State:
         # The queue moves at the pace of the fastest; whoever asks for less than the others keeps to that by itself.

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from pipeline.cli import output
+from pipeline.cli.check import check
+from pipeline.cli.enrich import enrich
+from pipeline.cli.plan import plan
 from pipeline.cli.rebuild import rebuild
 from pipeline.cli.run import run
 from pipeline.cli.sandbox import sandbox
@@ -41,7 +44,7 @@ def cli() -> None:
     """
 
 
-for command in (run, status, rebuild, schema, sandbox):
+for command in (run, enrich, plan, check, status, rebuild, schema, sandbox):
     cli.add_command(command)
 
 

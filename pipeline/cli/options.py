@@ -26,7 +26,22 @@ def folder_name(value: str | Path) -> Path:
 
 def job_options(command: Command) -> Command:
     """The options of every job that asks the API."""
-    return _with(command, (_CONFIG, *_ASKING, *_SHAPE, *_TALKING))
+    return _with(command, (_CONFIG, *_READING, *_CALLING, *_SHAPE, *_TALKING))
+
+
+def asking_options(command: Command) -> Command:
+    """The options of a job that asks and writes a single file."""
+    return _with(command, (_CONFIG, *_READING, *_CALLING, _ZONE, *_CSV, *_TALKING))
+
+
+def check_options(command: Command) -> Command:
+    """The options of a job that only looks whether others would work."""
+    return _with(command, (_CONFIG, _RATE, _API, *_TALKING))
+
+
+def plan_options(command: Command) -> Command:
+    """The options of a job that reads lists and asks nobody."""
+    return _with(command, (_CONFIG, *_READING, _RATE, *_TALKING))
 
 
 def shape_options(command: Command) -> Command:
@@ -45,15 +60,30 @@ _CONFIG = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="TOML file with settings; configs/default.toml has every key.",
 )
-_ASKING = (
+_READING = (
     click.option("--email-column", metavar="NAME", help="Name or number of the column with addresses."),
     click.option("--encoding", metavar="NAME", help="Encoding of the lists, such as utf-8 or cp1252."),
     click.option(
         "--delimiter", metavar="MARK", help="Mark between the cells of a list, or comma, semicolon, tab or pipe."
     ),
-    click.option("--rate", type=float, metavar="N", help="Calls a second; 0 is no limit.  [default: 18]"),
+)
+_RATE = click.option("--rate", type=float, metavar="N", help="Calls a second; 0 is no limit.  [default: 18]")
+_API = click.option("--api-url", metavar="URL", help="Where the API is.")
+_CALLING = (
+    _RATE,
     click.option("--concurrency", type=int, metavar="N", help="Calls in flight at most; 0 chooses.  [default: 0]"),
-    click.option("--api-url", metavar="URL", help="Where the API is."),
+    _API,
+)
+_ZONE = click.option(
+    "--timezone", metavar="ZONE", help="Zone of the API's dates, such as EST; makes them instants in UTC."
+)
+_CSV = (
+    click.option("--csv-bom/--no-csv-bom", default=None, help="Begin CSV files with a byte order mark, for Excel."),
+    click.option(
+        "--formula-guard/--no-formula-guard",
+        default=None,
+        help="Put ' before CSV cells that a spreadsheet would run.  [default: guard]",
+    ),
 )
 _SHAPE = (
     click.option(
@@ -63,21 +93,14 @@ _SHAPE = (
         type=click.Choice(["parquet", "csv"]),
         help="File format of the tables; may be given twice.  [default: parquet]",
     ),
-    click.option(
-        "--timezone", metavar="ZONE", help="Zone of the API's dates, such as EST; makes them instants in UTC."
-    ),
+    _ZONE,
     click.option(
         "--keep-replies/--no-keep-replies", default=None, help="Publish the raw replies too.  [default: keep]"
     ),
-    click.option("--csv-bom/--no-csv-bom", default=None, help="Begin CSV files with a byte order mark, for Excel."),
-    click.option(
-        "--formula-guard/--no-formula-guard",
-        default=None,
-        help="Put ' before CSV cells that a spreadsheet would run.  [default: guard]",
-    ),
+    *_CSV,
 )
 _TALKING = (
-    click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON on standard output."),
+    click.option("--json", "as_json", is_flag=True, help="Print as JSON on standard output."),
     click.option("-v", "--verbose", count=True, help="Log what happens; twice for every detail."),
     click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
     click.option(
@@ -115,8 +138,14 @@ def load(
     Raises:
         UsageError: a key is unknown or a value wrong.
     """
-    from pipeline.settings import OPTIONS, Settings
+    from pipeline.settings import Settings
+
+    return Settings.load({**given_settings(options), **(stronger or {})}, config=config, base=base)
+
+
+def given_settings(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that were given as options."""
+    from pipeline.settings import OPTIONS
 
     keys = {option.removeprefix("--"): key for key, option in OPTIONS.items()}
-    given = {keys.get(name, name): value for name, value in options.items() if value is not None and value != ()}
-    return Settings.load({**given, **(stronger or {})}, config=config, base=base)
+    return {keys.get(name, name): value for name, value in options.items() if value is not None and value != ()}

@@ -41,7 +41,7 @@ def show_rebuilt(manifest: Mapping[str, Any], out: Path, *, quiet: bool, as_json
 def lines(manifest: Mapping[str, Any], out: Path) -> list[str]:
     """The summary; the classes of rows add up to the rows read."""
     status = str(manifest["status"]).replace("_", " ")
-    text = [f"Run {manifest['run_id']}: {status} after {_duration(manifest['duration_s'])}{_begun(manifest)}"]
+    text = [f"Run {manifest['run_id']}: {status} after {duration(manifest['duration_s'])}{_begun(manifest)}"]
     text += _tally(manifest["rows"])
     text.append(f"  {_calls(manifest)}")
     if speed := _speed(manifest["speed"], manifest["calls"]["sent"]):
@@ -57,6 +57,8 @@ def _what_came_out(manifest: Mapping[str, Any], out: Path) -> list[str]:
     """Oddities, and where the tables are."""
     drift = _drift(manifest["drift"])
     text = [f"  {drift}"] if drift else []
+    if "output" in manifest:
+        return [*text, f"  {manifest['output']['rows']:,} rows in {out}"]
     place = out / f"run={manifest['run_id']}"
     text.append(f"  tables in {place}")
     if manifest["rows"]["failed"]:
@@ -109,7 +111,8 @@ def _drift(drift: Mapping[str, Mapping[str, int]]) -> str:
     return f"the API's replies differ from its documentation: {', '.join(parts)}; kept in `extra`" if parts else ""
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

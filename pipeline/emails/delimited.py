@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from pipeline.emails import dialect
 from pipeline.emails.columns import find_column, is_header, stated_title, titles_of
-from pipeline.emails.lines import lines, nothing_in, some
+from pipeline.emails.lines import lines, nothing_in, picked, some
 from pipeline.emails.reading import Detected, Shape
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     import pyarrow as pa
 
@@ -57,6 +57,13 @@ class PlainLines:
         if empty:
             raise nothing_in(self._source.name)
 
+    def lines_of(self, rows: Collection[int]) -> dict[int, int]:
+        """In which line of the list each of these rows is."""
+        with self._source.opened() as binary:
+            text = lines(self._source.name, binary, self._codec)
+            filled = (number for number, line in enumerate(text, 1) if line.strip())
+            return picked(filled, rows)
+
     def shape(self) -> Shape:
         """How many lines are rows; all have one cell."""
         return Shape(rows=sum(1 for _ in self.cells()), width=1, ragged=0, ragged_lines=())
@@ -86,6 +93,11 @@ class Delimited:
         with self._records() as rows:
             for row in rows.rows:
                 yield row[column] if column < len(row) else ""
+
+    def lines_of(self, rows: Collection[int]) -> dict[int, int]:
+        """In which line of the list each of these rows begins."""
+        with self._records() as records:
+            return picked((records.line for _ in records.rows), rows)
 
     def shape(self) -> Shape:
         """How many rows and cells there are, and which rows have more or fewer than the first line."""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import msgspec
 
 from pipeline.emails.columns import find_column
-from pipeline.emails.lines import lines, nothing_in, some
+from pipeline.emails.lines import lines, nothing_in, picked, some
 from pipeline.emails.reading import Detected, Shape
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     import pyarrow as pa
 
@@ -58,6 +58,10 @@ class JsonLines:
         decode: Callable[[str], Any] = msgspec.json.Decoder(kind).decode  # passes over all other keys, twice as fast
         for number, line in self._lines():
             yield self._text(number, self._decoded(decode, number, line).cell) or ""
+
+    def lines_of(self, rows: Collection[int]) -> dict[int, int]:
+        """In which line of the list each of these rows is."""
+        return picked((number for number, _ in self._lines()), rows)
 
     def shape(self) -> Shape:
         """How many objects and keys there are; objects may lack keys, so that none counts as ragged."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 MAX_LINE = 1 << 18
 """Characters in the longest line that is read; what goes on beyond that is no list, and must not fill the memory."""
@@ -86,3 +86,8 @@ def some(items: Iterator[_Item], size: Callable[[_Item], int]) -> Iterator[_Item
         characters += size(item)
         if characters > _SAMPLE_CHARACTERS:
             return
+
+
+def picked(lines_: Iterator[int], rows: Collection[int]) -> dict[int, int]:
+    """Of the lines of all rows those of some; nothing is read behind the last of them."""
+    return {row: line for row, line in enumerate(itertools.islice(lines_, max(rows, default=0)), 1) if row in rows}

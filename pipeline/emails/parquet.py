@@ -15,7 +15,7 @@ from pipeline.emails.reading import Detected, Shape
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from pipeline.emails.reading import Reading
     from pipeline.emails.source import Source
@@ -55,6 +55,10 @@ class ParquetFile:
                 raise self._refusal(f"the values of the column {name[:40]!r} are no texts")
             for batch in self._read(file, [name]):
                 yield from self._email_texts(batch.column(batch.schema.get_all_field_indices(name)[nth]))
+
+    def lines_of(self, _: Collection[int]) -> dict[int, int]:
+        """Nothing: there are no lines."""
+        return {}
 
     def shape(self) -> Shape:
         """How many rows and columns there are, as the file itself says."""

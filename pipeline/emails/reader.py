@@ -20,7 +20,7 @@ from pipeline.emails.source import STDIN, TEXT_FORMS, Source
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     import pyarrow as pa
@@ -37,6 +37,7 @@ class _Form(Protocol):
 
     def detected(self) -> Detected: ...
     def cells(self) -> Iterator[str]: ...
+    def lines_of(self, rows: Collection[int], /) -> dict[int, int]: ...
     def shape(self) -> Shape: ...
     def batches(self, width: int | None, /) -> Iterator[pa.RecordBatch]: ...
 
@@ -121,6 +122,14 @@ class EmailList:
         for rows, cell in enumerate(self._opened().cells(), 1):  # noqa: B007 - the last one is what is asked for
             yield cell
         self._ended(rows)
+
+    def lines_of(self, rows: Collection[int]) -> dict[int, int]:
+        """In which line of the file, from 1, each of these rows begins; nothing for forms that have no lines.
+
+        Raises:
+            UsageError: as from `cells`.
+        """
+        return self._opened().lines_of(rows)
 
     def shape(self) -> Shape:
         """How many rows and cells the list has, in one pass over all of it.

@@ -20,7 +20,7 @@ except ImportError:  # the extra was not installed
     openpyxl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     import pyarrow as pa
     from openpyxl.workbook import Workbook
@@ -73,6 +73,10 @@ class Sheet:
         column = self.detected().email_index
         for _, row in self._data():
             yield (row[column] or "") if column < len(row) else ""
+
+    def lines_of(self, _: Collection[int]) -> dict[int, int]:
+        """Nothing: there are no lines."""
+        return {}
 
     def shape(self) -> Shape:
         """How many rows and cells there are, and which rows go on beyond the header."""

@@ -31,9 +31,21 @@ class OutputFolder(StateFolder):
     """The one place that knows paths below the folder a user named with `--out`."""
 
     def __init__(self, root: Path) -> None:
-        super().__init__(root / ".lead-export", root)
+        super().__init__(StateFolder.below(root).place, root)
         self.root = root
         self.latest = root / "latest"
+
+    def try_out(self) -> int:
+        """See that files can be made in the folder, which must be there, and leave none; return the bytes free.
+
+        Raises:
+            UsageError: it is no folder, or something else is called `latest`.
+            StorageError: it cannot be written.
+        """
+        probe = StateFolder(self.root, self.root)
+        probe.prepare()
+        self._check_latest()
+        return probe.free_bytes()
 
     def prepare(self) -> None:
         """Make the folder if need be and see that it can be written.
@@ -43,6 +55,9 @@ class OutputFolder(StateFolder):
             StorageError: it cannot be written: the disk is full, or it is for reading only.
         """
         super().prepare()
+        self._check_latest()
+
+    def _check_latest(self) -> None:
         ours = self.latest.is_symlink() and self.latest.readlink().name.startswith(_PREFIX)
         if not ours and os.path.lexists(self.latest):
             raise UsageError(f"{self.latest}: is in the way of the link to the newest run; name another --out.")

@@ -49,7 +49,7 @@ class ParquetFile:
     def write_table(self, table: pa.Table) -> None:
         """Append the rows of `table`."""
         if len(table):
-            self._writer.write_table(table)
+            self._writer.write_table(table.rename_columns(self._schema.names))
 
 
 def _schema(empty: pd.DataFrame) -> pa.Schema:

@@ -30,6 +30,11 @@ class StateFolder:
         self.owner = owner
         self._lock = place / "lock"
 
+    @classmethod
+    def below(cls, root: Path) -> StateFolder:
+        """That of a folder that runs are published in."""
+        return StateFolder(root / ".lead-export", root)
+
     def prepare(self) -> None:
         """Make the folder, and those above it, if need be, and see that it can be written.
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from typing import TYPE_CHECKING
 
-from pipeline.emails.reader import EmailList, Reading
 from pipeline.files.folder import OutputFolder
 from pipeline.jobs.conduct import conduct
+from pipeline.jobs.intake import sources
 from pipeline.jobs.observer import Observer
 from pipeline.jobs.publishing import write_tables
 from pipeline.jobs.request import Request
@@ -47,30 +46,23 @@ def export(
     """
     observer = observer or Observer()
     settings.require_credentials()
-    sources = _sources(lists, settings)
-    for source in sources:
+    chosen = sources(lists, settings)
+    for source in chosen:
         source.check()
     folder = OutputFolder(out)
     folder.prepare()
     with folder.lock():
         folder.clear_leftovers()
         try:
-            request = Request.of(folder, sources, settings, run_id=run_id, resume=resume, command=command)
+            request = Request.of(folder, chosen, settings, run_id=run_id, resume=resume, command=command)
             manifest = finish_published(folder, request)
             if manifest is None:
-                with open_run(folder, sources, settings, request) as journal:
+                with open_run(folder, chosen, settings, request) as journal:
                     manifest = _run(folder, journal, settings, observer)
         finally:
             folder.clear_spools()
     observer.published(folder.run(manifest["run_id"]))
     return manifest
-
-
-def _sources(paths: Sequence[Path], settings: Settings) -> list[EmailList]:
-    """The lists by their files' names; those of the same name by their paths, so that they can be told apart."""
-    names = Counter(path.name for path in dict.fromkeys(paths))
-    reading = Reading(settings.email_column, settings.encoding, settings.delimiter)
-    return [EmailList(path, reading, str(path) if names[path.name] > 1 else None) for path in paths]
 
 
 def _run(folder: OutputFolder, journal: Journal, settings: Settings, observer: Observer) -> Manifest:

@@ -52,7 +52,7 @@ def rebuild(run: Path, out: Path, load: Callable[[Mapping[str, object]], Setting
             published = write_tables(kept, settings, staging)
             manifest = {
                 **kept.manifest,
-                "status": status_of(published),
+                "status": status_of(published.rows),
                 "tool": {**kept.manifest["tool"], "version": __version__},
                 "rows": tally(published.rows),
                 "settings": {**kept.manifest["settings"], **settings.shape()},

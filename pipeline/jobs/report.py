@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from pipeline.jobs.publishing import Published
     from pipeline.journal.store import Journal
+    from pipeline.replies.lenient import Drift
     from pipeline.settings import Settings
 
 Manifest = dict[str, Any]
@@ -45,7 +46,12 @@ class Report:
 
     def published(self, published: Published) -> Manifest:
         """The manifest of a whole run."""
-        return {**self._head(status_of(published), published.rows), **files_of(published)}
+        return {**self._head(status_of(published.rows), published.rows), **files_of(published)}
+
+    def enriched(self, output: Manifest, drift: Drift) -> Manifest:
+        """The same of a job that writes one file, `output`."""
+        rows = self.journal.count_rows()
+        return {**self._head(status_of(rows), rows), "output": output, "drift": drift_of(drift)}
 
     def stopped(self, reason: str) -> Manifest:
         """The same of a run that published nothing; `rows` has a seventh class, `pending`; `resume` is a command."""
@@ -83,9 +89,9 @@ class Report:
         }
 
 
-def status_of(published: Published) -> str:
-    """How a published run ended."""
-    return "complete_with_failures" if published.rows[Outcome.FAILED] else "complete"
+def status_of(rows: Mapping[str, int]) -> str:
+    """How a job with these rows ended."""
+    return "complete_with_failures" if rows.get(Outcome.FAILED) else "complete"
 
 
 def tally(rows: Mapping[str, int], classes: Sequence[str] = tuple(Outcome)) -> dict[str, int]:
@@ -97,8 +103,13 @@ def files_of(published: Published) -> Manifest:
     """What a manifest says about files and what is in them."""
     return {
         "tables": {name: {"files": [info._asdict() for info in infos]} for name, infos in published.tables.items()},
-        "drift": {
-            "unknown_keys": dict(sorted(published.drift.unknown_keys.items())),
-            "unreadable_values": dict(sorted(published.drift.unreadable_values.items())),
-        },
+        "drift": drift_of(published.drift),
+    }
+
+
+def drift_of(drift: Drift) -> Manifest:
+    """What a manifest says about replies that differ from their documentation."""
+    return {
+        "unknown_keys": dict(sorted(drift.unknown_keys.items())),
+        "unreadable_values": dict(sorted(drift.unreadable_values.items())),
     }

@@ -7,6 +7,7 @@ their own, so that the event loop never waits for the disk. Reading goes page by
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from contextlib import nullcontext, suppress
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from pipeline.journal.records import ListRow
 
 _PAGE = 2_000
+_ANSWERS = (
+    "SELECT email, outcome, code, message, lead_id, attempts, answered_at_ms, checksum, packed, body"
+    " FROM addresses JOIN answers ON answers.address = id LEFT JOIN bodies ON bodies.address = id"
+)
+_ANSWERS_TO = f"{_ANSWERS} WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 - both parts are ours
 
 
 class Journal:
@@ -186,13 +192,30 @@ class Journal:
 
     # Replay.
 
+    def page_of_rows(self, after: int, count: int) -> list[tuple[int | None, str]]:
+        """The number of the address, and what it ended as, of `count` rows after the first `after` ones.
+
+        Rows of the same address have the same; a row without one is `invalid`.
+        """
+        with storage(self.path):
+            return self._db.execute(
+                "SELECT rows.address, coalesce(outcome, 'invalid') FROM rows"
+                " LEFT JOIN answers ON answers.address = rows.address WHERE id > ? AND id <= ?",
+                (after, after + count),
+            ).fetchall()
+
+    def answers_to(self, addresses: Iterable[int]) -> Iterator[Answer]:
+        """The answers to some addresses, in the order of their numbers."""
+        return self._answers(_ANSWERS_TO, json.dumps(list(addresses)))
+
     def answers(self) -> Iterator[Answer]:
         """Every answer in the order of the addresses' first appearance."""
+        return self._answers(_ANSWERS)
+
+    def _answers(self, query: str, *values: str) -> Iterator[Answer]:
         with replay(self.path):
             for email, outcome, code, message, lead_id, attempts, at_ms, expected, packed, body in self._db.execute(
-                "SELECT email, outcome, code, message, lead_id, attempts, answered_at_ms, checksum, packed, body"
-                " FROM addresses JOIN answers ON answers.address = id LEFT JOIN bodies ON bodies.address = id"
-                " ORDER BY id"
+                f"{query} ORDER BY id", values
             ):
                 whole = None if body is None else self._packing.unpack(body, packed=packed)
                 answer = Answer(email, Outcome(outcome), code, message, lead_id, attempts, at_ms, whole)

@@ -1,0 +1,90 @@
+"""Whether a run would work: credentials, output folder, pace, and one call; one line each, with what to do."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.calls.client import LeadClient
+from pipeline.calls.outage import probe_address
+from pipeline.errors import ApiUnavailable, ExitCode, LeadExportError, StopRun, TryAgain
+from pipeline.files.folder import OutputFolder
+from pipeline.settings import CREDENTIAL_VARIABLES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.settings import Settings
+
+
+class Check(NamedTuple):
+    """One thing that was looked at.
+
+    Attributes:
+        name: what it is.
+        text: how it is, and if it is not well what to do.
+        code: what `run` would end with for that; 0 if it is well.
+    """
+
+    name: str
+    text: str
+    code: ExitCode = ExitCode.OK
+
+
+def check(settings: Settings, out: Path | None = None) -> list[Check]:
+    """Look at everything a run needs; at most one call is made, for an address that cannot exist."""
+    checks = [_credentials(settings)]
+    if out is not None:
+        checks += _folder(out)
+    if checks[0].code == ExitCode.OK:
+        checks += asyncio.run(_api(settings))
+    return checks
+
+
+def _credentials(settings: Settings) -> Check:
+    try:
+        settings.require_credentials()
+    except StopRun as error:
+        return Check("credentials", str(error), error.exit_code)
+    return Check("credentials", f"{', '.join(CREDENTIAL_VARIABLES.values())} are set")
+
+
+def _folder(out: Path) -> list[Check]:
+    """Whether runs can be published there; a folder that is not there yet is not made."""
+    there = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
+    folder = OutputFolder(out if there == out.absolute() else there)
+    try:
+        free = folder.try_out()
+    except StopRun as error:
+        return [Check("output folder", str(error), error.exit_code)]
+    holder = folder.holder()
+    checks = [Check("output folder", f"{out} can be written, {free / 1e6:,.0f} MB are free")]
+    if holder:
+        checks.append(Check("lock", f"{out}: {holder} holds this folder; wait for it", ExitCode.BUSY))
+    return checks
+
+
+async def _api(settings: Settings) -> list[Check]:
+    """The pace, and one call at that pace: an address that cannot exist is answered if all is well."""
+    async with LeadClient(settings) as client:
+        standing = await client.pace.standing()
+        if standing is None:
+            pace = Check("pace", f"{settings.rate_per_s:g} calls a second" if settings.rate_per_s else "no limit")
+        else:
+            others = "other processes are calling" if standing.busy else "no other process is calling"
+            closed = f"; the API refuses calls for {standing.closed_s:.0f} s more" if standing.closed_s else ""
+            pace = Check("pace", f"{settings.rate_per_s:g} calls a second, shared on this machine; {others}{closed}")
+        return [pace, await _call(client, settings)]
+
+
+async def _call(client: LeadClient, settings: Settings) -> Check:
+    try:
+        with await client.pace.acquire():
+            await client.ask(probe_address(1))
+    except TryAgain as error:
+        return Check("API", f"{settings.api_url} gives no usable answer: {error}; try later", ApiUnavailable.exit_code)
+    except StopRun as error:
+        return Check("API", f"{settings.api_url}: {error}", error.exit_code)
+    except LeadExportError as error:
+        return Check("API", f"{settings.api_url} answers, but not as documented: {error}")
+    return Check("API", f"{settings.api_url} answers and accepts the credentials")
