@@ -194,9 +194,8 @@ class Settings(BaseModel):
             UsageError: a key is unknown.
         """
         layers = _layers(options, config, environ)
-        return {
-            key: next((name for name, layer in layers.items() if key in layer), "default") for key in cls.model_fields
-        }
+        given = {key: [name for name, layer in layers.items() if key in layer] for key in cls.model_fields}
+        return {key: names[0] if names else "default" for key, names in given.items()}
 
     def require_credentials(self) -> None:
         """Refuse to go on without them.

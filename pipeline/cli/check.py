@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +13,8 @@ from pipeline.cli.options import check_options, folder_name, given_settings, loa
 from pipeline.errors import ExitCode
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.jobs.check import Check
     from pipeline.settings import Settings
 
@@ -67,9 +68,7 @@ def _shown(settings: Settings) -> dict[str, str]:
 
 
 def _line(one: Check) -> str:
-    return (
-        f"{'FAILED' if one.code else 'ok':<6} {one.name}: {one.text}{f' (exit {one.code.value})' if one.code else ''}"
-    )
+    return f"FAILED {one.name}: {one.text} (exit {one.code.value})" if one.code else f"ok     {one.name}: {one.text}"
 
 
 def _as_json(settings: Settings, origins: dict[str, str], checks: list[Check]) -> dict[str, Any]:

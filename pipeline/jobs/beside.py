@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from pipeline.errors import InternalError
+from pipeline.files.csv import CsvFile
 from pipeline.files.single import Style, open_single
 from pipeline.outcomes import Outcome
 from pipeline.replies.lenient import Drift
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from pipeline.journal.store import Journal
     from pipeline.outcomes import Answer
     from pipeline.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,9 @@ def write_beside(beside: Beside, journal: Journal, place: Path) -> Written:
             file.write_table(table)
             written.rows += len(table)
             read += batch.num_rows
+    if isinstance(file, CsvFile) and file.replaced:
+        text = "%s: %d characters of the leads do not exist in %s and became question marks; leave out --encoding."
+        logger.warning(text, beside.out.name, file.replaced, style.encoding)
     if read != journal.rows_read():
         raise InternalError(f"{journal.rows_read()} rows were taken in, but {read} came back; please report this.")
     return written

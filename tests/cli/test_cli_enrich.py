@@ -1,0 +1,263 @@
+"""`lead-export enrich`: a file comes back with lead columns beside its own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+import openpyxl
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from cli_command import CREDENTIALS, NO_DELAYS, OPTIONS, Result, command, environment, lead_export
+
+from pipeline.sandbox.process import RunningSandbox, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+FIELDS = "first_name,score,tags,custom.*"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[RunningSandbox]:
+    """A sandbox that counts, and whose switches a test may change."""
+    with running(OPTIONS) as started:
+        yield started
+
+
+def enrich(sandbox: RunningSandbox, path: Path | str, out: Path, *options: object, **env: str) -> Result:
+    """Run the job against a sandbox, as fast as it goes."""
+    words = ["enrich", path, "--out", out, "--api-url", sandbox.url, "--rate", 0, *options]
+    return lead_export(*words, **{**CREDENTIALS, **NO_DELAYS, **env})
+
+
+def rows_of(path: Path, encoding: str = "utf-8", delimiter: str = ",") -> list[list[str]]:
+    """A text file as the standard library reads it."""
+    return list(csv.reader(io.StringIO(path.read_bytes().decode(encoding), newline=""), delimiter=delimiter))
+
+
+def write(path: Path, rows: Sequence[Sequence[str]], encoding: str = "utf-8", **dialect: Any) -> Path:
+    """A text file as the standard library writes it."""
+    text = io.StringIO(newline="")
+    csv.writer(text, **dialect).writerows(rows)
+    path.write_bytes(text.getvalue().encode(encoding))
+    return path
+
+
+ODD = [
+    ["id", "E-Mail", "Straße", "id", "", " padded "],
+    ["007", "ann@example.com", "Größe; 7", "1,50", "two\nlines", "  x "],
+    ["0008", "bob@example.com", 'a "quoted" word', "-3", "=1+1", "\t"],
+    ["9", "ANN@example.com", "", "", "", ""],
+    ["", "", "'", '"', "\r\n", "é"],
+    ["10", "not-found@example.com", "@home", "+49 30", "a\rb", "0"],
+    ["11", "nobody", "x", "y", "z", ""],
+]
+
+
+def test_every_input_cell_comes_back(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """A semicolon-separated cp1252 file with all that spreadsheets do: each cell as it stood, first, in UTF-8."""
+    path = write(tmp_path / "odd.csv", ODD, "cp1252", delimiter=";", lineterminator="\r\n")
+    result = enrich(sandbox, path, tmp_path / "out.csv", "--fields", FIELDS)
+    assert (result.code, result.out) == (0, "")
+    assert "6 rows in" in result.err
+    rows = rows_of(tmp_path / "out.csv", delimiter=";")
+    assert [row[:6] for row in rows] == ODD
+    assert rows[0][6:10] == ["lead_outcome", "lead_id", "lead_first_name", "lead_score"]
+    assert all(name.startswith("custom.") for name in rows[0][11:])
+    assert [row[6] for row in rows[1:]] == ["found", "found", "found", "invalid", "not_found", "invalid"]
+    assert rows[1][7:] == rows[3][7:]
+    assert rows[1][7] != ""
+    assert set(rows[5][7:]) == {""}
+    assert (sandbox.stats()["calls"], sandbox.stats()["answered_twice_or_more"]) == (3, 0)
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["odd.csv", "out.csv"]
+
+
+def test_what_is_added_is_what_run_publishes(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """Scalars are the cells of `leads.csv`, whatever the format of the output."""
+    emails = ["custom@example.com", "new-keys@example.com", "nulls@example.com", "tags@example.com"]
+    path = write(tmp_path / "p.csv", [["email"], *([email] for email in emails)])
+    words = ["run", path, "--out", tmp_path / "run", "--api-url", sandbox.url, "--rate", 0, "--format", "csv"]
+    assert lead_export(*words, **CREDENTIALS).code == 0
+    assert enrich(sandbox, path, tmp_path / "out.csv").code == 0
+    published = pd.read_csv(tmp_path / "run" / "latest" / "leads.csv", dtype=str)
+    added = pd.read_csv(tmp_path / "out.csv", dtype=str)
+    names = [name for name in published if name not in ("id", "requested_email", "extra", "fetched_at")]
+    assert added["lead_id"].tolist() == published["id"].tolist()
+    pd.testing.assert_frame_equal(
+        added[[f"lead_{name}" for name in names]].set_axis(names, axis=1), published[names], check_dtype=False
+    )
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet", ".xlsx"])
+def test_every_format_says_the_same(sandbox: RunningSandbox, tmp_path: Path, suffix: str) -> None:
+    """Texts, numbers and nulls; columns of the same name are told apart where a format needs that."""
+    path = write(tmp_path / "odd.csv", ODD)
+    out = tmp_path / f"out{suffix}"
+    assert enrich(sandbox, path, out, "--fields", "first_name,score,date_joined").code == 0
+    if suffix == ".parquet":
+        table = pq.read_table(out)
+        assert table.column_names[:6] == ["id", "E-Mail", "Straße", "id.1", "", " padded "]
+        assert table.column("lead_score").type == pa.int64()
+        rows = [list(row) for row in zip(*(column.to_pylist() for column in table.columns), strict=True)]
+    elif suffix == ".xlsx":
+        sheet = openpyxl.load_workbook(out).worksheets[0]
+        rows = [list(row) for row in sheet.iter_rows(min_row=2, values_only=True)]
+        assert [cell.value for cell in sheet[1]][:6] == [cell or None for cell in ODD[0]]
+        assert sheet["E3"].data_type == "s"
+    else:
+        rows = [[*row] for row in rows_of(out, delimiter="\t" if suffix == ".tsv" else ",")[1:]]
+    assert len(rows) == len(ODD) - 1
+    assert [str(row[0] or "") for row in rows] == [row[0] for row in ODD[1:]]
+    assert [row[6] for row in rows] == ["found", "found", "found", "invalid", "not_found", "invalid"]
+    assert str(rows[0][9]) == str(rows[2][9])
+
+
+def test_parquet_keeps_its_types(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """Columns of a Parquet file come back as they were, types and all."""
+    table = pa.table(
+        {"n": [1, 2, None], "email": ["a@example.com", None, "b@example.com"], "when": pa.nulls(3, pa.date32())}
+    )
+    pq.write_table(table, tmp_path / "in.parquet")
+    assert enrich(sandbox, tmp_path / "in.parquet", tmp_path / "out.parquet", "--fields", "score").code == 0
+    back = pq.read_table(tmp_path / "out.parquet")
+    assert back.select([0, 1, 2]).equals(table)
+    assert back.column("lead_outcome").to_pylist() == ["found", "invalid", "found"]
+
+
+def test_ragged_rows_lose_nothing_and_are_named_by_line(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """Short rows are filled up, long ones keep every cell; a warning says which lines they are in."""
+    (tmp_path / "r.csv").write_text("email,a\nann@example.com\nbob@example.com,1,2,3\ncat@example.com,1\n")
+    result = enrich(sandbox, tmp_path / "r.csv", tmp_path / "out.csv", "--fields", "email")
+    assert result.code == 0
+    assert "2 rows have more or fewer cells than the first line; the first are in lines 2, 3." in result.err
+    assert [row[:4] for row in rows_of(tmp_path / "out.csv")] == [
+        ["email", "a", "", ""],
+        ["ann@example.com", "", "", ""],
+        ["bob@example.com", "1", "2", "3"],
+        ["cat@example.com", "1", "", ""],
+    ]
+
+
+def test_options_shape_what_is_added(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """Another prefix and separator, found rows only, a stated encoding for both sides, and the formula guard."""
+    path = write(tmp_path / "in.csv", [["email", "x"], ["tags@example.com", "=é"], ["nobody", "ü"]], "cp1252")
+    options = [
+        "--prefix",
+        "k_",
+        "--list-separator",
+        ";",
+        "--only-found",
+        "--fields",
+        "tags,lists",
+        "--encoding",
+        "cp1252",
+    ]
+    assert enrich(sandbox, path, tmp_path / "out.csv", *options).code == 0
+    rows = rows_of(tmp_path / "out.csv", "cp1252")
+    assert rows[0] == ["email", "x", "k_outcome", "k_id", "k_tags", "k_lists"]
+    assert [row[:3] for row in rows[1:]] == [["tags@example.com", "=é", "found"]]
+    manifest = enrich(sandbox, path, tmp_path / "out2.csv", "--json", "-q", "--no-formula-guard").json
+    assert (manifest["output"]["rows"], manifest["rows"]["read"], manifest["status"]) == (2, 2, "complete")
+    assert manifest["output"]["columns"][:3] == ["email", "x", "lead_outcome"]
+
+
+def test_characters_that_an_encoding_has_not_are_counted(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """They become question marks, and a warning says how many."""
+    path = write(tmp_path / "in.csv", [["email"], ["p1@example.com"]], "cp1252")
+    found = rows_of(tmp_path / "in.csv")
+    assert enrich(sandbox, path, tmp_path / "utf8.csv", "--fields", "first_name,last_name").code == 0
+    strange = [c for c in "".join(rows_of(tmp_path / "utf8.csv")[1][3:]) if not c.encode("cp1252", "ignore")]
+    result = enrich(sandbox, path, tmp_path / "out.csv", "--fields", "first_name,last_name", "--encoding", "cp1252")
+    assert (result.code, len(found)) == (0, 2)
+    assert strange
+    assert f"{len(strange)} characters" in result.err
+    assert rows_of(tmp_path / "out.csv", "cp1252")[1][3].count("?") > 0
+
+
+def test_rows_that_fail_are_exit_3(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """The file is written all the same, and the summary says how many."""
+    path = write(tmp_path / "in.csv", [["email"], ["ann@example.com"], ["always-500@example.com"]])
+    result = enrich(sandbox, path, tmp_path / "out.csv", "--fields", "score", LEAD_EXPORT_MAX_ATTEMPTS="1")
+    assert result.code == 3
+    assert "1 failed" in result.err
+    assert [row[1] for row in rows_of(tmp_path / "out.csv")] == ["lead_outcome", "found", "failed"]
+
+
+def test_what_cannot_be_done_is_said_before_any_call(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """Exit 2 and one sentence: an output that is there, that is the list, of no format, or with columns twice."""
+    path = write(tmp_path / "in.csv", [["email", "lead_id"], ["ann@example.com", "7"]])
+    (tmp_path / "there.csv").write_text("mine")
+    for out, options, words in (
+        ("there.csv", [], "is there already; add --force to replace it"),
+        ("in.csv", ["--force"], "is the list itself"),
+        ("out.doc", [], "this kind of file is not written; use .csv, .tsv, .parquet, .xlsx."),
+        (".", [], "this kind of file is not written"),
+        ("out.csv", [], "in.csv: has a column 'lead_id' already; choose another --prefix."),
+        ("out.csv", ["--fields", "scor"], "--fields: there is no field 'scor'. Did you mean 'score'?"),
+        ("none.csv/x/out.csv", ["--email-column", "nope"], "there is no column 'nope'"),
+    ):
+        result = enrich(sandbox, path, tmp_path / out, *options)
+        assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1), result.err
+        assert words in result.err
+    assert sandbox.stats()["calls"] == 0
+    assert (tmp_path / "there.csv").read_text() == "mine"
+    assert enrich(sandbox, path, tmp_path / "there.csv", "--force", "--prefix", "x_").code == 0
+    assert rows_of(tmp_path / "there.csv")[1][:3] == ["ann@example.com", "7", "found"]
+
+
+def test_standard_input_is_enriched(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """A pipe can be read only once; its rows come back all the same, and no copy of them stays behind."""
+    words = ["enrich", "-", "--out", tmp_path / "out.csv", "--api-url", sandbox.url, "--rate", 0, "--fields", "score"]
+    result = lead_export(*words, stdin="email;x\nann@example.com;ü\n", **CREDENTIALS)
+    assert result.code == 0
+    assert rows_of(tmp_path / "out.csv", delimiter=";")[1][:3] == ["ann@example.com", "ü", "found"]
+    assert [item.name for item in tmp_path.iterdir()] == ["out.csv"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_job_that_was_stopped_goes_on(sandbox: RunningSandbox, tmp_path: Path, number: signal.Signals) -> None:
+    """Nothing is written, what was answered is kept, and the same command asks for the rest only."""
+    emails = [f"person.{n}@example.com" for n in range(60)]
+    path = write(tmp_path / "in.csv", [["email"], *([email] for email in emails)])
+    out = tmp_path / "out.csv"
+    sandbox.control(latency_ms=20)
+    words = command("enrich", path, "--out", out, "--api-url", sandbox.url, "--rate", 0, "--concurrency", 2)
+    with subprocess.Popen(
+        words, env=environment({**CREDENTIALS, **NO_DELAYS}), stderr=subprocess.PIPE, text=True
+    ) as child:
+        while sandbox.stats()["answered"] < 20:
+            assert child.poll() is None
+            time.sleep(0.01)
+        child.send_signal(number)
+        said = child.communicate()[1]
+    assert not out.exists()
+    if number == signal.SIGTERM:
+        assert child.returncode == 143
+        assert f"lead-export enrich {path} --out {out}" in said
+    resumed = enrich(sandbox, path, out, "--json")
+    assert resumed.code == 0
+    assert resumed.json["calls"]["resumed"] >= 10
+    assert sandbox.stats()["answered_twice_or_more"] <= (0 if number == signal.SIGTERM else 30)
+    undisturbed = enrich(sandbox, path, tmp_path / "again.csv")
+    assert undisturbed.code == 0
+    shown = [name for name in rows_of(out)[0] if name != "lead_fetched_at"]
+    again = [pd.read_csv(one, dtype=str)[shown] for one in (out, tmp_path / "again.csv")]
+    pd.testing.assert_frame_equal(again[0], again[1])
+
+
+def test_the_manifest_is_json(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """Nothing else is on standard output, and it describes the file that was written."""
+    path = write(tmp_path / "in.csv", [["email"], ["ann@example.com"]])
+    manifest = json.loads(enrich(sandbox, path, tmp_path / "out.csv", "--json").out)
+    written = (tmp_path / "out.csv").stat()
+    assert (manifest["output"]["name"], manifest["output"]["bytes"]) == ("out.csv", written.st_size)
+    assert written.st_mode & 0o777 == 0o600
