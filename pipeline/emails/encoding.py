@@ -37,8 +37,8 @@ _BY_CHANCE = 0.1
 """Accents of another encoding that are UTF-8 by chance, as a share, at the very most."""
 _MANY = 100_000
 """Bytes above 7F that tell a script as well as all of them do."""
-_MAX_RUN_SHARE = 0.3
-"""No Western European word has three accents in a row; in other scripts nearly every letter is a high byte."""
+_MAX_RUN_SHARE = 0.6
+"""Hardly a Western European word has three accents in a row; in other scripts nearly every letter is a high byte."""
 _BINARY = {
     b"PK\x03\x04": "a workbook or a ZIP file; name a workbook .xlsx, or export it as CSV",
     b"\xd0\xcf\x11\xe0": "a workbook of an old kind; export it as CSV",
