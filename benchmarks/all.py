@@ -1,6 +1,8 @@
 """Every benchmark one after the other, in sizes that take about ten minutes together.
 
-python benchmarks/all.py
+    python benchmarks/all.py
+
+Ends with the number of those that failed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""The least that has to be done with aiohttp: 50 workers post the form and read the bodies, and that is all.
+"""aiohttp as its documentation has it: 50 workers post the form, read the bodies and drop them.
 
-python benchmarks/peers/bare.py URL LIST
+    python benchmarks/peers/bare.py URL LIST
+
+No tables; prints how many replies were read.
 """
 
 from __future__ import annotations
