@@ -2,8 +2,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+BENCH := .venv-bench/bin
 
-.PHONY: demo test lint format docs lock clean
+.PHONY: demo test lint format docs lock bench clean
 
 define SHOW
 import pandas as pd
@@ -40,10 +41,16 @@ format: .venv/ready
 docs: .venv/ready
 	$(BIN)/python tests/readme_blocks.py
 
-# Re-resolve requirements.lock for every supported Python; needs uv.
+# Everything in benchmarks/, beside its peers; about ten minutes of two cores.
+bench: .venv-bench/ready
+	$(BENCH)/python benchmarks/all.py
+
+# Re-resolve the lock files for every supported Python; needs uv. What both hold is of the same version in both.
 lock:
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-annotate --upgrade --output-file requirements.lock
+	uv pip compile pyproject.toml --extra bench --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-annotate --upgrade --constraint requirements.lock --output-file requirements-bench.lock
 
 # Hashes are checked for everything, the build tool included; nothing is fetched that the lock file does not name.
 .venv/ready: requirements.lock pyproject.toml
@@ -53,5 +60,13 @@ lock:
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# The peers have a folder of their own, so that the tests need none of them.
+.venv-bench/ready: requirements-bench.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("lead-export needs Python 3.11 or later; set PYTHON=python3.11") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv --clear .venv-bench
+	$(BENCH)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-bench.lock
+	$(BENCH)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
 clean:
-	rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench build .mypy_cache .pytest_cache .ruff_cache .hypothesis

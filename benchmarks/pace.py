@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from aiolimiter import AsyncLimiter
@@ -27,7 +27,7 @@ from pipeline.settings import Settings
 
 LIMIT = 20
 SERVER = SandboxOptions(limit_per_s=LIMIT, latency_ms=80, latency_jitter_ms=40)
-Contender = Callable[[Settings, Sequence[str]], Awaitable[None]]
+Contender = Callable[[Settings, Sequence[str]], Coroutine[None, None, None]]
 
 
 def ours(rate: float) -> Contender:
@@ -95,13 +95,9 @@ CONTENDERS: dict[str, Contender] = {
 def measure(run: Contender, emails: Sequence[str]) -> dict[str, Any]:
     """Let a contender ask for all addresses; return the server's own counts."""
     with running(SERVER) as sandbox:
-        settings = Settings(
-            api_url=sandbox.url,
-            app_id=SERVER.app_id,
-            api_key=SERVER.api_key,
-            api_password=SERVER.api_password,
-            share_pace=False,
-        )
+        given = {"api_url": sandbox.url, "share_pace": False}
+        credentials = {name: getattr(SERVER, name) for name in ("app_id", "api_key", "api_password")}
+        settings = Settings.model_validate(given | credentials)
         asyncio.run(run(settings, emails))
         return sandbox.stats()
 

@@ -1,0 +1,38 @@
+"""Every benchmark one after the other, in sizes that take about ten minutes together.
+
+    python benchmarks/all.py
+
+Ends with the number of those that failed.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+from common import HERE, PYTHON
+
+SCRIPTS: tuple[tuple[str, ...], ...] = (
+    ("startup.py",),
+    ("flatten.py",),
+    ("throughput.py", "--runs", "3"),
+    ("memory.py",),
+    ("resume.py", "--answers", "100000"),
+    ("pace.py",),
+)
+
+
+def main() -> int:
+    """Run all; return how many failed."""
+    failed = 0
+    for script, *options in SCRIPTS:
+        print(f"== {' '.join((script, *options))}\n", flush=True)
+        began = time.monotonic()
+        failed += subprocess.run([PYTHON, str(HERE / script), *options], check=False).returncode != 0
+        print(f"({time.monotonic() - began:.0f} s)\n", flush=True)
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,208 @@
+"""What the benchmarks share: children that are measured and pinned to a core, medians, tables, lists, the server.
+
+The scripts import nothing heavy. Linux counts the memory of a process before it becomes another program as the other
+program's, so a small parent is what makes the peak memory of a small child true.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+HERE = Path(__file__).parent
+PYTHON = sys.executable
+COMMAND = (PYTHON, "-m", "pipeline")
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+CLIENT_CORE, SERVER_CORE = CORES[0], CORES[-1]
+LIMIT_S = 3_600.0
+"""Seconds after which a measured child is ended, whatever it does."""
+CREDENTIALS = {"KARTRA_APP_ID": "bench", "KARTRA_API_KEY": "bench", "KARTRA_API_PASSWORD": "bench"}
+
+Child = subprocess.Popen[str]
+
+
+class Usage(NamedTuple):
+    """What one child took: seconds of wall clock and of user and system CPU, MiB at its peak, and what it printed."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mib: float
+    code: int
+    output: str
+
+
+class Server(NamedTuple):
+    """A running `server.py`."""
+
+    port: int
+    pid: int
+
+    @property
+    def url(self) -> str:
+        """Where calls go."""
+        return f"http://127.0.0.1:{self.port}/api"
+
+    def stats(self) -> dict[str, Any]:
+        """What was answered so far."""
+        return self._request("GET", "/stats")
+
+    def stop_after(self, answers: int) -> None:
+        """Forget the counts; keep silent after so many answers, 0 to answer all."""
+        self._request("POST", f"/stop-after/{answers}")
+
+    def _request(self, method: str, path: str) -> dict[str, Any]:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(method, path)
+            answer: dict[str, Any] = json.loads(connection.getresponse().read())
+            return answer
+        finally:
+            connection.close()
+
+
+@contextmanager
+def pinned(core: int) -> Iterator[None]:
+    """Keep this process, and what it starts, on one core for the block, where the system can and there are several."""
+    if len(CORES) > 1:
+        os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        if len(CORES) > 1:
+            os.sched_setaffinity(0, CORES)
+
+
+def start(command: Sequence[str | Path], environment: Mapping[str, str] | None = None, **pipes: Any) -> Child:  # noqa: ANN401 - Popen's
+    """Start a child on the client's core; `pipes` are Popen's."""
+    with pinned(CLIENT_CORE):
+        return subprocess.Popen(
+            [str(part) for part in command],
+            env=os.environ | CREDENTIALS | dict(environment or {}),
+            text=True,
+            **pipes,
+        )
+
+
+def measure(
+    command: Sequence[str | Path], environment: Mapping[str, str] | None = None, *, quiet: bool = False
+) -> Usage:
+    """Run a child to its end; `quiet` drops its standard error.
+
+    Raises:
+        SystemExit: it took longer than LIMIT_S.
+    """
+    with tempfile.TemporaryFile("w+") as output:
+        began = time.perf_counter()
+        child = start(command, environment, stdout=output, stderr=subprocess.DEVNULL if quiet else None)
+        watch = threading.Timer(LIMIT_S, child.kill)
+        watch.start()
+        # wait4 tells what this one child took, where getrusage would add up all of them.
+        _, status, used = os.wait4(child.pid, 0)
+        wall_s = time.perf_counter() - began
+        watch.cancel()
+        child.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        peak_mib = used.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+        return Usage(wall_s, used.ru_utime + used.ru_stime, peak_mib, child.returncode, output.read())
+
+
+def checked(usage: Usage, what: str, expected: int | None = None) -> Usage:
+    """The same usage, if the child ended well and its last line is the number `expected`.
+
+    Raises:
+        SystemExit: it did not, so there is nothing to compare.
+    """
+    lines = usage.output.split()
+    if usage.code or (expected is not None and (not lines or lines[-1] != str(expected))):
+        raise SystemExit(f"{what}: ended with code {usage.code} and said {usage.output[-200:]!r}")
+    return usage
+
+
+@contextmanager
+def serving(people: int = 8192) -> Iterator[Server]:
+    """Run `server.py` on a core of its own for the block."""
+    with pinned(SERVER_CORE):
+        child = subprocess.Popen(
+            [PYTHON, str(HERE / "server.py"), "--people", str(people)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+    try:
+        yield Server(int(child.stdout.readline() if child.stdout else 0), child.pid)
+    finally:
+        if child.stdin:
+            child.stdin.close()
+        try:
+            child.wait(5)
+        except subprocess.TimeoutExpired:
+            child.kill()
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for lists and tables on the disk that this project is on; it is gone after the block."""
+    build = HERE.parent / "build"
+    build.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=build))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_list(path: Path, addresses: int) -> Path:
+    """A list of so many invented addresses, one a row under a header."""
+    with path.open("w") as file:
+        file.write("email\n")
+        file.writelines(f"person{n}@example.com\n" for n in range(addresses))
+    return path
+
+
+def run_command(emails: Path, out: Path, *options: str) -> list[str]:
+    """`lead-export run` as fast as it goes."""
+    return [*COMMAND, "run", str(emails), "--out", str(out), "--rate", "0", "--concurrency", "50", *options]
+
+
+def median(values: Iterable[float]) -> float:
+    """The middle one."""
+    return statistics.median(values)
+
+
+def arguments(description: str | None, **defaults: int | bool) -> argparse.Namespace:
+    """The command line: an option for each keyword, `million=False` is a switch."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, value in defaults.items():
+        if isinstance(value, bool):
+            parser.add_argument(f"--{name}", action="store_true")
+        else:
+            parser.add_argument(f"--{name}", type=int, default=value, help="default: %(default)s")
+    return parser.parse_args()
+
+
+def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Columns under their heads, the first to the left, the others to the right."""
+    cells = [list(head), *(list(row) for row in rows)]
+    widths = [max(len(row[n]) for row in cells) for n in range(len(head))]
+    for row in cells:
+        texts = (
+            text.rjust(width) if n else text.ljust(width)
+            for n, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        print("  ".join(texts).rstrip())
+    print(flush=True)
