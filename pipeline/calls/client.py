@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import aiohttp
+from yarl import URL
 
 from pipeline.calls import kartra
 from pipeline.calls.pace import Pace
@@ -85,6 +86,7 @@ class LeadClient:
         self._settings = settings
         self.pace = Pace.of(settings)
         self._retry = RetryPolicy.of(settings)
+        self._url = URL(settings.api_url)  # aiohttp would take the text apart again for each call
         self._prefix = kartra.request_prefix(settings)
         self._session: aiohttp.ClientSession | None = None
 
@@ -163,7 +165,7 @@ class LeadClient:
     async def _post(self, data: bytes) -> tuple[int, bytes, str | None]:
         if self._session is None:
             raise InternalError("LeadClient is to be used in an `async with` block.")
-        async with self._session.post(self._settings.api_url, data=data, allow_redirects=False) as response:
+        async with self._session.post(self._url, data=data, allow_redirects=False) as response:
             body = await self._read(response)
             return response.status, body, response.headers.get("Retry-After")
 

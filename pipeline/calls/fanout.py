@@ -224,7 +224,8 @@ class FanOut:
     async def _settle(self, turn: Turn, answer: Answer) -> None:
         self._reporting += 1
         try:
-            await self._report(turn.address, dataclasses.replace(answer, attempts=turn.calls))
+            whole = answer if answer.attempts == turn.calls else dataclasses.replace(answer, attempts=turn.calls)
+            await self._report(turn.address, whole)
         finally:
             self._reporting -= 1
 

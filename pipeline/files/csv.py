@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    import pandas as pd
-
     Column = pa.ChunkedArray[Any]
 
 _FORMULA = r"^[=@\t\r]|^[+-](?s:.)"
@@ -32,7 +30,7 @@ class CsvFile:
 
     Args:
         path: where.
-        columns: their names, or a frame that has them.
+        columns: their names.
         bom: begin with a byte order mark, as Excel likes it.
         formula_guard: put `'` before texts that a spreadsheet would run.
         unguarded: so many of the first columns are written as they are.
@@ -71,11 +69,7 @@ class CsvFile:
         """Close."""
         self._file.close()
 
-    def write(self, frame: pd.DataFrame) -> None:
-        """Append the rows of `frame`."""
-        self.write_table(pa.Table.from_pandas(frame, preserve_index=False))
-
-    def write_table(self, table: pa.Table) -> None:
+    def write(self, table: pa.Table) -> None:
         """Append the rows of `table`."""
         if len(table):
             cells = [self._cells(column, place) for place, column in enumerate(table.columns)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+import json
+from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,22 +13,22 @@ from pipeline.files import private
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pandas as pd
+_NAMES = {"string": "unicode", "binary": "bytes", "timestamp": "datetime"}
 
 
 class ParquetFile:
     """Writes one table to a new file, batch by batch; a context manager.
 
-    The frames' types stand in the file's pandas metadata, so that `pandas.read_parquet` gives Arrow columns back (texts
-    as pandas' own `string`, also backed by Arrow), and in Parquet's own types for everybody else.
+    The columns' types stand in the file's pandas metadata, so that `pandas.read_parquet` gives Arrow columns back
+    (texts as pandas' own `string`, also backed by Arrow), and in Parquet's own types for everybody else.
 
     Args:
         path: where.
-        empty: a frame with the table's columns and types, or just a schema.
+        schema: the table's columns and types.
     """
 
-    def __init__(self, path: Path, empty: pd.DataFrame | pa.Schema) -> None:
-        self._schema = empty if isinstance(empty, pa.Schema) else _schema(empty)
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._schema = schema.with_metadata({"pandas": json.dumps(_pandas_metadata(schema))})
         self._file = private.create(path)
         self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd")
 
@@ -42,15 +43,35 @@ class ParquetFile:
         finally:
             self._file.close()
 
-    def write(self, frame: pd.DataFrame) -> None:
-        """Append the rows of `frame`."""
-        self.write_table(pa.Table.from_pandas(frame, schema=self._schema, preserve_index=False))
-
-    def write_table(self, table: pa.Table) -> None:
+    def write(self, table: pa.Table) -> None:
         """Append the rows of `table`."""
         if len(table):
             self._writer.write_table(table.rename_columns(self._schema.names))
 
 
-def _schema(empty: pd.DataFrame) -> pa.Schema:
-    return pa.Table.from_pandas(empty, preserve_index=False).schema
+def _pandas_metadata(schema: pa.Schema) -> dict[str, Any]:
+    """What pandas itself writes about a frame of Arrow columns, but for versions; pandas need not be loaded for that.
+
+    Source: pandas' developer documentation, "Storing pandas DataFrame objects in Apache Parquet format".
+    """
+    return {
+        "index_columns": [],
+        "column_indexes": [],
+        "columns": [
+            {
+                "name": column.name,
+                "field_name": column.name,
+                "pandas_type": _pandas_type(column.type),
+                "numpy_type": f"{column.type}[pyarrow]",
+                "metadata": None,
+            }
+            for column in schema
+        ],
+        "attributes": {},
+    }
+
+
+def _pandas_type(kind: pa.DataType) -> str:
+    if pa.types.is_timestamp(kind):
+        return "datetimetz" if kind.tz else "datetime"
+    return _NAMES.get(str(kind), str(kind))

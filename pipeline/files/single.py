@@ -26,7 +26,7 @@ SHEET_ROWS = 1_048_576
 class TableWriter(Protocol):
     """Writes tables with the same columns, one after the other; a context manager."""
 
-    def write_table(self, table: pa.Table) -> None:
+    def write(self, table: pa.Table) -> None:
         """Append the rows of `table`."""
 
     def __enter__(self) -> Self: ...

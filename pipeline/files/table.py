@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from pipeline.files import private
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    import pandas as pd
+    import pyarrow as pa
 
     from pipeline.settings import Settings
 
@@ -30,19 +29,19 @@ class FileInfo(NamedTuple):
 
 
 class _Writer(Protocol):
-    def write(self, frame: pd.DataFrame) -> None: ...
+    def write(self, table: pa.Table) -> None: ...
 
 
 class TableFiles:
-    """Writes the frames of one table to a file for each format; a context manager."""
+    """Writes one table, batch by batch, to a file for each format; a context manager."""
 
-    def __init__(self, folder: Path, name: str, empty: pd.DataFrame, formats: dict[str, Opener]) -> None:
+    def __init__(self, folder: Path, name: str, schema: pa.Schema, formats: dict[str, Opener]) -> None:
         self.rows = 0
         self._paths = [folder / f"{name}.{suffix}" for suffix in formats]
         self._stack = ExitStack()
         with ExitStack() as opened:
             self._writers: list[_Writer] = [
-                opened.enter_context(opener(path, empty))
+                opened.enter_context(opener(path, schema))
                 for path, opener in zip(self._paths, formats.values(), strict=True)
             ]
             self._stack = opened.pop_all()
@@ -55,11 +54,11 @@ class TableFiles:
         """Finish every file."""
         self._stack.close()
 
-    def write(self, frame: pd.DataFrame) -> None:
-        """Append the rows of `frame` to every file."""
+    def write(self, table: pa.Table) -> None:
+        """Append the rows of `table` to every file."""
         for writer in self._writers:
-            writer.write(frame)
-        self.rows += len(frame)
+            writer.write(table)
+        self.rows += len(table)
 
     def infos(self) -> list[FileInfo]:
         """What was written, once the table is finished; each file is on the disk when this returns."""
@@ -69,13 +68,14 @@ class TableFiles:
 
 
 if TYPE_CHECKING:
-    Opener = Callable[[Path, pd.DataFrame], AbstractContextManager[_Writer]]
+    Opener = Callable[[Path, pa.Schema], AbstractContextManager[_Writer]]
 
 
 def openers(settings: Settings) -> dict[str, Opener]:
     """How to open a file of each format in the settings, by the ending of its name."""
-    known: dict[str, Opener] = {
-        "parquet": ParquetFile,
-        "csv": partial(CsvFile, bom=settings.csv_bom, formula_guard=settings.formula_guard),
-    }
+
+    def csv(path: Path, schema: pa.Schema) -> CsvFile:
+        return CsvFile(path, schema.names, bom=settings.csv_bom, formula_guard=settings.formula_guard)
+
+    known: dict[str, Opener] = {"parquet": ParquetFile, "csv": csv}
     return {name: known[name] for name in settings.formats}

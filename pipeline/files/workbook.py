@@ -42,7 +42,7 @@ class Workbook:
         else:
             self._book.close()
 
-    def write_table(self, table: pa.Table) -> None:
+    def write(self, table: pa.Table) -> None:
         """Append the rows of `table`."""
         columns = [column.to_pylist() for column in table.columns]
         for row in zip(*columns, strict=True):

@@ -82,7 +82,7 @@ def write_beside(beside: Beside, journal: Journal, place: Path) -> Written:
             rows, found = added.beside(journal.page_of_rows(read, batch.num_rows), written.drift)
             table = pa.Table.from_arrays([*batch.columns, *rows.columns], schema=written.schema)
             table = table.filter(found) if beside.only_found else table
-            file.write_table(table)
+            file.write(table)
             written.rows += len(table)
             read += batch.num_rows
     if isinstance(file, CsvFile) and file.replaced:

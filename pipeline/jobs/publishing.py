@@ -14,19 +14,27 @@ from pipeline.files.table import TableFiles, openers
 from pipeline.outcomes import Outcome
 from pipeline.replies.lenient import Drift
 from pipeline.schema import LEAD_TABLES, LEADS, OUTCOMES, REPLIES
-from pipeline.tables.flatten import flatten
-from pipeline.tables.records import failure_frame, outcome_frame, reply_frame
+from pipeline.tables.arrow import arrow_schema
+from pipeline.tables.gather import gather
+from pipeline.tables.records import (
+    FAILURE_SCHEMA,
+    OUTCOME_SCHEMA,
+    REPLY_SCHEMA,
+    failure_table,
+    outcome_table,
+    reply_table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    import pandas as pd
+    import pyarrow as pa
 
     from pipeline.files.table import FileInfo
     from pipeline.outcomes import Answer, RowOutcome
-    from pipeline.settings import Settings
-    from pipeline.tables.flatten import Frames
+    from pipeline.settings import Format, Settings
+    from pipeline.tables.gather import Gathered
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -65,77 +73,74 @@ def write_tables(records: Records, settings: Settings, folder: Path) -> Publishe
         StorageError: the records cannot be read, or a table cannot be written.
     """
     published = Published()
-    _write_leads(records, settings, folder, published)
+    _write_answers(records, settings, folder, published)
     _write_outcomes(records, settings, folder, published)
-    if settings.keep_replies:
-        _write_replies(records, settings, folder, published)
     _check(records, published)
     return published
 
 
-def _write_leads(records: Records, settings: Settings, folder: Path, published: Published) -> None:
-    empty = flatten([], timezone=settings.timezone)
-    found = (answer for answer in records.answers() if answer.outcome is Outcome.FOUND)
+def _write_answers(records: Records, settings: Settings, folder: Path, published: Published) -> None:
+    """The tables of the leads, and `replies`, in one pass over the answers."""
     with ExitStack() as stack:
         files = {
-            table.name: stack.enter_context(_open(folder, table.name, getattr(empty, table.name), settings))
+            table.name: stack.enter_context(_open(folder, table.name, arrow_schema(table, settings.timezone), settings))
             for table in LEAD_TABLES
         }
-        for batch in _batches(found, settings.batch_leads):
-            frames = flatten(batch, timezone=settings.timezone)
-            _check_batch(frames, len(batch))
-            for name, file in files.items():
-                file.write(getattr(frames, name))
-            published.drift.add(frames.drift)
+        if settings.keep_replies:
+            files[REPLIES.name] = stack.enter_context(_open(folder, REPLIES.name, REPLY_SCHEMA, settings, "parquet"))
+        for batch in _batches(records.answers(), settings.batch_leads):
+            found = [answer for answer in batch if answer.outcome is Outcome.FOUND]
+            gathered = gather(found, timezone=settings.timezone)
+            _check_batch(gathered, len(found))
+            published.drift.add(gathered.drift)
+            for name, table in gathered.tables.items():
+                files[name].write(table)
+            if settings.keep_replies:
+                files[REPLIES.name].write(reply_table(batch))
     for name, file in files.items():
         published.tables[name] = file.infos()
 
 
 def _write_outcomes(records: Records, settings: Settings, folder: Path, published: Published) -> None:
     # Rebuilding needs them to the letter, which CSV does not give.
-    both = settings.model_copy(update={"formats": tuple(dict.fromkeys([*settings.formats, "parquet"]))})
-    chosen = both if settings.keep_replies else settings
-    with _open(folder, OUTCOMES.name, outcome_frame([]), chosen) as file, ExitStack() as stack:
+    formats = tuple(dict.fromkeys([*settings.formats, "parquet"])) if settings.keep_replies else settings.formats
+    with _open(folder, OUTCOMES.name, OUTCOME_SCHEMA, settings, *formats) as file, ExitStack() as stack:
         failures: TableFiles | None = None
         for batch in _batches(records.row_outcomes(), _ROWS):
-            file.write(outcome_frame(batch))
-            published.rows.update(row.outcome for row in batch)
-            if failed := [row for row in batch if row.outcome == Outcome.FAILED]:
+            outcomes = outcome_table(batch)
+            file.write(outcomes)
+            rows = Counter(row.outcome for row in batch)
+            published.rows.update(rows)
+            if rows[Outcome.FAILED]:
                 if failures is None:
-                    failures = stack.enter_context(_open_failures(folder, settings))
-                failures.write(failure_frame(failed))
-                for row in failed:
-                    logger.info("%s, row %d: failed (%s)", row.input, row.row, row.code)
+                    failures = stack.enter_context(_open(folder, FAILURES, FAILURE_SCHEMA, settings, "csv"))
+                _write_failures(failures, failure_table(outcomes))
     published.tables[OUTCOMES.name] = file.infos()
     if failures is not None:
         published.tables[FAILURES] = failures.infos()
 
 
-def _write_replies(records: Records, settings: Settings, folder: Path, published: Published) -> None:
-    only_parquet = settings.model_copy(update={"formats": ("parquet",)})
-    with _open(folder, REPLIES.name, reply_frame([]), only_parquet) as file:
-        for batch in _batches(records.answers(), settings.batch_leads):
-            file.write(reply_frame(batch))
-    published.tables[REPLIES.name] = file.infos()
+def _write_failures(file: TableFiles, failed: pa.Table) -> None:
+    file.write(failed)
+    for row in failed.select(["input", "row", "code"]).to_pylist():
+        logger.info("%s, row %d: failed (%s)", row["input"], row["row"], row["code"])
 
 
-def _open(folder: Path, name: str, empty: pd.DataFrame, settings: Settings) -> TableFiles:
-    return TableFiles(folder, name, empty, openers(settings))
+def _open(folder: Path, name: str, schema: pa.Schema, settings: Settings, *formats: Format) -> TableFiles:
+    """A new table in these formats, or in those of the settings."""
+    chosen = settings.model_copy(update={"formats": formats}) if formats else settings
+    return TableFiles(folder, name, schema, openers(chosen))
 
 
-def _open_failures(folder: Path, settings: Settings) -> TableFiles:
-    return _open(folder, FAILURES, failure_frame([]), settings.model_copy(update={"formats": ("csv",)}))
-
-
-def _check_batch(frames: Frames, leads: int) -> None:
-    """See that every answer is a lead, and every other row belongs to one of these leads."""
-    if len(frames.leads) != leads:
+def _check_batch(gathered: Gathered, leads: int) -> None:
+    """See that every answer is a lead, and every other row belongs to one of these leads and has its keys."""
+    table = gathered.tables[LEADS.name]
+    if len(table) != leads:
         raise InternalError("A reply that counts as found cannot be flattened; please report this.")
-    keys = set(zip(frames.leads["id"], frames.leads["email"], strict=True))
-    for table in LEAD_TABLES[1:]:
-        rows = getattr(frames, table.name)[["lead_id", "email"]].drop_duplicates()
-        if not keys.issuperset(zip(rows["lead_id"], rows["email"], strict=True)):
-            raise InternalError(f"A row of {table.name} belongs to no lead; please report this.")
+    for name, parents in gathered.parents.items():
+        rows, keys = gathered.tables[name], table.select(["id", "email"]).take(parents)
+        if not rows.select(["lead_id", "email"]).rename_columns(["id", "email"]).equals(keys):
+            raise InternalError(f"A row of {name} does not belong to its lead; please report this.")
 
 
 def _check(records: Records, published: Published) -> None:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 def create(path: Path) -> sqlite3.Connection:
     """Make a new journal at `path`, for its owner only."""
     path.touch(mode=0o600)
-    db = connect(path)
-    db.executescript(TABLES)
-    return db
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(TABLES)
+    return connect(path)
 
 
 def open_checked(path: Path) -> sqlite3.Connection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.errors import StorageError
@@ -14,7 +13,9 @@ if TYPE_CHECKING:
 _APPLICATION_ID = 0x6C656164
 _VERSION = 2
 # Bodies stand apart: whoever counts answers, or looks for the open ones, then need not walk over gigabytes of replies.
+# Pages as large as that hold a good many packed replies each, where the usual ones would be left half empty.
 TABLES = f"""
+PRAGMA page_size = 32768;
 PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {_VERSION};
 BEGIN;
@@ -39,6 +40,15 @@ CREATE TABLE bodies (address INTEGER PRIMARY KEY, packed INTEGER NOT NULL, body 
 CREATE TABLE dictionary (content BLOB NOT NULL);
 COMMIT;
 """
+BATCH = "CREATE TEMP TABLE batch (id INTEGER PRIMARY KEY, list, row, given, email, key, code, message)"
+# In a statement with min(), SQLite takes the other columns from the row that has the least: the first spelling counts.
+TAKE_IN = (
+    """INSERT INTO addresses(key, email, first_row) SELECT key, email, min(id) FROM batch WHERE email IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM addresses WHERE addresses.key = batch.key) GROUP BY key ORDER BY min(id)""",
+    """INSERT INTO rows SELECT batch.id, list, row, given, addresses.id, code, message FROM batch
+    LEFT JOIN addresses ON batch.email IS NOT NULL AND addresses.key = batch.key ORDER BY batch.id""",
+    "DELETE FROM batch",
+)
 ROW_OUTCOMES = """
 SELECT lists.name AS input, rows.row, rows.given, addresses.email,
     CASE WHEN rows.address IS NULL THEN 'invalid' WHEN first.id <> rows.id THEN 'duplicate' ELSE outcome END AS outcome,
@@ -60,8 +70,7 @@ LISTS = "SELECT name, rows, sha256 FROM lists ORDER BY id"
 RUN = "SELECT run_id, started_at_ms, subject, command, folder, replaces FROM run"
 
 
-@dataclass(frozen=True, slots=True)
-class ListRow:
+class ListRow(NamedTuple):
     """One row of a list: the text as it stood, and the address in it or why there is none."""
 
     given: str

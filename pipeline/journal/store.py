@@ -7,6 +7,7 @@ their own, so that the event loop never waits for the disk. Reading goes page by
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections import Counter
@@ -16,7 +17,17 @@ from typing import TYPE_CHECKING, Self
 from pipeline.errors import StorageError
 from pipeline.journal.database import create, open_checked, replay, storage, transaction
 from pipeline.journal.packing import Packing, checksum
-from pipeline.journal.records import ANSWERED, LISTS, ROW_OUTCOMES, RUN, ListSummary, RunRecord, run_record
+from pipeline.journal.records import (
+    ANSWERED,
+    BATCH,
+    LISTS,
+    ROW_OUTCOMES,
+    RUN,
+    TAKE_IN,
+    ListSummary,
+    RunRecord,
+    run_record,
+)
 from pipeline.journal.writer import Writer
 from pipeline.outcomes import Address, Answer, Outcome, RowOutcome, now_ms
 
@@ -112,14 +123,15 @@ class Journal:
     def add_list(self, name: str, rows: Iterable[ListRow]) -> int:
         """Take in all rows of one list, or none if reading them fails; return the list's number."""
         with storage(self.path), transaction(self._db):
-            number = self._insert("INSERT INTO lists(name, rows, sha256) VALUES (?, 0, '')", (name,))
-            row_id = self._db.execute("SELECT coalesce(max(id), 0) FROM rows").fetchone()[0]
-            for count, row in enumerate(rows, 1):
-                address = None if row.email is None else self._address(row.key, row.email, row_id + count)
-                self._insert(
-                    "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (row_id + count, number, count, row.given, address, row.code, row.message),
-                )
+            number = self._db.execute("INSERT INTO lists(name, rows, sha256) VALUES (?, 0, '')", (name,)).lastrowid or 0
+            last: int = self._db.execute("SELECT coalesce(max(id), 0) FROM rows").fetchone()[0]
+            self._db.execute(BATCH)
+            numbered = ((last + n, number, n, *row) for n, row in enumerate(rows, 1))
+            while batch := list(itertools.islice(numbered, _PAGE)):
+                self._db.executemany("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?)", batch)
+                for statement in TAKE_IN:
+                    self._db.execute(statement)
+            self._db.execute("DROP TABLE batch")
             return number
 
     def seal_list(self, number: int, *, rows: int, sha256: str) -> None:
@@ -140,15 +152,6 @@ class Journal:
         """Call the lists by other names, in their order: their files were moved."""
         with storage(self.path), transaction(self._db):
             self._db.executemany("UPDATE lists SET name = ? WHERE id = ?", [(n, i) for i, n in enumerate(names, 1)])
-
-    def _address(self, key: str, email: str, row_id: int) -> int:
-        found: tuple[int] | None = self._db.execute("SELECT id FROM addresses WHERE key = ?", (key,)).fetchone()
-        if found:
-            return found[0]
-        return self._insert("INSERT INTO addresses(key, email, first_row) VALUES (?, ?, ?)", (key, email, row_id))
-
-    def _insert(self, statement: str, values: tuple[object, ...]) -> int:
-        return self._db.execute(statement, values).lastrowid or 0
 
     # What is to be asked, and the answers.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -66,6 +65,8 @@ def _instants(array: Column, timezone: str) -> Column:
     who writes 9999-12-31 means "never". pandas does this from Python's own time zone data, where Arrow would need the
     system's.
     """
+    import pandas as pd  # noqa: PLC0415 - only runs that set a zone wait for it
+
     given = array.to_numpy(zero_copy_only=False).astype("datetime64[s]")
     inside = (given >= _FIRST_DAYS) & (given < _LAST_DAYS)
     clock = pd.DatetimeIndex(np.where(inside, given, np.datetime64("NaT", "s")))

@@ -48,3 +48,9 @@ def texts(**columns: Sequence[str | None]) -> pd.DataFrame:
 def samples(*without: str) -> pd.DataFrame:
     """A frame with a column of each type, called by its type's name."""
     return frame({kind: (kind, values) for kind, values in SAMPLES.items() if kind not in without})
+
+
+def table(shown: pd.DataFrame) -> pa.Table:
+    """The same as the writers take it."""
+    made = pa.Table.from_pandas(shown, preserve_index=False)
+    return made.replace_schema_metadata(None)

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
-from files_frames import samples, texts
+from files_frames import samples, table, texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,7 +28,7 @@ def write(folder: Path, *frames: pd.DataFrame, bom: bool = False, formula_guard:
     path.unlink(missing_ok=True)
     with CsvFile(path, frames[0].columns, bom=bom, formula_guard=formula_guard) as file:
         for frame in frames:
-            file.write(frame)
+            file.write(table(frame))
     return path
 
 

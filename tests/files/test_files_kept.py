@@ -14,7 +14,7 @@ from pipeline.files.kept import KeptRun
 from pipeline.files.parquet import ParquetFile
 from pipeline.files.private import sha256
 from pipeline.outcomes import Answer, Outcome, RowOutcome
-from pipeline.tables.records import outcome_frame, reply_frame
+from pipeline.tables.records import outcome_table, reply_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,9 +35,9 @@ def place(tmp_path: Path) -> Path:
     folder, files = OutputFolder(tmp_path), {}
     folder.prepare()
     with folder.staging("one") as staging:
-        for name, frame in (("replies", reply_frame(ANSWERS)), ("outcomes", outcome_frame(ROWS))):
-            with ParquetFile(staging / f"{name}.parquet", frame.head(0)) as file:
-                file.write(frame)
+        for name, table in (("replies", reply_table(ANSWERS)), ("outcomes", outcome_table(ROWS))):
+            with ParquetFile(staging / f"{name}.parquet", table.schema) as file:
+                file.write(table)
             files[name] = {"files": [{"name": f"{name}.parquet", "sha256": sha256(staging / f"{name}.parquet")}]}
         manifest = {"manifest_version": 1, "run_id": "one", "finished_at": "2026", "rows": {"read": 2}, "tables": files}
         return folder.publish(staging, "one", manifest)

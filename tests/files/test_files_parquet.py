@@ -1,11 +1,13 @@
+import json
 import stat
 from pathlib import Path
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from files_frames import SAMPLES, TYPES, frame, samples, texts
+from files_frames import SAMPLES, TYPES, frame, samples, table, texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
@@ -25,9 +27,9 @@ def write(folder: Path, *frames: pd.DataFrame, name: str = "table.parquet") -> P
     """A new file with these frames in it."""
     path = folder / name
     path.unlink(missing_ok=True)
-    with ParquetFile(path, frames[0].iloc[:0]) as file:
+    with ParquetFile(path, table(frames[0]).schema) as file:
         for one in frames:
-            file.write(one)
+            file.write(table(one))
     return path
 
 
@@ -102,7 +104,7 @@ def test_a_file_is_never_overwritten(tmp_path: Path) -> None:
     """Each file of a run is new."""
     path = write(tmp_path, samples())
     with pytest.raises(FileExistsError):
-        ParquetFile(path, samples())
+        ParquetFile(path, table(samples()).schema)
 
 
 @settings(deadline=None)
@@ -116,3 +118,10 @@ def test_texts_come_back_in_pandas_and_duckdb(folder: Path, rows: list[tuple[str
     ]
     assert read == rows
     assert duckdb.read_parquet(str(path)).fetchall() == rows
+
+
+def test_pandas_would_say_the_same_about_the_columns(tmp_path: Path) -> None:
+    """What stands in the file for pandas is what pandas writes itself, but for its version."""
+    theirs = json.loads(pa.Table.from_pandas(samples(), preserve_index=False).schema.metadata[b"pandas"])
+    ours = json.loads(pq.read_schema(write(tmp_path, samples())).metadata[b"pandas"])
+    assert ours == {key: value for key, value in theirs.items() if key not in ("creator", "pandas_version")}

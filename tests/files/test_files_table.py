@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from files_frames import table as table_of
 from files_frames import texts
 
 from pipeline.files.table import FileInfo, TableFiles, openers
@@ -28,10 +29,10 @@ def info(path: Path, rows: int) -> FileInfo:
 def test_a_table_is_written_in_every_format(tmp_path: Path, formats: tuple[str, ...], names: list[str]) -> None:
     """One file for each, with the same rows; the manifest can check them by size and hash."""
     with TableFiles(
-        tmp_path, "tags", FRAME.iloc[:0], openers(Settings.load({"formats": formats}, environ={}))
+        tmp_path, "tags", table_of(FRAME).schema, openers(Settings.load({"formats": formats}, environ={}))
     ) as table:
-        table.write(FRAME)
-        table.write(FRAME.iloc[:1])
+        table.write(table_of(FRAME))
+        table.write(table_of(FRAME.iloc[:1]))
     assert table.rows == 3
     assert table.infos() == [info(tmp_path / name, 3) for name in names]
     for name in names:
@@ -42,15 +43,15 @@ def test_a_table_is_written_in_every_format(tmp_path: Path, formats: tuple[str, 
 def test_settings_say_how_csv_is_written(tmp_path: Path) -> None:
     """Byte order mark and formula guard are the user's choice."""
     settings = Settings(formats=("csv",), csv_bom=True, formula_guard=False)
-    with TableFiles(tmp_path, "tags", FRAME.iloc[:0], openers(settings)) as table:
-        table.write(FRAME)
+    with TableFiles(tmp_path, "tags", table_of(FRAME).schema, openers(settings)) as table:
+        table.write(table_of(FRAME))
     assert (tmp_path / "tags.csv").read_bytes() == "\ufeffid,name\n1,Zoë\n2,=1\n".encode()
 
 
 def test_a_table_without_rows_has_files(tmp_path: Path) -> None:
     """Readers never miss a table."""
     settings = Settings(formats=("csv", "parquet"))
-    with TableFiles(tmp_path, "tags", FRAME.iloc[:0], openers(settings)) as table:
+    with TableFiles(tmp_path, "tags", table_of(FRAME).schema, openers(settings)) as table:
         pass
     assert [(entry.name, entry.rows) for entry in table.infos()] == [("tags.csv", 0), ("tags.parquet", 0)]
     assert pd.read_parquet(tmp_path / "tags.parquet").columns.tolist() == ["id", "name"]
@@ -60,5 +61,5 @@ def test_files_are_closed_when_one_cannot_be_opened(tmp_path: Path) -> None:
     """The first file does not stay open if the second fails."""
     (tmp_path / "tags.parquet").touch()
     with pytest.raises(FileExistsError):
-        TableFiles(tmp_path, "tags", FRAME.iloc[:0], openers(Settings(formats=("csv", "parquet"))))
+        TableFiles(tmp_path, "tags", table_of(FRAME).schema, openers(Settings(formats=("csv", "parquet"))))
     assert (tmp_path / "tags.csv").read_bytes() == b"id,name\n"
