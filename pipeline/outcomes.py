@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -70,6 +70,10 @@ class Answer:
     attempts: int = 1
     answered_at_ms: int = field(default_factory=now_ms)
     body: bytes | None = None
+
+    def after(self, attempts: int) -> Answer:
+        """The same answer, after so many calls."""
+        return self if attempts == self.attempts else replace(self, attempts=attempts)
 
     @property
     def answered_at(self) -> datetime:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import random
 from typing import TYPE_CHECKING
@@ -224,8 +223,7 @@ class FanOut:
     async def _settle(self, turn: Turn, answer: Answer) -> None:
         self._reporting += 1
         try:
-            whole = answer if answer.attempts == turn.calls else dataclasses.replace(answer, attempts=turn.calls)
-            await self._report(turn.address, whole)
+            await self._report(turn.address, answer.after(turn.calls))
         finally:
             self._reporting -= 1
 

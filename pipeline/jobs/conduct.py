@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import gc
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from pipeline.errors import StopRun, StorageError
@@ -11,12 +12,14 @@ from pipeline.jobs.report import Manifest, Report
 from pipeline.jobs.space import check_space
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pipeline.files.state import StateFolder
     from pipeline.jobs.observer import Observer
     from pipeline.journal.store import Journal
     from pipeline.settings import Settings
+
+_OBJECTS_BETWEEN_COLLECTIONS = 20_000
 
 
 def conduct(
@@ -35,9 +38,10 @@ def conduct(
     try:
         check_space(folder, journal, settings)
         observer.listed(**report.progress())
-        ask_all(settings, journal, observer, report.calls)
-        observer.publishing()
-        return finish(report)
+        with _little_garbage():
+            ask_all(settings, journal, observer, report.calls)
+            observer.publishing()
+            return finish(report)
     except StopRun as error:
         with suppress(StorageError):
             error.report = report.stopped(str(error))
@@ -47,3 +51,21 @@ def conduct(
         with suppress(StorageError):
             journal.stopped("interrupted", "Stopped by a signal while no call was in flight.")
         raise
+
+
+@contextmanager
+def _little_garbage() -> Iterator[None]:
+    """Have the garbage collector look more rarely for rings of objects, and not among those that stay anyway.
+
+    Replies become hundreds of thousands of small objects that reference counting alone takes away; going over them
+    costs a tenth of a run.
+    """
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()

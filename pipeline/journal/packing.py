@@ -6,12 +6,8 @@ That makes a reply about five times smaller than it came, in less time than the 
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING
 
 import zstandard
-
-if TYPE_CHECKING:
-    from pipeline.outcomes import Answer
 
 SAMPLE_REPLIES = 8
 """Replies that make a dictionary; more of them gain little."""
@@ -71,8 +67,12 @@ class Packing:
             raise ValueError(str(error)) from error
 
 
-def checksum(answer: Answer) -> int:
-    """CRC-32 over everything that a journal keeps of an answer, so that a single flipped bit is noticed."""
-    text = repr((str(answer.outcome), answer.code, answer.message, answer.lead_id, answer.attempts))
-    head = zlib.crc32(f"{text} {answer.answered_at_ms} {answer.body is None}".encode(errors="surrogatepass"))
-    return zlib.crc32(answer.body or b"", head)
+def checksum(fields: tuple[object, ...], body: bytes | None) -> int:
+    """CRC-32 over everything that stands in a journal about an answer, so that a single flipped bit is noticed.
+
+    Args:
+        fields: outcome, code, message, id of the lead, attempts and time, as they are stored.
+        body: the reply as it is stored, packed or not.
+    """
+    head = zlib.crc32(repr((fields, body is None)).encode(errors="surrogatepass"))
+    return zlib.crc32(body, head) if body else head

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
+    from pipeline.outcomes import Answer
+
 _APPLICATION_ID = 0x6C656164
 _VERSION = 2
 # Bodies stand apart: whoever counts answers, or looks for the open ones, then need not walk over gigabytes of replies.
@@ -131,3 +133,9 @@ def check_marks(db: sqlite3.Connection, path: Path) -> None:
     marks = [db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
     if marks != [_APPLICATION_ID, _VERSION]:
         raise StorageError(f"{path}: this is no journal that this version of lead-export can read.")
+
+
+def stored_fields(answer: Answer) -> tuple[str, str | None, str | None, str | None, int, int]:
+    """What stands in `answers` about an answer, in the order of the columns."""
+    a = answer
+    return a.outcome.value, a.code, a.message, a.lead_id, a.attempts, a.answered_at_ms

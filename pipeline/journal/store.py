@@ -220,11 +220,10 @@ class Journal:
             for email, outcome, code, message, lead_id, attempts, at_ms, expected, packed, body in self._db.execute(
                 f"{query} ORDER BY id", values
             ):
-                whole = None if body is None else self._packing.unpack(body, packed=packed)
-                answer = Answer(email, Outcome(outcome), code, message, lead_id, attempts, at_ms, whole)
-                if checksum(answer) != expected:
+                if checksum((outcome, code, message, lead_id, attempts, at_ms), body) != expected:
                     raise ValueError("an answer is not what was written")
-                yield answer
+                whole = None if body is None else self._packing.unpack(body, packed=packed)
+                yield Answer(email, Outcome(outcome), code, message, lead_id, attempts, at_ms, whole)
 
     def row_outcomes(self) -> Iterator[RowOutcome]:
         """Every row of the lists, in order, with what it ended as; all addresses must have been answered."""

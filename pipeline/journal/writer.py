@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import StorageError
 from pipeline.journal.database import connect, identity, storage, transaction
 from pipeline.journal.packing import checksum
+from pipeline.journal.records import stored_fields
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,27 +80,25 @@ class Writer:
     def _write(self, batch: list[tuple[int, Answer]]) -> None:
         if not batch:
             return
-        rows = [
-            (address, str(a.outcome), a.code, a.message, a.lead_id, a.attempts, a.answered_at_ms, checksum(a))
-            for address, a in batch
-        ]
+        answers, bodies, without = [], [], []
+        for address, answer in batch:
+            stored = None
+            if answer.body is None:
+                without.append((address,))
+            else:
+                packed, stored = self._packing.pack(answer.body)
+                bodies.append((address, packed, stored))
+                self._new_dictionary = self._packing.learn(answer.body) or self._new_dictionary
+            fields = stored_fields(answer)
+            answers.append((address, *fields, checksum(fields, stored)))
         with storage(self._path), transaction(self._db):
             self._check_in_place()
-            self._db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
-            self._write_bodies(batch)
+            if self._new_dictionary is not None:
+                self._db.execute("INSERT INTO dictionary VALUES (?)", (self._new_dictionary,))
+            self._db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", answers)
+            self._db.executemany("DELETE FROM bodies WHERE address = ?", without)
+            self._db.executemany("INSERT OR REPLACE INTO bodies VALUES (?, ?, ?)", bodies)
         self._new_dictionary = None
-
-    def _write_bodies(self, batch: list[tuple[int, Answer]]) -> None:
-        rows = []
-        for address, answer in batch:
-            if answer.body is not None:
-                rows.append((address, *self._packing.pack(answer.body)))
-                self._new_dictionary = self._packing.learn(answer.body) or self._new_dictionary
-        if self._new_dictionary is not None:
-            self._db.execute("INSERT INTO dictionary VALUES (?)", (self._new_dictionary,))
-        without = [(address,) for address, answer in batch if answer.body is None]
-        self._db.executemany("DELETE FROM bodies WHERE address = ?", without)
-        self._db.executemany("INSERT OR REPLACE INTO bodies VALUES (?, ?, ?)", rows)
 
     def _check_in_place(self) -> None:
         """See that the file is still where it was: SQLite would go on writing into one that was deleted."""
