@@ -52,6 +52,11 @@ class KeptRun:
         """Rows of all lists together."""
         return int(self.manifest["rows"]["read"])
 
+    def count_answered(self) -> int:
+        """Distinct addresses with an answer other than `failed`."""
+        rows = self.manifest["rows"]
+        return int(rows["found"] + rows["not_found"] + rows["deleted"])
+
     def answers(self) -> Iterator[Answer]:
         """Every answer in the order of the addresses' first appearance."""
         for email, outcome, *rest in _rows(self._replies, REPLIES.names):

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pipeline.errors import InternalError
 from pipeline.files.table import TableFiles, openers
+from pipeline.jobs.segments import found, gather_all, workers_for
 from pipeline.outcomes import Outcome
 from pipeline.replies.lenient import Drift
 from pipeline.schema import LEAD_TABLES, LEADS, OUTCOMES, REPLIES
 from pipeline.tables.arrow import arrow_schema
-from pipeline.tables.gather import gather
 from pipeline.tables.records import (
     FAILURE_SCHEMA,
     OUTCOME_SCHEMA,
@@ -48,6 +48,9 @@ class Records(Protocol):
 
     def rows_read(self) -> int:
         """Rows of all lists together."""
+
+    def count_answered(self) -> int:
+        """Distinct addresses with an answer other than `failed`."""
 
     def answers(self) -> Iterator[Answer]:
         """Every answer in the order of the addresses' first appearance."""
@@ -88,10 +91,10 @@ def _write_answers(records: Records, settings: Settings, folder: Path, published
         }
         if settings.keep_replies:
             files[REPLIES.name] = stack.enter_context(_open(folder, REPLIES.name, REPLY_SCHEMA, settings, "parquet"))
-        for batch in _batches(records.answers(), settings.batch_leads):
-            found = [answer for answer in batch if answer.outcome is Outcome.FOUND]
-            gathered = gather(found, timezone=settings.timezone)
-            _check_batch(gathered, len(found))
+        batches = _batches(records.answers(), settings.batch_leads)
+        workers = workers_for(records.count_answered())
+        for batch, gathered in gather_all(batches, timezone=settings.timezone, workers=workers):
+            _check_batch(gathered, len(found(batch)))
             published.drift.add(gathered.drift)
             for name, table in gathered.tables.items():
                 files[name].write(table)
