@@ -10,7 +10,6 @@ import click
 
 from pipeline.cli import output
 from pipeline.cli.options import folder_name, load, plan_options, set_up_log
-from pipeline.cli.summary import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,6 +40,8 @@ def plan(lists: tuple[Path, ...], out: Path | None, config: Path | None, **rest:
 
 
 def _lines(found: Mapping[str, Any]) -> Iterator[str]:
+    from pipeline.cli.summary import duration
+
     for entry in found["lists"]:
         yield from _list(entry)
     rows = found["rows"]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli import output
-from pipeline.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,6 +46,8 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _published(run: Mapping[str, Any]) -> Iterator[str]:
+    from pipeline.outcomes import Outcome
+
     latest = ", latest" if run["latest"] else ""
     yield f"{run['run_id']}: {str(run['status']).replace('_', ' ')}{latest}"
     if run["finished_at"]:

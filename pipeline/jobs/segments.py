@@ -112,7 +112,8 @@ def _worker() -> Iterator[subprocess.Popen[bytes]]:
         worker.wait()
         for pipe in (worker.stdin, worker.stdout):
             with suppress(OSError):  # what it was still to be told
-                pipe.close() if pipe else None
+                if pipe is not None:
+                    pipe.close()
 
 
 def work(requests: IO[bytes], replies: IO[bytes]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -156,3 +157,22 @@ def test_defaults_in_the_help_are_those_of_the_settings() -> None:
         "keep_replies": "keep" if defaults.keep_replies else "no",
         "formula_guard": "guard" if defaults.formula_guard else "no",
     }
+
+
+HEAVY = ("pandas", "pyarrow", "numpy", "aiohttp", "pydantic", "msgspec", "zstandard", "asyncio", "sqlite3")
+LOADED = """
+import atexit, sys
+atexit.register(lambda: print("loaded:", *[name for name in %r if name in sys.modules], file=sys.stderr))
+from pipeline.cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "words", ["--help", "--version", "run --help", "enrich --help", "schema", "run", "run x --out", "nonsense", ""]
+)
+def test_nothing_heavy_is_loaded_to_say_something_short(words: str) -> None:
+    """Help, version, the schema and usage errors wait for no library that only a job needs."""
+    program = [sys.executable, "-c", LOADED % (HEAVY,), *words.split()]
+    done = subprocess.run(program, env=environment({}), capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == "loaded:"
