@@ -1,6 +1,7 @@
 """Every table and column that is published: name, type and meaning, declared once.
 
-The readers of replies, the frames, the files, `lead-export schema` and the README's tables all follow this page.
+The readers of replies, the frames, the files, `lead-export schema` and the README's tables all follow this page: a
+column that is added here is read from the replies, where it stands under its name unless `api` says otherwise.
 Types are Arrow's by name; `timestamp[s]` columns hold the API's own clock unless the `timezone` setting makes them UTC.
 Source of the `leads` and collection columns: Kartra's inbound API documentation for `get_lead`.
 """
@@ -18,11 +19,25 @@ ZERO_DATES = ("0000-00-00 00:00:00", "0000-00-00")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its name, Arrow type and what it means."""
+    """One column: its name, Arrow type and what it means.
+
+    Attributes:
+        api: the key of the API's objects that holds it, where that is not called like the column.
+        inside: the key of an item whose members hold it, where the item itself does not.
+        ours: whether lead-export makes it, and no reply has it.
+    """
 
     name: str
     type: Type
     meaning: str
+    api: str = ""
+    inside: str = ""
+    ours: bool = False
+
+    @property
+    def key(self) -> str:
+        """What the API calls it."""
+        return self.api or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +53,18 @@ class Table:
         """Column names in order."""
         return tuple(column.name for column in self.columns)
 
+    @property
+    def read(self) -> tuple[Column, ...]:
+        """The columns that come from the API's objects, in order."""
+        return tuple(column for column in self.columns if not column.ours)
+
     def type_of(self, name: str) -> Type:
         """The Arrow type of the column called `name`; KeyError if there is none."""
         return {column.name: column.type for column in self.columns}[name]
 
 
-def _text(name: str, meaning: str) -> Column:
-    return Column(name, "string", meaning)
+def _text(name: str, meaning: str, *, api: str = "", inside: str = "", ours: bool = False) -> Column:
+    return Column(name, "string", meaning, api, inside, ours)
 
 
 def _flag(name: str, meaning: str) -> Column:
@@ -55,7 +75,9 @@ def _date(name: str, meaning: str) -> Column:
     return Column(name, "timestamp[s]", meaning)
 
 
-_EXTRA = _text("extra", "JSON object of keys without a column and of values that do not fit theirs; null if none")
+_EXTRA = _text(
+    "extra", "JSON object of keys without a column and of values that do not fit theirs; null if none", ours=True
+)
 
 
 def _child(name: str, row: str, *columns: Column) -> Table:
@@ -64,9 +86,9 @@ def _child(name: str, row: str, *columns: Column) -> Table:
         name,
         row,
         (
-            _text("lead_id", "`leads.id`"),
-            _text("email", "`leads.email`"),
-            Column("position", "int32", "place among the lead's rows of this table, from 0"),
+            _text("lead_id", "`leads.id`", ours=True),
+            _text("email", "`leads.email`", ours=True),
+            Column("position", "int32", "place among the lead's rows of this table, from 0", ours=True),
             *columns,
             _EXTRA,
         ),
@@ -79,7 +101,7 @@ LEADS = Table(
     (
         _text("id", "the lead's id in the API; text, as everywhere"),
         _text("email", "address as the API has it"),
-        _text("requested_email", "address as it was asked"),
+        _text("requested_email", "address as it was asked", ours=True),
         _text("first_name", "first name"),
         _text("middle_name", "middle name"),
         _text("last_name", "last name"),
@@ -116,14 +138,14 @@ LEADS = Table(
             "gdpr_lead_communications", "0 or 1 as given; its sense is documented both ways, so it is not translated"
         ),
         _EXTRA,
-        Column("fetched_at", "timestamp[ms, UTC]", "when the reply arrived"),
+        Column("fetched_at", "timestamp[ms, UTC]", "when the reply arrived", ours=True),
     ),
 )
 TAGS = _child("tags", "a tag of a lead", _text("tag_name", "the tag"))
 TRANSACTIONS = _child(
     "transactions",
     "a transaction of a lead",
-    _text("transaction_id", "the transaction's id"),
+    _text("transaction_id", "the transaction's id", api="id"),
     _text("product_name", "product"),
     _text("transaction_type", "`Sale`, `Refund`, `Cancelation`, `Rebill`, `Chargeback`, …; an open set"),
     _date("transaction_date", "when it happened"),
@@ -154,8 +176,8 @@ CUSTOM_FIELDS = _child(
     _text("field_id", "the field's id"),
     _text("field_identifier", "the field's name: letters, digits, `-`, `_`"),
     _text("field_type", "`input_field`, `text_area`, `drop_down`, `radio_button`, `checkbox`"),
-    _text("option_id", "the option's id, unique within the field only; null for text fields"),
-    _text("value", "the text, or the option's text"),
+    _text("option_id", "the option's id, unique within the field only; null for text fields", inside="field_value"),
+    _text("value", "the text, or the option's text", api="option_value", inside="field_value"),
 )
 OUTCOMES = Table(
     "outcomes",

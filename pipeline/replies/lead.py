@@ -1,131 +1,78 @@
-"""The normal form of a lead: typed structs that a normal reply decodes straight into.
+"""The normal form of a lead: typed structs that a normal reply decodes straight into, made from `pipeline.schema`.
 
 Every cell is text as PHP gives it, or None. Where a column is a number or a date the text is known to read as one,
-so that whole columns can be cast at once. Source of the names: Kartra's inbound API documentation for `get_lead`.
+so that whole columns can be cast at once. A struct's fields are called as the columns are, and decoded from what the
+API calls them.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from pipeline import schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pipeline.schema import Column
+
 Text = str | None
-# What a normal reply has here; the lenient path takes any other number as well that fits the column.
-Flag = Literal["", "0", "1"] | None
-GdprStatus = Literal["", "0", "1", "2", "3", "4", "5"] | None
+# What a normal reply has in a flag; the lenient path takes any other number as well that fits the column.
+_Digit = Literal["", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"] | None
+_Nothing = Literal[""] | None
 
 
 class Item(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """Base of everything that stands in a collection."""
+    """Base of the lead and of everything that stands in its collections."""
 
 
-class Tag(Item):
-    """`tags[]`."""
-
-    tag_name: Text = None
-
-
-class Transaction(Item):
-    """`transactions[]`; `transaction_type` is an open set."""
-
-    transaction_id: Text = msgspec.field(default=None, name="id")
-    product_name: Text = None
-    transaction_type: Text = None
-    transaction_date: Text = None
+def _type_of(column: Column) -> Any:  # noqa: ANN401 - a type, or a union of them
+    if column.type == "int8":
+        return _Digit
+    # `read` checks numbers and dates, but does not look into members of items: there they are for the lenient path.
+    return _Nothing if column.inside and column.type != "string" else Text
 
 
-class MailingList(Item):
-    """`lists[]`."""
-
-    list_name: Text = None
-    active: Flag = None
-
-
-class Sequence(Item):
-    """`sequences[]`."""
-
-    sequence_name: Text = None
-    step: Text = None
-    status: Text = None
+def _struct(name: str, columns: Iterable[Column], *more: tuple[str, Any, Any]) -> type[Any]:
+    """An Item with a text for each column, None by default, and with `more` fields: name, type, default."""
+    texts = [(c.name, _type_of(c), msgspec.field(default=None, name=c.key)) for c in columns]
+    return msgspec.defstruct(name, [*texts, *more], bases=(Item,), module=__name__)
 
 
-class Membership(Item):
-    """`memberships[]`: one item a level, so a name may repeat."""
+OPTION_COLUMNS = tuple(column for column in schema.CUSTOM_FIELDS.read if column.inside)
+FIELD_COLUMNS = tuple(column for column in schema.CUSTOM_FIELDS.read if not column.inside)
 
-    name: Text = None
-    level_name: Text = None
-    active: Flag = None
+# One chosen option of a custom field; ids are unique within the field only.
+Option = _struct("Option", OPTION_COLUMNS)
+_Options: Any = list[Option]  # type: ignore[valid-type]  # made while the program runs, for msgspec and not for mypy
+# `custom_fields[]`: text for input fields, a list of options for menus and boxes.
+CustomField = _struct("CustomField", FIELD_COLUMNS, ("field_value", str | _Options | None, None))
 
-
-class Option(Item):
-    """One chosen option of a custom field; ids are unique within the field only."""
-
-    option_id: Text = None
-    option_value: Text = None
-
-
-class CustomField(Item):
-    """`custom_fields[]`: text for input fields, a list of options for menus and boxes."""
-
-    field_id: Text = None
-    field_identifier: Text = None
-    field_type: Text = None
-    field_value: str | list[Option] | None = None
-
-
-class Lead(msgspec.Struct, forbid_unknown_fields=True):
-    """`lead_details`: scalars in the order of the `leads` table, then the collections."""
-
-    id: Text = None
-    email: Text = None
-    first_name: Text = None
-    middle_name: Text = None
-    last_name: Text = None
-    last_name2: Text = None
-    company: Text = None
-    phone_country_code: Text = None
-    phone: Text = None
-    address: Text = None
-    zip: Text = None
-    city: Text = None
-    state: Text = None
-    country: Text = None
-    website: Text = None
-    facebook: Text = None
-    twitter: Text = None
-    linkedin: Text = None
-    google_plus: Text = None
-    lead_picture: Text = None
-    lead_preferred_time_zone: Text = None
-    notes: Text = None
-    score: Text = None
-    source: Text = None
-    source_id: Text = None
-    ip: Text = None
-    ip_country: Text = None
-    date_joined: Text = None
-    blacklisted: Flag = None
-    lead_deleted: Flag = None
-    lead_deleted_date: Text = None
-    gdpr_lead_status: GdprStatus = None
-    gdpr_lead_status_date: Text = None
-    gdpr_lead_status_ip: Text = None
-    gdpr_lead_communications: Flag = None
-    tags: list[Tag] = []
-    transactions: list[Transaction] = []
-    lists: list[MailingList] = []
-    sequences: list[Sequence] = []
-    memberships: list[Membership] = []
-    custom_fields: list[CustomField] = []
-
-
-COLLECTIONS: dict[str, type[Item]] = {
-    "tags": Tag,
-    "transactions": Transaction,
-    "lists": MailingList,
-    "sequences": Sequence,
-    "memberships": Membership,
-    "custom_fields": CustomField,
+COLLECTIONS: dict[str, type[Any]] = {
+    table.name: CustomField if table is schema.CUSTOM_FIELDS else _struct(table.name, table.read)
+    for table in schema.LEAD_TABLES
+    if table is not schema.LEADS
 }
-SCALARS: tuple[str, ...] = tuple(name for name in Lead.__struct_fields__ if name not in COLLECTIONS)
+"""The collections of a lead, in the order of their tables, and what stands in them."""
+
+if TYPE_CHECKING:
+
+    class Lead(Item):
+        """`lead_details`: the columns of `leads` that come from it, then the collections.
+
+        Here stands only what code calls by its name; the rest of the fields follows the schema.
+        """
+
+        id: Text
+        email: Text
+
+        def __init__(self, **values: object) -> None: ...
+
+else:
+    Lead = _struct(
+        "Lead",
+        schema.LEADS.read,
+        *((name, list[item], msgspec.field(default_factory=list)) for name, item in COLLECTIONS.items()),
+    )

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline import schema
-from pipeline.replies.lead import COLLECTIONS, SCALARS, CustomField, Item, Lead, Option
+from pipeline.replies.lead import COLLECTIONS, FIELD_COLUMNS, OPTION_COLUMNS, CustomField, Item, Lead, Option
 from pipeline.replies.values import Unreadable, is_nothing, read_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pipeline.replies.envelope import JsonObject
+    from pipeline.schema import Type
 
 Extras = dict[str, dict[int, dict[str, Any]]]
 
@@ -34,9 +35,11 @@ _BARE: Mapping[str, str] = {
     "sequences": "sequence_name",
     "memberships": "name",
 }
-_TYPES = {(table.name, column.name): column.type for table in schema.LEAD_TABLES for column in table.columns}
-_FIELD_COLUMNS = ("field_id", "field_identifier", "field_type")
-_OPTION_COLUMNS = {"option_id": "option_id", "option_value": "value"}
+# By what the API calls them.
+_COLUMNS = {table.name: {column.key: column for column in table.read} for table in schema.LEAD_TABLES}
+_FIELD_COLUMNS = {column.key: column for column in FIELD_COLUMNS}
+_OPTION_COLUMNS = {column.key: column for column in OPTION_COLUMNS}
+_VALUE_TYPE = schema.CUSTOM_FIELDS.type_of("value")
 _MAX_DRIFT_KEYS = 500
 _DRIFT_KEY = re.compile(r"(reply\.)?[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _OTHERS = "(others)"
@@ -73,12 +76,11 @@ class LenientReader:
         """Bring `details` into the normal form; `others` are unknown keys of the envelope around it."""
         lead = Lead()
         for key, value in details.items():
-            if key in SCALARS:
-                setattr(lead, key, self._cell("leads", 0, key, value))
-            elif key == "custom_fields":
-                lead.custom_fields = self._custom_fields(value)
+            if column := _COLUMNS["leads"].get(key):
+                setattr(lead, column.name, self._cell("leads", 0, key, value, column.type))
             elif key in COLLECTIONS:
-                setattr(lead, key, self._items(key, value))
+                read = self._custom_fields if key == "custom_fields" else self._items
+                setattr(lead, key, read(key, value))
             else:
                 self._unknown("leads", 0, key, value)
         for key, value in others.items():
@@ -86,49 +88,48 @@ class LenientReader:
         return lead
 
     def _items(self, table: str, value: object) -> list[Item]:
-        kind = COLLECTIONS[table]
-        columns = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
+        columns = _COLUMNS[table]
         items: list[Item] = []
         for raw in self._members("leads", 0, table, value, (*columns, *_ALIASES.get(table, ()))):
-            item, row = kind(), len(items)
+            item, row = COLLECTIONS[table](), len(items)
             pairs = self._as_object(table, row, raw)
             for key, cell in pairs.items():
                 column = columns.get(_documented(table, key, pairs))
                 if column is None:
                     self._unknown(table, row, key, cell)
-                elif (text := self._cell(table, row, key, cell, column)) is not None:
-                    setattr(item, column, text)
+                elif (text := self._cell(table, row, key, cell, column.type)) is not None:
+                    setattr(item, column.name, text)
             items.append(item)
         return items
 
-    def _custom_fields(self, value: object) -> list[CustomField]:
+    def _custom_fields(self, table: str, value: object) -> list[Item]:
         """Custom fields; a row number here counts options, as in the table, so that `extra` finds its row."""
-        fields: list[CustomField] = []
+        fields: list[Item] = []
         row = 0
-        for raw in self._members("leads", 0, "custom_fields", value, (*_FIELD_COLUMNS, "field_value")):
+        for raw in self._members("leads", 0, table, value, (*_FIELD_COLUMNS, "field_value")):
             item = CustomField()
-            for key, cell in self._as_object("custom_fields", row, raw).items():
-                if key in _FIELD_COLUMNS:
-                    setattr(item, key, self._cell("custom_fields", row, key, cell))
+            for key, cell in self._as_object(table, row, raw).items():
+                if column := _FIELD_COLUMNS.get(key):
+                    setattr(item, column.name, self._cell(table, row, key, cell, column.type))
                 elif key == "field_value":
-                    item.field_value = self._field_value(row, cell)
+                    item.field_value = self._field_value(table, row, cell)
                 else:
-                    self._unknown("custom_fields", row, key, cell)
+                    self._unknown(table, row, key, cell)
             fields.append(item)
             row += max(1, len(item.field_value)) if isinstance(item.field_value, list) else 1
         return fields
 
-    def _field_value(self, row: int, value: object) -> str | list[Option] | None:
+    def _field_value(self, table: str, row: int, value: object) -> str | list[Item] | None:
         if not isinstance(value, list | dict):
-            return self._cell("custom_fields", row, "field_value", value, "value")
-        options: list[Option] = []
-        for raw in self._members("custom_fields", row, "field_value", value, _OPTION_COLUMNS):
+            return self._cell(table, row, "field_value", value, _VALUE_TYPE)
+        options: list[Item] = []
+        for raw in self._members(table, row, "field_value", value, _OPTION_COLUMNS):
             option, here = Option(), row + len(options)
             for key, cell in (raw if isinstance(raw, dict) else {"option_value": raw}).items():
-                if key in _OPTION_COLUMNS:
-                    setattr(option, key, self._cell("custom_fields", here, key, cell, _OPTION_COLUMNS[key]))
+                if column := _OPTION_COLUMNS.get(key):
+                    setattr(option, column.name, self._cell(table, here, key, cell, column.type))
                 else:
-                    self._unknown("custom_fields", here, key, cell)
+                    self._unknown(table, here, key, cell)
             options.append(option)
         return options
 
@@ -149,10 +150,10 @@ class LenientReader:
         self._unreadable(table, row, "item", raw)
         return {}
 
-    def _cell(self, table: str, row: int, key: str, value: object, column: str | None = None) -> str | None:
-        """The text for a column, which is called like the key unless `column` says otherwise."""
+    def _cell(self, table: str, row: int, key: str, value: object, kind: Type) -> str | None:
+        """The text for a column of type `kind`."""
         try:
-            return read_value(value, _TYPES[table, column or key])
+            return read_value(value, kind)
         except Unreadable:
             self._unreadable(table, row, key, value)
             return None

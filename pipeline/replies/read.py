@@ -11,10 +11,11 @@ from pipeline.errors import MalformedReply
 from pipeline.replies.envelope import Envelope, open_envelope
 from pipeline.replies.lead import Lead  # noqa: TC001 - the decoder resolves it when it is built
 from pipeline.replies.lenient import Drift, Extras, LenientReader
-from pipeline.replies.values import is_plain_date, is_plain_integer
+from pipeline.replies.values import PLAIN
+from pipeline.schema import LEAD_TABLES, LEADS
 
 
-class _NormalReply(msgspec.Struct, forbid_unknown_fields=True):
+class _NormalReply(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     status: Literal["Success"]
     lead_details: Lead
     message: str | None = None
@@ -22,6 +23,14 @@ class _NormalReply(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _normal = msgspec.json.Decoder(_NormalReply)
+_LEAD_CHECKS = [(column.name, PLAIN[column.type]) for column in LEADS.read if column.type in PLAIN]
+_ITEM_CHECKS = [
+    (table.name, column.name, PLAIN[column.type])
+    for table in LEAD_TABLES
+    if table is not LEADS
+    for column in table.read
+    if column.type in PLAIN and not column.inside
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +54,17 @@ def read_reply(body: bytes) -> FoundLead | Envelope:
     Raises:
         MalformedReply: it cannot be read as an answer, or it is a Success that names no lead.
     """
-    return _read_normal(body) or read_leniently(body)
+    lead = read_normal(body)
+    return read_leniently(body) if lead is None else FoundLead(lead)
 
 
-def _read_normal(body: bytes) -> FoundLead | None:
+def read_normal(body: bytes) -> Lead | None:
+    """The lead if the reply is a Success in the documented shape, of which nothing is left over; None if not."""
     try:
         lead = _normal.decode(body).lead_details
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    return FoundLead(lead) if _is_plain(lead) and _names_a_lead(lead) else None
+    return lead if _names_a_lead(lead) and _is_plain(lead) else None
 
 
 def read_leniently(body: bytes) -> FoundLead | Envelope:
@@ -86,10 +97,11 @@ def _names_a_lead(lead: Lead) -> bool:
 
 def _is_plain(lead: Lead) -> bool:
     """Whether every number and date reads as its column's type; the decoder has checked the rest."""
-    return (
-        is_plain_integer(lead.score)
-        and is_plain_date(lead.date_joined)
-        and is_plain_date(lead.lead_deleted_date)
-        and is_plain_date(lead.gdpr_lead_status_date)
-        and all(is_plain_date(item.transaction_date) for item in lead.transactions)
-    )
+    for name, is_plain in _LEAD_CHECKS:
+        if not is_plain(getattr(lead, name)):
+            return False
+    for collection, name, is_plain in _ITEM_CHECKS:
+        for item in getattr(lead, collection):
+            if not is_plain(getattr(item, name)):
+                return False
+    return True

@@ -26,8 +26,7 @@ _TYPES: dict[Type, pa.DataType] = {
     "timestamp[ms, UTC]": pa.timestamp("ms", "UTC"),
     "binary": pa.binary(),
 }
-_NOTHING = {"timestamp[s]": pa.array(["", *ZERO_DATES])}
-_EMPTY = pa.array([""])
+_ZERO_DATES = pa.array(ZERO_DATES)
 _FIRST_DAYS, _LAST_DAYS = np.datetime64("0001-01-03", "s"), np.datetime64("9999-12-29", "s")
 
 
@@ -41,14 +40,12 @@ def arrow_schema(table: Table, timezone: str | None = None) -> pa.Schema:
     return pa.schema([(column.name, arrow_type(column.type, timezone)) for column in table.columns])
 
 
-def column_of_texts(texts: Sequence[str | None], kind: Type, timezone: str | None = None) -> Column:
-    """A column from its texts, each known to read as `kind`; nothing, and zero dates, become null."""
-    array: Column = pa.array(texts, pa.string())
-    array = pc.if_else(pc.is_in(array, _NOTHING.get(kind, _EMPTY)), None, array)
-    if kind == "string":
-        return array
-    array = array.cast(_TYPES[kind])
-    return _instants(array, timezone) if timezone and kind == "timestamp[s]" else array
+def column_of_texts(texts: Column, kind: Type, timezone: str | None = None) -> Column:
+    """A column from its texts, each null or known to read as `kind`; zero dates become null."""
+    if kind != "timestamp[s]":
+        return texts.cast(_TYPES[kind])
+    dates = pc.if_else(pc.is_in(texts, _ZERO_DATES.cast(texts.type)), None, texts).cast(_TYPES[kind])
+    return _instants(dates, timezone) if timezone else dates
 
 
 def column_of_values(values: Sequence[object], kind: Type) -> Column:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from pandas.arrays import ArrowExtensionArray
 
 from pipeline.replies.lenient import Drift
 from pipeline.tables.gather import gather
@@ -51,4 +52,7 @@ def flatten(replies: Iterable[bytes | Answer], *, timezone: str | None = None) -
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
-    return table.to_pandas(types_mapper=pd.ArrowDtype)
+    # The same as to_pandas with ArrowDtype, without the half millisecond it takes for each table.
+    return pd.DataFrame(
+        {name: ArrowExtensionArray(column) for name, column in zip(table.column_names, table.columns, strict=True)}
+    )

@@ -10,34 +10,31 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-import msgspec
+import numpy as np
 import pyarrow as pa
 
 from pipeline.errors import MalformedReply
 from pipeline.outcomes import Answer
-from pipeline.replies.lead import SCALARS, CustomField
 from pipeline.replies.lenient import Drift
-from pipeline.replies.read import FoundLead, read_reply
-from pipeline.schema import CUSTOM_FIELDS, LEAD_TABLES, LEADS, Table
+from pipeline.replies.read import FoundLead, read_leniently, read_normal
+from pipeline.schema import LEAD_TABLES, LEADS, Table
 from pipeline.tables.arrow import arrow_schema, column_of_texts, column_of_values
+from pipeline.tables.cells import LeadRows, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
+
+    from pipeline.replies.lead import Lead
+    from pipeline.replies.lenient import Extras
+    from pipeline.tables.cells import Indexes
 
     Column = pa.Array[Any]
-    Keys = pa.ChunkedArray[Any]
 
 CHILDREN = tuple(table for table in LEAD_TABLES if table is not LEADS)
-_OURS = ("lead_id", "email", "position", "extra")
-_NAMES = {"leads": SCALARS} | {
-    table.name: tuple(name for name in table.names if name not in _OURS) for table in CHILDREN
-}
-_astuple = msgspec.structs.astuple
+_PACK = 64
 
 
 @dataclass(frozen=True)
@@ -59,116 +56,107 @@ class Gathered:
 
 def gather(replies: Iterable[bytes | Answer], *, timezone: str | None = None) -> Gathered:
     """Make tables of raw replies, in their order; see `flatten`."""
-    cells = _Cells()
+    batch = _Batch()
     for reply in replies:
-        answer = reply if isinstance(reply, Answer) else None
-        body = answer.body if answer else reply
-        found = _read(body)
-        if found is None:
-            cells.skipped += 1
+        if isinstance(reply, Answer):
+            batch.add(reply.body, reply.email, reply.answered_at_ms)
         else:
-            cells.add(found, answer.email if answer else None, answer.answered_at_ms if answer else None)
-    return cells.gathered(timezone)
+            batch.add(reply)
+    return batch.gathered(timezone)
 
 
-def _read(body: object) -> FoundLead | None:
-    if not isinstance(body, bytes):
-        return None
-    try:
-        reply = read_reply(body)
-    except MalformedReply:
-        return None
-    return reply if isinstance(reply, FoundLead) else None
-
-
-class _Cells:
-    """The cells of a batch before they become columns.
-
-    The cells of a table stand in one long list, row after row: a list of rows would be a hundred thousand objects for
-    the garbage collector to walk through again and again.
-    """
+class _Batch:
+    """What a batch of replies is made of before it becomes tables."""
 
     def __init__(self) -> None:
-        self.skipped = 0
+        self._skipped = 0
         self._drift = Drift()
         self._requested: list[str | None] = []
         self._fetched: list[int | None] = []
-        self._cells: dict[str, list[str | None]] = {table.name: [] for table in LEAD_TABLES}
-        self._counts: dict[str, list[int]] = {table.name: [] for table in CHILDREN}
-        self._extras: dict[str, dict[int, str]] = defaultdict(dict)
+        self._extras: dict[int, Extras] = {}
+        self._found: list[Lead] = []  # and not yet taken in
+        self._leads = LeadRows()
+        self._items = {table.name: rows_of(table) for table in CHILDREN}
 
-    def add(self, found: FoundLead, requested: str | None, fetched_ms: int | None) -> None:
-        """Take in the rows of one lead."""
-        lead = found.lead
-        self._drift.add(found.drift)
-        self._add_extras(found)
-        self._cells["leads"] += _astuple(lead)[: len(SCALARS)]
+    def add(self, body: bytes | None, requested: str | None = None, fetched_ms: int | None = None) -> None:
+        """Take in one reply, if it holds a lead."""
+        lead = self._read(body)
+        if lead is None:
+            self._skipped += 1
+            return
         self._requested.append(requested)
         self._fetched.append(fetched_ms)
-        for table in CHILDREN:
-            items: list[Any] = getattr(lead, table.name)
-            rows = _option_rows(items) if table is CUSTOM_FIELDS else list(map(_astuple, items))
-            self._cells[table.name] += chain.from_iterable(rows)
-            self._counts[table.name].append(len(rows))
+        self._found.append(lead)
+        if len(self._found) == _PACK:
+            self._pack()
 
-    def _add_extras(self, found: FoundLead) -> None:
-        for name, rows in found.extras.items():
-            offset = len(self._cells[name]) // len(_NAMES[name])
-            for row, extra in rows.items():
-                self._extras[name][offset + row] = json.dumps(extra, ensure_ascii=False, separators=(",", ":"))
+    def _read(self, body: object) -> Lead | None:
+        if not isinstance(body, bytes):
+            return None
+        return read_normal(body) or self._read_odd(body)
+
+    def _read_odd(self, body: bytes) -> Lead | None:
+        try:
+            found = read_leniently(body)
+        except MalformedReply:
+            return None
+        if not isinstance(found, FoundLead):
+            return None
+        self._drift.add(found.drift)
+        if found.extras:
+            self._extras[len(self._requested)] = found.extras
+        return found.lead
+
+    def _pack(self) -> None:
+        self._leads.add(self._found)
+        for rows in self._items.values():
+            rows.add(self._found)
+        self._found.clear()
 
     def gathered(self, timezone: str | None) -> Gathered:
-        """All that was added, as columns."""
+        """All that was taken in, as tables."""
+        self._pack()
         leads = self._lead_table(timezone)
-        ids, emails = leads.column("id"), leads.column("email")
-        parents = {table.name: self._parents(table) for table in CHILDREN}
-        children = {t.name: self._child_table(t, parents[t.name], ids, emails, timezone) for t in CHILDREN}
-        return Gathered({LEADS.name: leads, **children}, parents, self._drift, self.skipped)
-
-    def _parents(self, table: Table) -> Column:
-        return pa.array([n for n, count in enumerate(self._counts[table.name]) for _ in range(count)], pa.int64())
+        tables = {LEADS.name: leads}
+        parents: dict[str, Column] = {}
+        for table in CHILDREN:
+            indexes = self._items[table.name].parents()
+            parents[table.name] = pa.array(indexes, pa.int64())
+            tables[table.name] = self._child_table(table, indexes, leads, timezone)
+        return Gathered(tables, parents, self._drift, self._skipped)
 
     def _lead_table(self, timezone: str | None) -> pa.Table:
-        columns = self._read_columns(LEADS, timezone)
+        count = len(self._requested)
+        columns = _cast(LEADS, self._leads.columns(), timezone)
         columns["requested_email"] = column_of_values(self._requested, "string")
-        columns["extra"] = self._extra("leads", len(self._requested))
+        columns["extra"] = self._extra(LEADS.name, np.arange(count), count)
         columns["fetched_at"] = column_of_values(self._fetched, "timestamp[ms, UTC]")
         return _table(LEADS, columns, timezone)
 
-    def _child_table(self, table: Table, parents: Column, ids: Keys, emails: Keys, timezone: str | None) -> pa.Table:
-        counts = self._counts[table.name]
-        columns = self._read_columns(table, timezone)
-        columns["lead_id"] = ids.take(parents)
-        columns["email"] = emails.take(parents)
-        columns["position"] = column_of_values([n for count in counts for n in range(count)], "int32")
-        columns["extra"] = self._extra(table.name, len(parents))
+    def _child_table(self, table: Table, parents: Indexes, leads: pa.Table, timezone: str | None) -> pa.Table:
+        rows, lead_rows = len(parents), np.arange(len(leads))
+        firsts = np.searchsorted(parents, lead_rows)
+        columns = _cast(table, self._items[table.name].columns(), timezone)
+        columns["lead_id"] = leads.column("id").take(parents)
+        columns["email"] = leads.column("email").take(parents)
+        columns["position"] = pa.array(np.arange(rows) - firsts[parents], pa.int32())
+        columns["extra"] = self._extra(table.name, firsts, rows)
         return _table(table, columns, timezone)
 
-    def _read_columns(self, table: Table, timezone: str | None) -> dict[str, Any]:
-        """The columns that come from the replies themselves."""
-        cells, names = self._cells[table.name], _NAMES[table.name]
-        return {
-            name: column_of_texts(cells[n :: len(names)], table.type_of(name), timezone) for n, name in enumerate(names)
+    def _extra(self, name: str, firsts: Indexes, length: int) -> Column:
+        """The column `extra` of a table of `length` rows, of which `firsts` has the first one of each lead."""
+        extras = {
+            firsts[lead] + row: json.dumps(extra, ensure_ascii=False, separators=(",", ":"))
+            for lead, tables in self._extras.items()
+            for row, extra in tables.get(name, {}).items()
         }
-
-    def _extra(self, name: str, length: int) -> Column:
-        extras = self._extras.get(name)
         if not extras:
             return pa.nulls(length, pa.string())
         return pa.array([extras.get(row) for row in range(length)], pa.string())
 
 
-def _option_rows(fields: Sequence[CustomField]) -> list[tuple[str | None, ...]]:
-    """Rows of `custom_fields`: one for each chosen option, one for a field without any."""
-    rows: list[tuple[str | None, ...]] = []
-    for item in fields:
-        head = (item.field_id, item.field_identifier, item.field_type)
-        value = item.field_value
-        if isinstance(value, list) and value:
-            rows += [(*head, option.option_id, option.option_value) for option in value]
-        else:
-            rows.append((*head, None, value if isinstance(value, str) else None))
-    return rows
+def _cast(table: Table, texts: dict[str, Column], timezone: str | None) -> dict[str, Any]:
+    return {column.name: column_of_texts(texts[column.name], column.type, timezone) for column in table.read}
 
 
 def _table(table: Table, columns: dict[str, Any], timezone: str | None) -> pa.Table:

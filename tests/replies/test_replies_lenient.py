@@ -5,20 +5,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.replies.lead import (
-    COLLECTIONS,
-    CustomField,
-    Item,
-    Lead,
-    MailingList,
-    Membership,
-    Option,
-    Sequence,
-    Tag,
-    Transaction,
-)
+from pipeline.replies.lead import COLLECTIONS, CustomField, Item, Lead, Option
 from pipeline.replies.lenient import Drift
 from pipeline.replies.read import FoundLead, read_reply
+
+Tag, Transaction, MailingList, Sequence, Membership = (
+    COLLECTIONS[name] for name in ("tags", "transactions", "lists", "sequences", "memberships")
+)
 
 
 def found(details: dict[str, Any], **around: Any) -> FoundLead:
@@ -218,7 +211,7 @@ def test_nothing_in_any_form_is_null() -> None:
 
 def test_not_available_stays_where_text_is_meant() -> None:
     """N/A in a text column is a text like any other."""
-    assert found({"city": "N/A", "score": 1}).lead.city == "N/A"
+    assert found({"city": "N/A", "score": 1}).lead == Lead(id="1", city="N/A", score="1")
 
 
 MEDIUM = {"option_id": "11", "option_value": "medium"}
@@ -269,7 +262,7 @@ def test_unreadable_values_of_an_item_go_into_its_extra(table: str, raw: dict[st
 def test_an_unreadable_field_value_goes_into_extra(value: object) -> None:
     """An object that holds no options leaves the field empty and is kept whole."""
     reply = found({"custom_fields": [{"field_id": "1", "field_value": value}]})
-    assert reply.lead.custom_fields == [CustomField("1", field_value=[])]
+    assert reply.lead == Lead(id="1", custom_fields=[CustomField("1", field_value=[])])
     assert reply.extras == {"custom_fields": {0: {"field_value": value}}}
     assert reply.drift.unreadable_values == {"custom_fields.field_value": 1}
 
@@ -304,7 +297,7 @@ def test_unreadable_values_of_the_lead_go_into_its_extra() -> None:
 )
 def test_the_value_of_a_custom_field_is_text_or_options(value: object, read: object) -> None:
     """Options come as any collection does, and an option may be its bare text."""
-    assert items("custom_fields", [{"field_value": value}]) == [CustomField(field_value=read)]  # type: ignore[arg-type]
+    assert items("custom_fields", [{"field_value": value}]) == [CustomField(field_value=read)]
 
 
 def test_extras_of_options_are_numbered_by_rows() -> None:

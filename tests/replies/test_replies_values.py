@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.replies.values import Unreadable, is_nothing, is_plain_date, is_plain_integer, read_value
+from pipeline.replies.values import PLAIN, Unreadable, is_nothing, is_plain_date, is_plain_integer, read_value
 from pipeline.schema import Type
 
 
@@ -153,6 +153,13 @@ def test_what_does_not_read_as_its_type_is_unreadable(value: Any, kind: Type) ->
         ("2019-03-26 06:35:31.000001", False),
         ("2019-03-26 06:35:31+00:00", False),
         ("2019-03-26 24:00:00", False),
+        ("2019-03-24 06:24:24", True),
+        ("2019-W13-2 06:35:31", False),
+        ("2019-03-26 06:35+01", False),
+        ("2019-03-26 063531.5", False),
+        ("2019-03-26 06:35:3", False),
+        ("2019-03-26 06:35:3x", False),
+        ("２019-03-26 06:35:31", False),
         ("last tuesday", False),
     ],
 )
@@ -183,3 +190,12 @@ def test_plain_dates_need_no_reading(text: str | None, plain: bool) -> None:
 def test_plain_integers_need_no_reading(text: str | None, plain: bool) -> None:
     """Only a run of ASCII digits that surely fits, with or without a minus, or nothing is plain."""
     assert is_plain_integer(text) == plain
+
+
+@pytest.mark.parametrize("kind", ["int32", "int64"])
+def test_a_plain_integer_fits_its_column(kind: Type) -> None:
+    """The longest that is plain fits, and what is too large for the type is not plain."""
+    bits = int(kind.removeprefix("int")) - 1
+    longest = max((n for n in range(1, 25) if PLAIN[kind]("9" * n)), default=0)
+    assert 0 < int("9" * longest) < 2**bits
+    assert not PLAIN[kind](str(2**bits))

@@ -12,7 +12,7 @@ from lead_shapes import TABLES, cells, odd_people, people, reply, rows, scalars
 from pipeline.calls.kartra import judge
 from pipeline.errors import LeadExportError
 from pipeline.outcomes import Answer, Outcome
-from pipeline.replies.read import _read_normal
+from pipeline.replies.read import read_normal
 from pipeline.schema import LEAD_TABLES
 from pipeline.tables.arrow import arrow_type
 from pipeline.tables.flatten import Frames, flatten
@@ -31,7 +31,7 @@ def assert_same_frames(actual: Frames, expected: Frames) -> None:
 @given(people())
 def test_documented_replies_are_read_in_one_step(lead: dict[str, Any]) -> None:
     """The shape that the API documents needs no lenient reading, which is several times slower."""
-    assert _read_normal(reply(lead)) is not None
+    assert read_normal(reply(lead)) is not None
 
 
 @patient

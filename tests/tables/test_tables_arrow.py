@@ -1,4 +1,6 @@
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -8,11 +10,19 @@ from hypothesis import strategies as st
 from pipeline.replies.values import is_plain_date, is_plain_integer, read_value
 from pipeline.schema import TAGS, Type
 from pipeline.tables.arrow import arrow_schema, arrow_type, column_of_texts, column_of_values
+from pipeline.tables.texts import Texts
+
+
+def column(texts: Sequence[str | None], kind: Type, timezone: str | None = None) -> "pa.Array[Any]":
+    """The column of a table that has no other."""
+    cells = Texts(["texts"])
+    cells.add(texts)
+    return column_of_texts(cells.columns()["texts"], kind, timezone)
 
 
 def instant(text: str, timezone: str) -> datetime | None:
     """The instant in UTC that a date of the API is in a time zone."""
-    (value,) = column_of_texts([text], "timestamp[s]", timezone).to_pylist()
+    (value,) = column([text], "timestamp[s]", timezone).to_pylist()
     assert value is None or isinstance(value, datetime)
     return value
 
@@ -75,15 +85,15 @@ def test_the_ends_of_the_calendar_stay_where_they_are(text: str, timezone: str) 
 @pytest.mark.parametrize("text", ["0000-00-00 00:00:00", "0000-00-00", "", None])
 def test_zero_dates_are_null(text: str | None, timezone: str | None) -> None:
     """So is no date, with and without a time zone, alone and beside others."""
-    dates = column_of_texts([text, "2019-03-26 06:35:31", text], "timestamp[s]", timezone)
+    dates = column([text, "2019-03-26 06:35:31", text], "timestamp[s]", timezone)
     assert [value is None for value in dates.to_pylist()] == [True, False, True]
-    assert column_of_texts([text], "timestamp[s]", timezone).to_pylist() == [None]
+    assert column([text], "timestamp[s]", timezone).to_pylist() == [None]
 
 
 def test_without_a_time_zone_dates_stay_as_given() -> None:
     """They are the API's own clock, from the first year to the last."""
     texts = ["0001-01-01 00:00:00", "2024-03-10 02:30:00", "9999-12-31 23:59:59"]
-    assert [str(value) for value in column_of_texts(texts, "timestamp[s]").to_pylist()] == texts
+    assert [str(value) for value in column(texts, "timestamp[s]").to_pylist()] == texts
 
 
 @pytest.mark.parametrize("kind", ["string", "int8", "int64", "timestamp[s]"])
@@ -91,13 +101,13 @@ def test_without_a_time_zone_dates_stay_as_given() -> None:
 def test_columns_of_nothing_have_their_type(kind: Type, timezone: str | None) -> None:
     """Also where no text, or only nothing, is in them."""
     for texts in ([], [None, ""]):
-        column = column_of_texts(texts, kind, timezone)
-        assert (column.type, column.null_count) == (arrow_type(kind, timezone), len(texts))
+        nothing = column(texts, kind, timezone)
+        assert (nothing.type, nothing.null_count) == (arrow_type(kind, timezone), len(texts))
 
 
 def test_zero_dates_are_texts_where_text_is_meant() -> None:
     """Only the empty text is null in a text column."""
-    assert column_of_texts(["0000-00-00", "", None, "0"], "string").to_pylist() == ["0000-00-00", None, None, "0"]
+    assert column(["0000-00-00", "", None, "0"], "string").to_pylist() == ["0000-00-00", None, None, "0"]
 
 
 def test_values_become_columns_of_their_type() -> None:
@@ -140,11 +150,11 @@ def test_a_plain_date_is_cast_to_what_it_reads_as(text: str) -> None:
     """What skips the lenient reading gives the same column as if it had been read."""
     if is_plain_date(text):
         read = read_value(text, "timestamp[s]")
-        assert column_of_texts([text], "timestamp[s]") == column_of_texts([read], "timestamp[s]")
+        assert column([text], "timestamp[s]") == column([read], "timestamp[s]")
 
 
 @given(st.integers().map(str) | st.text("0123456789-+. ", max_size=20))
 def test_a_plain_integer_is_cast_to_what_it_reads_as(text: str) -> None:
     """What skips the lenient reading gives the same column as if it had been read."""
     if is_plain_integer(text):
-        assert column_of_texts([text], "int64") == column_of_texts([read_value(text, "int64")], "int64")
+        assert column([text], "int64") == column([read_value(text, "int64")], "int64")
