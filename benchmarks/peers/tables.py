@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.replies.lead import SCALARS
+from pipeline.schema import LEADS
 
 COLLECTIONS = ["tags", "transactions", "lists", "sequences", "memberships", "custom_fields"]
 TRANSACTION = ("id", "product_name", "transaction_type", "transaction_date")
@@ -53,7 +53,7 @@ def pandas(path: Path) -> Pass:
 
 def struct() -> str:
     """What DuckDB is to read of `lead_details`; told beforehand, it has neither to guess nor to read the rest."""
-    scalars = ", ".join(f"{name} VARCHAR" for name in SCALARS)
+    scalars = ", ".join(f"{name} VARCHAR" for name in (column.key for column in LEADS.read))
     transaction = ", ".join(f"{name} VARCHAR" for name in TRANSACTION)
     return f"STRUCT({scalars}, tags STRUCT(tag_name VARCHAR)[], transactions STRUCT({transaction})[])"
 
