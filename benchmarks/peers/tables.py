@@ -64,7 +64,7 @@ def duckdb_tables(connection: Any, source: str, **views: Any) -> tuple[int, ...]
         connection.register(name, view)
     connection.sql(f"CREATE OR REPLACE TEMP TABLE replies AS SELECT unnest(lead) FROM ({source})")
     queries = (
-        f"SELECT {', '.join(SCALARS)} FROM replies",
+        f"SELECT {', '.join(column.key for column in LEADS.read)} FROM replies",
         "SELECT id AS lead_id, email, unnest(tags, recursive := true) FROM replies",
         "SELECT r.id AS lead_id, email, t.* FROM replies r, unnest(transactions) AS u(t)",
     )
@@ -97,7 +97,7 @@ def duckdb_arrow(path: Path) -> Pass:
 
 def json_struct() -> str:
     """The same as `struct`, in the words of `from_json`."""
-    names: dict[str, Any] = dict.fromkeys(SCALARS, "VARCHAR")
+    names: dict[str, Any] = dict.fromkeys((column.key for column in LEADS.read), "VARCHAR")
     names |= {"tags": [{"tag_name": "VARCHAR"}], "transactions": [dict.fromkeys(TRANSACTION, "VARCHAR")]}
     return json.dumps(names)
 

@@ -29,10 +29,11 @@ from pipeline.errors import (
     WrongEndpoint,
 )
 from pipeline.outcomes import Answer, Outcome
-from pipeline.replies.read import FoundLead, read_reply
+from pipeline.replies.read import FoundLead, glance_at_lead, read_leniently
 
 if TYPE_CHECKING:
     from pipeline.replies.envelope import Envelope
+    from pipeline.replies.lead import Lead
     from pipeline.settings import Settings
 
 CONTENT_TYPE = "application/x-www-form-urlencoded"
@@ -133,14 +134,17 @@ def judge(status: int, body: bytes, *, asked: str) -> Answer:
     Raises:
         LeadExportError: it says something else; the class says what to do next, `code` keeps the API's error type.
     """
+    lead = glance_at_lead(body)
+    if lead is not None:
+        return _found(lead, body, asked)
     reply: FoundLead | Envelope | None = None
     malformed: MalformedReply | None = None
     try:
-        reply = read_reply(body)
+        reply = read_leniently(body)
     except MalformedReply as error:
         malformed = error
     if isinstance(reply, FoundLead):
-        return _found(reply, body, asked)
+        return _found(reply.lead, body, asked)
     for rule in RULES:
         if rule.matches(status, reply):
             return _apply(rule, status, reply, body, asked)
@@ -149,9 +153,8 @@ def judge(status: int, body: bytes, *, asked: str) -> Answer:
     raise _unknown(status, reply, body)
 
 
-def _found(reply: FoundLead, body: bytes, asked: str) -> Answer:
-    lead = reply.lead
-    if lead.email and _folded(lead.email) != _folded(asked):
+def _found(lead: Lead, body: bytes, asked: str) -> Answer:
+    if lead.email and lead.email != asked and _folded(lead.email) != _folded(asked):
         return Answer(
             asked,
             Outcome.FOUND,

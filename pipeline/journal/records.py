@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 _APPLICATION_ID = 0x6C656164
 _VERSION = 2
 # Bodies stand apart: whoever counts answers, or looks for the open ones, then need not walk over gigabytes of replies.
-# Pages as large as that hold a good many packed replies each, where the usual ones would be left half empty.
 TABLES = f"""
-PRAGMA page_size = 32768;
 PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {_VERSION};
 BEGIN;

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipeline.journal.packing import Packing
     from pipeline.outcomes import Answer
 
-COMMIT_INTERVAL_S = 0.1
+COMMIT_INTERVAL_S = 0.15
 """Seconds that an answer waits for company before they are committed together."""
 MAX_UNCOMMITTED = 2_000
 """Answers that may wait for the disk; beyond that the calls wait too."""

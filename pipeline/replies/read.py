@@ -60,11 +60,17 @@ def read_reply(body: bytes) -> FoundLead | Envelope:
 
 def read_normal(body: bytes) -> Lead | None:
     """The lead if the reply is a Success in the documented shape, of which nothing is left over; None if not."""
+    lead = glance_at_lead(body)
+    return lead if lead is not None and _is_plain(lead) else None
+
+
+def glance_at_lead(body: bytes) -> Lead | None:
+    """The same with numbers and dates unread: enough to know that `read_reply` finds a lead, and which."""
     try:
         lead = _normal.decode(body).lead_details
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    return lead if _names_a_lead(lead) and _is_plain(lead) else None
+    return lead if _names_a_lead(lead) else None
 
 
 def read_leniently(body: bytes) -> FoundLead | Envelope:
