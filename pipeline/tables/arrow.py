@@ -43,7 +43,7 @@ def arrow_schema(table: Table, timezone: str | None = None) -> pa.Schema:
 def column_of_texts(texts: Column, kind: Type, timezone: str | None = None) -> Column:
     """A column from its texts, each null or known to read as `kind`; zero dates become null."""
     if kind != "timestamp[s]":
-        return texts.cast(_TYPES[kind])
+        return texts if texts.type == _TYPES[kind] else texts.cast(_TYPES[kind])
     dates = pc.if_else(pc.is_in(texts, _ZERO_DATES.cast(texts.type)), None, texts).cast(_TYPES[kind])
     return _instants(dates, timezone) if timezone else dates
 

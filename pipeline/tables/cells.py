@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _SCALARS = len(LEADS.read)  # the collections come behind them
 # A custom field without a chosen option is a row of `options` all the same, in which nothing stands but its text.
 _NO_OPTION = (None,) * len(OPTION_COLUMNS)
-_TEXT = [column.name for column in OPTION_COLUMNS].index("value") - len(OPTION_COLUMNS)
+_TEXT_AT = [column.name for column in OPTION_COLUMNS].index("value") - len(OPTION_COLUMNS)
 
 
 class LeadRows:
@@ -101,7 +101,7 @@ class CustomFieldRows(ItemRows):
                 self._rows.append(len(value))
             else:
                 options += _NO_OPTION
-                options[_TEXT] = value or None
+                options[_TEXT_AT] = value or None
                 self._rows.append(1)
         self._fields.add(fields)
         self._options.add(options)

@@ -52,7 +52,6 @@ def flatten(replies: Iterable[bytes | Answer], *, timezone: str | None = None) -
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
-    # The same as to_pandas with ArrowDtype, without the half millisecond it takes for each table.
-    return pd.DataFrame(
-        {name: ArrowExtensionArray(column) for name, column in zip(table.column_names, table.columns, strict=True)}
-    )
+    """The same as `to_pandas` with ArrowDtype, without the half millisecond which that takes for each table."""
+    columns = zip(table.column_names, table.columns, strict=True)
+    return pd.DataFrame({name: ArrowExtensionArray(column) for name, column in columns}, copy=False)

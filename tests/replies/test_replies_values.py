@@ -159,7 +159,7 @@ def test_what_does_not_read_as_its_type_is_unreadable(value: Any, kind: Type) ->
         ("2019-03-26 063531.5", False),
         ("2019-03-26 06:35:3", False),
         ("2019-03-26 06:35:3x", False),
-        ("２019-03-26 06:35:31", False),
+        ("\uff12019-03-26 06:35:31", False),
         ("last tuesday", False),
     ],
 )
