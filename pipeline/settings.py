@@ -124,7 +124,7 @@ class Settings(BaseModel):
         default="refuse",
         description="where an unfinished run is about something else: refuse to begin another, or let that replace it",
     )
-    batch_leads: int = Field(default=2_000, ge=1, le=100_000, description="leads flattened and written at a time")
+    batch_leads: int = Field(default=4_000, ge=1, le=100_000, description="leads flattened and written at a time")
 
     @field_validator(*CREDENTIAL_VARIABLES)
     @classmethod

@@ -62,7 +62,7 @@ def test_the_defaults_are_settings() -> None:
         "formula_guard": True,
         "keep_runs": 0,
         "unfinished": "refuse",
-        "batch_leads": 2_000,
+        "batch_leads": 4_000,
     }
 
 

@@ -15,6 +15,8 @@ MAX_LENGTH = 254
 _MAX_WRAPPED = 10_000
 """Characters in the longest cell that is unwrapped; unwrapping goes layer by layer, and a cell can be all layers."""
 
+_PLAIN = re.compile(r"[A-Za-z0-9._%+-]{1,100}@[A-Za-z0-9.-]{1,100}")
+"""What nearly every cell is: an address as it should be, about which there is nothing to see to."""
 _MAILTO = re.compile(r"mailto:", re.IGNORECASE)
 _ANGLE = re.compile(r'(?:[^<>@]*|"[^"]*"\s*)<([^<>]*)>', re.DOTALL)
 _QUOTES = "\"'`“”„\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}«»"
@@ -40,6 +42,10 @@ REFUSALS = (EMPTY, NO_AT, MANY_AT, NO_NAME, BLANK, TOO_LONG)
 
 def clean(given: str) -> str | Refusal:
     """The address in `given`, unwrapped and in Unicode NFC, or why there is none."""
+    return given if _PLAIN.fullmatch(given) else _cleaned(given)
+
+
+def _cleaned(given: str) -> str | Refusal:
     address = unicodedata.normalize("NFC", given).strip()
     if len(address) > _MAX_WRAPPED:
         return TOO_LONG
@@ -57,7 +63,8 @@ def clean(given: str) -> str | Refusal:
 
 def key(address: str) -> str:
     """What two spellings of the same address have in common."""
-    return unicodedata.normalize("NFC", address.casefold())
+    folded = address.casefold()
+    return folded if folded.isascii() else unicodedata.normalize("NFC", folded)
 
 
 def _unwrap(given: str) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.journal.store import Journal
     from pipeline.settings import Settings
 
-_OBJECTS_BETWEEN_COLLECTIONS = 20_000
+_THRESHOLDS = (50_000, 20, 100)
 
 
 def conduct(
@@ -63,7 +63,7 @@ def _little_garbage() -> Iterator[None]:
     before = gc.get_threshold()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *before[1:])
+    gc.set_threshold(*_THRESHOLDS)
     try:
         yield
     finally:

@@ -169,3 +169,10 @@ def test_spellings_of_an_address_share_a_key(one: str, other: str) -> None:
 def test_different_addresses_have_different_keys(other: str) -> None:
     """Dots and plus tags make another address."""
     assert key(other) != key("joe@example.com")
+
+
+@given(st.text("ab.@'=+-_%<>\"mailto: \u00e9\ufb01", max_size=12))
+def test_the_short_way_is_the_long_way(given_: str) -> None:
+    """What is taken for an address at a glance is what going through all of it gives."""
+    quick = clean(given_)
+    assert quick == clean(f" {given_} ")  # a blank at either side, and nothing is taken at a glance
