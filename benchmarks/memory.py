@@ -30,42 +30,34 @@ if TYPE_CHECKING:
 SIZES = (20_000, 200_000, 1_000_000)
 
 
-def has_rebuild() -> bool:
-    """Whether this version of lead-export has the command."""
-    return measure([*COMMAND, "rebuild", "--help"], quiet=True).code == 0
-
-
-def peaks(server: Server, addresses: int, *, rebuild: bool) -> list[tuple[str, Usage]]:
-    """Run a list of so many addresses, and rebuild it if that can be done."""
+def peaks(server: Server, addresses: int) -> list[tuple[str, Usage]]:
+    """Run a list of so many addresses, and rebuild it."""
     server.stop_after(0)
     with scratch() as folder:
         environment = {"LEAD_EXPORT_API_URL": server.url, "XDG_STATE_HOME": str(folder)}
         emails, out = write_list(folder / "emails.csv", addresses), folder / "out"
-        found = [("run", checked(measure(run_command(emails, out, "--quiet"), environment), "run"))]
-        if rebuild:
-            found.append(("rebuild", checked(measure(rebuild_command(out), environment), "rebuild")))
-    return found
+        return [
+            ("run", checked(measure(run_command(emails, out, "--quiet"), environment), "run")),
+            ("rebuild", checked(measure(rebuild_command(out), environment), "rebuild")),
+        ]
 
 
 def rebuild_command(out: Path) -> list[str]:
     """All tables again, from the raw replies of the newest run."""
-    return [*COMMAND, "rebuild", str(out / "latest"), "--out", str(out.with_name("again"))]
+    return [*COMMAND, "rebuild", str(out / "latest"), "--out", str(out.with_name("again")), "--quiet"]
 
 
 def main() -> None:
     """Print the table."""
     options = arguments(__doc__, most=200_000, people=8192, million=False)
     sizes = [size for size in SIZES if size <= options.most or options.million] or [options.most]
-    rebuild = has_rebuild()
     rows: list[tuple[str, ...]] = []
     with serving(options.people) as server:
         for size in sizes:
-            for name, usage in peaks(server, size, rebuild=rebuild):
+            for name, usage in peaks(server, size):
                 rows.append((f"{name}, {size:,}", f"{usage.peak_mib:.0f}", f"{usage.wall_s:.1f}", f"{usage.cpu_s:.1f}"))
     print("one run of each\n")
     print_table(("", "peak MiB", "seconds", "CPU seconds"), rows)
-    if not rebuild:
-        print("This version of lead-export has no command `rebuild`, so it is not measured.\n")
 
 
 if __name__ == "__main__":

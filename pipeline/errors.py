@@ -52,10 +52,10 @@ class ExitCode(IntEnum):
     OK = 0, "every row is accounted for and none failed"
     BUG = 1, "a bug in lead-export; please report it"
     USAGE = 2, "wrong usage, settings, input or output folder; nothing was called"
-    ROWS_FAILED = 3, "published, but some rows failed: they are in failures.csv"
+    ROWS_FAILED = 3, "done, but some rows failed; a run lists them in failures.csv"
     REFUSED = 4, "stopped: the API refuses us (credentials, App, permission, address of the API)"
     UNAVAILABLE = 5, "stopped: the API is unavailable"
-    STORAGE = 6, "stopped: local storage (disk full, no longer writable)"
+    STORAGE = 6, "stopped: local storage (disk full, not writable, files damaged)"
     BUSY = 7, "another run holds the output folder"
     INTERRUPTED = 130, "stopped by SIGINT (Ctrl-C)"
     TERMINATED = 143, "stopped by SIGTERM"
@@ -209,6 +209,7 @@ _ADVICE = {
     (errno.EROFS, errno.EACCES, errno.EPERM): "make it writable, then the same command goes on where it was",
     (errno.ENOENT, errno.ENOTDIR, errno.ESTALE): "something removed it or put something else in its place",
     (errno.EIO,): "the disk may be failing",
+    (errno.ENAMETOOLONG,): "choose a shorter name",
 }
 STORAGE_TROUBLE = frozenset(number for numbers in list(_ADVICE)[:2] for number in numbers)
 """What can be wrong with a folder that was named correctly (numbers of `errno`)."""

@@ -40,6 +40,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def iso(ms: int) -> str:
+    """Milliseconds since 1970 UTC as manifests have them: `2026-11-23T02:00:00.123+00:00`."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
+
+
 class Address(NamedTuple):
     """A distinct address that is to be asked; `id` numbers them from 1 in the order of their first appearance."""
 

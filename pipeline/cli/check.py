@@ -50,21 +50,25 @@ def check(out: Path | None, config: Path | None, *, sandbox: bool, **rest: Any) 
         output.write(json.dumps(_as_json(settings, origins, checks), indent=2))
     elif not quiet:
         output.write("\n".join([*_settings(settings, origins), *(_line(one) for one in checks)]))
+    for one in checks if quiet else ():
+        if one.code:
+            output.say("error", _line(one))
     return code
 
 
 def _settings(settings: Settings, origins: dict[str, str]) -> list[str]:
-    """Every setting with where it comes from; of secrets only whether they are set."""
+    """Every setting with where it comes from."""
     shown = _shown(settings)
     width = max(map(len, shown))
-    return ["settings:", *(f"  {key:<{width}} = {value}  ({origins[key]})" for key, value in shown.items())]
+    return ["settings:", *(f"  {key:<{width}} = {json.dumps(value)}  ({origins[key]})" for key, value in shown.items())]
 
 
-def _shown(settings: Settings) -> dict[str, str]:
+def _shown(settings: Settings) -> dict[str, Any]:
+    """Every setting; of secrets only whether they are set."""
     from pipeline.settings import CREDENTIAL_VARIABLES
 
     secret = {key: "set" if getattr(settings, key).get_secret_value() else "not set" for key in CREDENTIAL_VARIABLES}
-    return {**secret, **{key: json.dumps(value) for key, value in settings.public().items()}}
+    return {**secret, **settings.public()}
 
 
 def _line(one: Check) -> str:

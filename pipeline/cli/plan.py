@@ -60,7 +60,10 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
             f" done {done} UTC if started now"
         )
     free = "" if found["free_bytes"] is None else f", {found['free_bytes'] / 1e6:,.0f} MB are free"
-    yield f"about {found['disk_bytes'] / 1e6:,.0f} MB on the disk{free}"
+    enough = "" if found["free_bytes"] is None or found["free_bytes"] >= found["disk_bytes"] else ": not enough"
+    yield f"about {found['disk_bytes'] / 1e6:,.0f} MB on the disk{free}{enough}"
+    if found["refused"]:
+        yield f"a run would be refused. {found['refused']}"
 
 
 def _list(entry: Mapping[str, Any]) -> Iterator[str]:

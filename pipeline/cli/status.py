@@ -58,7 +58,8 @@ def _published(run: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _unfinished(run: Mapping[str, Any], *, running: bool) -> Iterator[str]:
-    yield f"{run['run_id']}: unfinished"
+    file = f", to become {run['file']}" if run["file"] else ""
+    yield f"{run['run_id']}: unfinished{file}"
     if run["addresses"] is None:
         yield f"  {run['reason']}"
         return
@@ -73,7 +74,7 @@ def _why(run: Mapping[str, Any], *, running: bool) -> str:
         return "a run is at work here"
     if run["reason"]:
         return f"stopped {_time(run['stopped_at'])}: {run['reason']}"
-    return "it ended without a word: killed, or the machine went down"
+    return "it ended without a word: killed, no room left to say why, or the machine went down"
 
 
 def _time(text: str) -> str:

@@ -134,7 +134,7 @@ def _stated(name: str, titles: Sequence[str], wanted: str) -> int:
         raise UsageError(f"{name}: several columns are called {wanted!r}; say which by number: {numbers}.")
     if folded.isdecimal() and 1 <= int(folded) <= len(titles):
         return int(folded) - 1
-    near = difflib.get_close_matches(wanted, titles, 1)
+    near = difflib.get_close_matches(wanted, [title for title in titles if "@" not in title], 1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise UsageError(f"{name}: there is no column {wanted!r}.{hint} Columns: {_listing(titles)}.")
 
@@ -186,4 +186,9 @@ def _filled(column: int, sample: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _listing(titles: Sequence[str]) -> str:
-    return ", ".join(repr(title[:40]) for title in titles[:20]) + (", …" if len(titles) > 20 else "")
+    return ", ".join(map(_shown, range(20), titles)) + (", …" if len(titles) > 20 else "")
+
+
+def _shown(index: int, title: str) -> str:
+    """A title as messages may show it: what has an @ may be somebody's address, and goes by its number."""
+    return f"column {index + 1}" if "@" in title else repr(title[:40])

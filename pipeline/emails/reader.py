@@ -160,8 +160,8 @@ class EmailList:
 
     def _ended(self, rows: int) -> None:
         self.rows = rows
-        if not self.sha256:
-            self._source.hash()
+        if not self.sha256 or self._source.form not in TEXT_FORMS:
+            self._source.hash()  # of texts every reading sees all bytes; of other forms only this tells a change
 
     def _opened(self) -> _Form:
         if self._form is None:

@@ -57,7 +57,8 @@ class CsvFile:
         self._encoding, self._encoder = encoding, codecs.getincrementalencoder(encoding)()
         self._needs_quotes = rf'[{re.escape(delimiter)}"\r\n]'
         self._file = private.create(path)
-        self._put("\ufeff" if bom else "")
+        # UTF-16 and the like bring a mark of their own.
+        self._put("\ufeff" if bom and codecs.lookup(encoding).name == "utf-8" else "")
         names = [pa.chunked_array([pa.array([name], pa.string())]) for name in columns]
         self._put(_lines([self._quoted(name) for name in names], delimiter))
 

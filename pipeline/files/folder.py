@@ -35,8 +35,10 @@ class OutputFolder(StateFolder):
         self.root = root
         self.latest = root / "latest"
 
-    def try_out(self) -> int:
+    def try_out(self, *, latest: bool) -> int:
         """See that files can be made in the folder, which must be there, and leave none; return the bytes free.
+
+        With `latest` also that nothing is in the way of the link to the newest run.
 
         Raises:
             UsageError: it is no folder, or something else is called `latest`.
@@ -44,7 +46,8 @@ class OutputFolder(StateFolder):
         """
         probe = StateFolder(self.root, self.root)
         probe.prepare()
-        self._check_latest()
+        if latest:
+            self._check_latest()
         return probe.free_bytes()
 
     def prepare(self) -> None:
@@ -90,8 +93,10 @@ class OutputFolder(StateFolder):
             finally:
                 shutil.rmtree(path, ignore_errors=True)
 
-    def publish(self, staging: Path, run_id: str, manifest: Mapping[str, object]) -> Path:
-        """Write the manifest, put the staged run in its place and point `latest` to it; return the place.
+    def publish(self, staging: Path, run_id: str, manifest: Mapping[str, object], *, newest: bool = True) -> Path:
+        """Write the manifest, put the staged run in its place and, as the newest, point `latest` to it.
+
+        Returns the place.
 
         Once the run is in its place it is published, whatever happens after that.
 
@@ -104,7 +109,8 @@ class OutputFolder(StateFolder):
         private.sync(staging)
         place = self.run(run_id)
         staging.rename(place)
-        self.point_latest_to(run_id)
+        if newest:
+            self.point_latest_to(run_id)
         return place
 
     def point_latest_to(self, run_id: str) -> None:

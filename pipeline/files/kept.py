@@ -30,8 +30,10 @@ class KeptRun:
 
     def __init__(self, place: Path) -> None:
         manifest = read_manifest(place)
-        if manifest is None:
-            raise UsageError(f"{place}: there is no published run; name a folder such as DIR/latest or DIR/run=….")
+        if manifest is None or not isinstance(manifest.get("settings"), dict):
+            raise UsageError(
+                f"{place}: there is no published run, or its manifest is damaged; name a folder such as DIR/latest."
+            )
         self.manifest: dict[str, Any] = manifest
         self._replies = self._file(place, REPLIES.name)
         self._outcomes = self._file(place, OUTCOMES.name)
@@ -45,7 +47,9 @@ class KeptRun:
         with private.storage(path):
             whole = private.sha256(path) == described["sha256"]
         if not whole:
-            raise StorageError(f"{path}: is not the file that the manifest describes; it was changed or is damaged.")
+            raise StorageError(
+                f"{path}: is not the file that the manifest describes; it was changed or is damaged. Name another run."
+            )
         return path
 
     def rows_read(self) -> int:
@@ -70,7 +74,8 @@ class KeptRun:
 def _rows(path: Path, names: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
     """The rows of a file, batch by batch, with these columns; times as milliseconds since 1970 UTC."""
     try:
-        with private.storage(path), pq.ParquetFile(path) as file:
+        # Without buffering ahead, which keeps all that was read until the end.
+        with private.storage(path), pq.ParquetFile(path, pre_buffer=False) as file:
             for batch in file.iter_batches(_ROWS, columns=list(names)):
                 yield from zip(*(_values(batch.column(name)) for name in names), strict=True)
     except (pa.ArrowException, KeyError) as error:

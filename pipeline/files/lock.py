@@ -30,35 +30,35 @@ def held(path: Path, folder: Path) -> Iterator[None]:
         StorageError: the file cannot be opened.
     """
     with private.storage(path):
-        file = os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "r+")
+        file = os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "rb+", buffering=0)
     with file:
-        if not _taken(file, fcntl.LOCK_EX):
-            who = file.read().strip() or "another run"
+        # A holder may delete the file when it is done; a lock on what was deleted keeps nobody away.
+        if not _taken(file, fcntl.LOCK_EX) or not _is_at(path, file):
+            who = file.read().decode(errors="replace").strip() or "another run"
             raise FolderBusy(f"{folder}: {who} holds this folder; wait for it or name another --out.")
         with private.storage(path):
             file.truncate(0)
-            file.write(f"process {os.getpid()}, running since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC,")
-            file.flush()
+            file.write(f"process {os.getpid()}, running since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC,".encode())
         yield
 
 
 def holder(path: Path) -> str | None:
     """Which process holds the lock file at `path`, and since when; None if none does."""
     try:
-        with path.open() as file:
-            return None if _taken(file, fcntl.LOCK_SH, tries=1) else file.read().strip().rstrip(",")
+        with path.open("rb") as file:
+            return None if _taken(file, fcntl.LOCK_SH, tries=1) else file.read().decode(errors="replace").rstrip(", ")
     except OSError:
         return None
 
 
-def _is_at(path: Path, file: IO[str]) -> bool:
+def _is_at(path: Path, file: IO[bytes]) -> bool:
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     except OSError:
         return False
 
 
-def _taken(file: IO[str], kind: int, *, tries: int = _TRIES) -> bool:
+def _taken(file: IO[bytes], kind: int, *, tries: int = _TRIES) -> bool:
     for left in reversed(range(tries)):
         try:
             fcntl.flock(file, kind | fcntl.LOCK_NB)

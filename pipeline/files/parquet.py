@@ -13,7 +13,9 @@ from pipeline.files import private
 if TYPE_CHECKING:
     from pathlib import Path
 
-_NAMES = {"string": "unicode", "binary": "bytes", "timestamp": "datetime"}
+_NAMES = {"string": "unicode", "binary": "bytes"}
+_DESCRIBED = ("string", "binary", "bool", "int8", "int16", "int32", "int64")
+"""Types that pandas reads back by their names; others, of a user's own columns, are left to itself."""
 
 
 class ParquetFile:
@@ -66,6 +68,7 @@ def _pandas_metadata(schema: pa.Schema) -> dict[str, Any]:
                 "metadata": None,
             }
             for column in schema
+            if pa.types.is_timestamp(column.type) or str(column.type) in _DESCRIBED
         ],
         "attributes": {},
     }

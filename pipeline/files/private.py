@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from contextlib import contextmanager
@@ -17,6 +18,27 @@ if TYPE_CHECKING:
 def create(path: Path) -> IO[bytes]:
     """Open a new file for writing that nobody else may read."""
     return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
+
+
+def put(staged: Path, place: Path, *, replace: bool) -> None:
+    """Give a finished file its place in one step.
+
+    Raises:
+        FileExistsError: something is there already, and `replace` is false; both stay as they are.
+    """
+    if replace:
+        staged.replace(place)
+        return
+    try:
+        place.hardlink_to(staged)
+    except FileExistsError:
+        raise
+    except OSError:  # a disk without hard links
+        if place.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(place)) from None
+        staged.replace(place)
+    else:
+        staged.unlink()
 
 
 def sync(path: Path) -> None:

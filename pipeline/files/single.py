@@ -66,6 +66,20 @@ def check_rows(path: Path, rows: int) -> None:
         raise UsageError(f"{path}: {rows:,} rows are more than a worksheet can hold; write .csv or .parquet instead.")
 
 
+def check_columns(path: Path, schema: pa.Schema) -> None:
+    """See that a file of this name can hold such columns.
+
+    Raises:
+        UsageError: it cannot; only Parquet holds lists, objects and bytes.
+    """
+    if path.suffix.lower() == ".parquet":
+        return
+    for column in schema:
+        if pa.types.is_nested(column.type) or "binary" in str(column.type):
+            kind = f"a column of {str(column.type)[:40]}"
+            raise UsageError(f"{path}: cannot hold {column.name!r}, {kind}; write .parquet instead.")
+
+
 def open_single(place: Path, suffix: str, schema: pa.Schema, style: Style) -> TableWriter:
     """A new file at `place` in the format that goes with `suffix`."""
     match suffix.lower():
@@ -103,6 +117,6 @@ def _told_apart(schema: pa.Schema) -> Iterator[pa.Field[Any]]:
             yield column
 
 
-def names_of(schema: pa.Schema) -> Sequence[str]:
-    """The names that the columns have in a Parquet file."""
-    return [column.name for column in _told_apart(schema)]
+def names_of(suffix: str, schema: pa.Schema) -> Sequence[str]:
+    """The names that the columns have in a file with this ending."""
+    return [column.name for column in _told_apart(schema)] if suffix.lower() == ".parquet" else schema.names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from contextlib import suppress
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+SUFFIX = ".lead-export"
+"""How the folder is called, or how its name ends."""
 _JOURNAL = ".journal"
 
 
@@ -33,7 +36,12 @@ class StateFolder:
     @classmethod
     def below(cls, root: Path) -> StateFolder:
         """That of a folder that runs are published in."""
-        return StateFolder(root / ".lead-export", root)
+        return StateFolder(root / SUFFIX, root)
+
+    @classmethod
+    def beside(cls, file: Path) -> StateFolder:
+        """That of a single file that a job writes."""
+        return StateFolder(file.with_name(f".{file.name}{SUFFIX}"), file)
 
     def prepare(self) -> None:
         """Make the folder, and those above it, if need be, and see that it can be written.
@@ -46,11 +54,12 @@ class StateFolder:
         try:
             self.place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.place.mkdir(mode=0o700, exist_ok=True)
-            private.create(probe).close()
+            with private.create(probe) as file:
+                file.write(b"x")
             probe.unlink()
         except OSError as error:
             if error.errno in STORAGE_TROUBLE:
-                raise StorageError.of(error, self.owner) from error
+                raise StorageError.of(OSError(error.errno, error.strerror), self.owner) from error
             raise UsageError(f"{self.owner}: cannot be written to ({error.strerror}); name another --out.") from error
 
     def lock(self) -> AbstractContextManager[None]:
@@ -79,10 +88,17 @@ class StateFolder:
         return journal.name.removesuffix(_JOURNAL)
 
     def set_aside(self, journal: Path) -> Path:
-        """Have a journal that cannot be read out of the way of further runs, and return where it is now."""
-        aside = journal.with_name(f"{journal.name}.unreadable")
+        """Have a journal that cannot be read out of the way of further runs, and return where it is now.
+
+        What SQLite keeps beside it may hold answers, and goes with it.
+        """
+        names = (f"{journal.name}.unreadable{n or ''}" for n in itertools.count())
+        aside = next(place for name in names if not (place := journal.with_name(name)).exists())
         with private.storage(journal):
             journal.replace(aside)
+            for suffix in ("-wal", "-shm"):
+                with suppress(FileNotFoundError):
+                    journal.with_name(journal.name + suffix).replace(aside.with_name(aside.name + suffix))
         return aside
 
     def incoming(self) -> Path:

@@ -22,9 +22,14 @@ _LONGEST = 32_767
 
 
 class Workbook:
-    """Writes one table to a new workbook, batch by batch; a context manager."""
+    """Writes one table to a new workbook, batch by batch; a context manager.
+
+    Attributes:
+        shortened: cells that a worksheet could not hold as they are.
+    """
 
     def __init__(self, path: Path, names: Iterable[str]) -> None:
+        self.shortened = 0
         self._path = path
         self._book = Book(write_only=True)
         self._sheet = self._book.create_sheet("leads")
@@ -59,5 +64,6 @@ class Workbook:
             return value
         cell = WriteOnlyCell(self._sheet, value=None)
         cell.value = ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", value)[:_LONGEST]
+        self.shortened += cell.value != value
         cell.data_type = "s"
         return cell

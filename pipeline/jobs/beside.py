@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from pipeline.errors import InternalError
+from pipeline.errors import InternalError, UsageError
 from pipeline.files.csv import CsvFile
 from pipeline.files.single import Style, open_single
 from pipeline.outcomes import Outcome
@@ -42,6 +42,7 @@ class Beside:
         separator: between names in one cell.
         settings: the zone of dates, the guard against formulas, and what was stated about the list.
         only_found: leave out rows whose address was not found.
+        force: whether a file in the place of `out` may be replaced.
     """
 
     source: EmailList
@@ -52,6 +53,7 @@ class Beside:
     separator: str
     settings: Settings
     only_found: bool = False
+    force: bool = False
 
 
 @dataclass(slots=True)
@@ -68,6 +70,7 @@ def write_beside(beside: Beside, journal: Journal, place: Path) -> Written:
 
     Raises:
         UsageError: the list has changed since it was taken into the journal.
+        UsageError: the list has changed since it was taken into the journal.
         InternalError: an answer that counts as found cannot be flattened, or rows came or went.
         StorageError: the journal cannot be read.
     """
@@ -79,7 +82,10 @@ def write_beside(beside: Beside, journal: Journal, place: Path) -> Written:
     read = 0
     with open_single(place, beside.out.suffix, written.schema, style) as file:
         for batch in itertools.chain([first], batches):
-            rows, found = added.beside(journal.page_of_rows(read, batch.num_rows), written.drift)
+            known = journal.page_of_rows(read, batch.num_rows)
+            if len(known) != batch.num_rows:
+                raise UsageError(f"{beside.source.name}: was changed since it was taken in; begin anew with --new.")
+            rows, found = added.beside(known, written.drift)
             table = pa.Table.from_arrays([*batch.columns, *rows.columns], schema=written.schema)
             table = table.filter(found) if beside.only_found else table
             file.write(table)
@@ -88,6 +94,9 @@ def write_beside(beside: Beside, journal: Journal, place: Path) -> Written:
     if isinstance(file, CsvFile) and file.replaced:
         text = "%s: %d characters of the leads do not exist in %s and became question marks; leave out --encoding."
         logger.warning(text, beside.out.name, file.replaced, style.encoding)
+    if getattr(file, "shortened", 0):
+        text = "%s: %d cells held more than a worksheet can; they were cut, or a character replaced. Write .parquet."
+        logger.warning(text, beside.out.name, file.shortened)  # type: ignore[attr-defined]  # of workbooks only
     if read != journal.rows_read():
         raise InternalError(f"{journal.rows_read()} rows were taken in, but {read} came back; please report this.")
     return written
@@ -96,7 +105,7 @@ def write_beside(beside: Beside, journal: Journal, place: Path) -> Written:
 def _style(beside: Beside, *, unguarded: int) -> Style:
     """The list's own delimiter, and UTF-8 unless an encoding was stated; our columns are guarded, its own are not."""
     settings, detected = beside.settings, beside.source.detected()
-    same_form = detected.form == beside.out.suffix.removeprefix(".")
+    same_form = detected.form == beside.out.suffix.lower().removeprefix(".")
     return Style(
         delimiter=(same_form and detected.delimiter) or ",",
         encoding=settings.encoding or "utf-8",
@@ -134,7 +143,6 @@ class _Added:
             raise InternalError("A reply that counts as found cannot be flattened; please report this.")
         drift.add(gathered.drift)
         leads = widen(gathered, self._fields, separator=self._beside.separator)
-        leads = leads.add_column(0, "id", gathered.tables["leads"].column("id"))
         places = {address: place for place, address in enumerate(asked)}
         table = leads.take(pa.array([places.get(address or 0) for address, _ in rows], pa.int64()))
         outcomes = pa.array([outcome for _, outcome in rows], pa.string())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pipeline.calls.client import LeadClient
 from pipeline.calls.outage import probe_address
 from pipeline.errors import ApiUnavailable, ExitCode, LeadExportError, StopRun, TryAgain
+from pipeline.files import private
 from pipeline.files.folder import OutputFolder
 from pipeline.settings import CREDENTIAL_VARIABLES
 
@@ -51,13 +52,13 @@ def _credentials(settings: Settings) -> Check:
 
 def _folder(out: Path) -> list[Check]:
     """Whether runs can be published there; a folder that is not there yet is not made."""
-    there = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
-    folder = OutputFolder(out if there == out.absolute() else there)
     try:
-        free = folder.try_out()
+        with private.storage(out):
+            there = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
+        free = OutputFolder(there).try_out(latest=there == out.absolute())
     except StopRun as error:
         return [Check("output folder", str(error), error.exit_code)]
-    holder = folder.holder()
+    holder = OutputFolder(out).holder()
     checks = [Check("output folder", f"{out} can be written, {free / 1e6:,.0f} MB are free")]
     if holder:
         checks.append(Check("lock", f"{out}: {holder} holds this folder; wait for it", ExitCode.BUSY))

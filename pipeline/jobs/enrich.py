@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from pipeline.emails.reader import EmailList, Reading
-from pipeline.errors import UsageError
+from pipeline.errors import StorageError, UsageError
 from pipeline.files import private
-from pipeline.files.single import check_name, check_rows, names_of
+from pipeline.files.single import check_columns, check_name, check_rows, names_of
 from pipeline.files.state import StateFolder
 from pipeline.jobs.beside import Beside, write_beside
 from pipeline.jobs.conduct import conduct
@@ -72,8 +73,9 @@ def enrich(
     source = EmailList(path, Reading(settings.email_column, settings.encoding, settings.delimiter))
     source.check()
     picked = pick(how.fields)
-    _check_out(path, out, how)
-    folder = StateFolder(out.with_name(f".{out.name}.lead-export"), out)
+    with private.storage(out):
+        _check_out(path, out, how)
+    folder = StateFolder.beside(out)
     folder.prepare()
     try:
         with folder.lock():
@@ -99,6 +101,8 @@ def enrich(
 
 def _check_out(path: Path, out: Path, how: Enrichment) -> None:
     check_name(out)
+    if not how.separator or "\\" in how.separator:
+        raise UsageError("--list-separator: must be a text without a backslash, which marks it inside names.")
     if out.is_dir():
         raise UsageError(f"{out}: is a folder; name a file.")
     if out.exists() and path.exists() and path.samefile(out):
@@ -108,21 +112,30 @@ def _check_out(path: Path, out: Path, how: Enrichment) -> None:
 
 
 def _beside(source: EmailList, out: Path, picked: list[str], how: Enrichment, settings: Settings) -> Beside:
-    """What is written beside what, once it is known that no column would have the name of another."""
-    detected = source.detected()
-    ours = [f"{how.prefix}{name}" for name in ("outcome", "id", *(n for n in picked if not n.startswith(CUSTOM)))]
-    if taken := [name for name in ours if name in detected.columns]:
-        raise UsageError(f"{source.name}: has a column {taken[0]!r} already; choose another --prefix.")
+    """What is written beside what, once it is known that it can be, and that no column has the name of another."""
     shape = source.shape()
+    schema = next(source.batches(shape.width)).schema
+    check_columns(out, schema)
+    ours = [f"{how.prefix}{name}" for name in ("outcome", "id", *(n for n in picked if not n.startswith(CUSTOM)))]
+    if taken := [name for name in ours if name in schema.names]:
+        raise UsageError(f"{source.name}: has a column {taken[0]!r} already; choose another --prefix.")
+    patterns = [name for name in picked if name.startswith(CUSTOM)]
+    if any(fnmatchcase(name, pattern) for name in schema.names for pattern in patterns):
+        raise UsageError(f"{source.name}: has columns for custom fields already; leave these out with --fields.")
     if shape.ragged:
-        lines = ", ".join(map(str, shape.ragged_lines))
-        logger.warning(
-            "%s: %d rows have more or fewer cells than the first line; the first are in lines %s.",
-            source.name,
-            shape.ragged,
-            lines,
-        )
-    return Beside(source, shape.width, out, picked, how.prefix, how.separator, settings, only_found=how.only_found)
+        text = "%s: %d rows have more or fewer cells than the first line; the first are in lines %s."
+        logger.warning(text, source.name, shape.ragged, ", ".join(map(str, shape.ragged_lines)))
+    return Beside(
+        source,
+        shape.width,
+        out,
+        picked,
+        how.prefix,
+        how.separator,
+        settings,
+        only_found=how.only_found,
+        force=how.force,
+    )
 
 
 def _finish(folder: StateFolder, beside: Beside, report: Report) -> Manifest:
@@ -132,8 +145,14 @@ def _finish(folder: StateFolder, beside: Beside, report: Report) -> Manifest:
         written = write_beside(beside, report.journal, staged)
         private.sync(staged)
         file = {"name": beside.out.name, "rows": written.rows, "bytes": staged.stat().st_size}
-        output: dict[str, Any] = {**file, "sha256": private.sha256(staged), "columns": names_of(written.schema)}
-        staged.replace(beside.out)
+        columns = names_of(beside.out.suffix, written.schema)
+        output: dict[str, Any] = {**file, "sha256": private.sha256(staged), "columns": columns}
+        try:
+            private.put(staged, beside.out, replace=beside.force)
+        except FileExistsError:
+            raise StorageError(
+                f"{beside.out}: has appeared meanwhile; move it, or add --force to replace it."
+            ) from None
         private.sync(beside.out.parent)
     logger.info("wrote %s", beside.out)
     return report.enriched(output, written.drift)
@@ -141,5 +160,8 @@ def _finish(folder: StateFolder, beside: Beside, report: Report) -> Manifest:
 
 def _tidy_up(folder: StateFolder) -> None:
     """Forget every journal of this file: what they hold is in it, or was replaced."""
-    for path in folder.journals():
-        Journal.remove_file(path)
+    try:
+        for path in folder.journals():
+            Journal.remove_file(path)
+    except StorageError as error:
+        logger.warning("%s", error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 from pipeline.calls.spacing import interval_s
 from pipeline.emails.address import Refusal, clean, key
 from pipeline.errors import StorageError, UsageError
+from pipeline.files import private
 from pipeline.files.state import StateFolder
 from pipeline.jobs.intake import sources
 from pipeline.jobs.request import Request
+from pipeline.jobs.runs import refusal
 from pipeline.jobs.space import needed_bytes
 from pipeline.journal.glance import glance
 
@@ -33,8 +36,8 @@ LISTED = 10
 class _Count:
     """What the lists hold so far.
 
-    Addresses are remembered by 64 bits each and not by their text: that two of ten million share theirs, and count as
-    one here, has odds of one to 400,000. The run itself compares texts.
+    Addresses are remembered by 64 bits of theirs, which take some 70 bytes of memory, and not by their text: that two
+    of ten million share theirs, and count as one here, has odds of one to 400,000. The run itself compares texts.
     """
 
     rows: int = 0
@@ -62,7 +65,8 @@ def plan(settings: Settings, lists: Sequence[Path], out: Path | None = None) -> 
         request = Request.of(StateFolder(Path(place), Path(place)), chosen, settings)
         count = _Count()
         listed = [_read(source, count) for source in chosen]
-        return _plan(settings, count, listed, out, _answered(out, request))
+        answered, refused = _unfinished(out, request, settings)
+        return {**_plan(settings, count, listed, out, answered), "refused": refused}
 
 
 def _plan(settings: Settings, count: _Count, listed: list[Plan], out: Path | None, answered: int) -> Plan:
@@ -126,22 +130,24 @@ def _read(source: EmailList, count: _Count) -> Plan:
     }
 
 
-def _answered(out: Path | None, request: Request) -> int:
-    """Answers that an unfinished run about the same has already; one that cannot be read has none."""
-    answered = 0
+def _unfinished(out: Path | None, request: Request, settings: Settings) -> tuple[int, str | None]:
+    """Answers that an unfinished run about the same has already, or why a run would be refused because of another."""
+    paid = []
     for path in StateFolder.below(out).journals() if out else ():
-        try:
+        with suppress(StorageError):  # what cannot be read has no answers
             seen = glance(path)
-        except StorageError:
-            continue
-        if request.takes_up(seen):
-            answered = max(answered, seen.answered)
-    return answered
+            if request.takes_up(seen):
+                return seen.answered, None
+            paid += [seen] if seen.answered else []
+    if not paid or settings.unfinished == "replace":
+        return 0, None
+    return 0, refusal(paid[-1], request, others=len(paid) - 1)
 
 
 def _free_bytes(out: Path | None) -> int | None:
     """Bytes free where `out` is, or would be."""
     if out is None:
         return None
-    place = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.is_dir())
+    with private.storage(out):
+        place = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.is_dir())
     return StateFolder(place, out).free_bytes()

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
-from pipeline.files.folder import OutputFolder
+from pipeline.files.folder import OutputFolder, read_manifest
 from pipeline.files.kept import KeptRun
 from pipeline.jobs.publishing import write_tables
 from pipeline.jobs.report import files_of, status_of, tally
@@ -48,16 +48,24 @@ def rebuild(run: Path, out: Path, load: Callable[[Mapping[str, object]], Setting
         folder.clear_leftovers()
         if folder.run(run_id).exists():
             raise UsageError(f"{folder.run(run_id)}: this run is there already; name another --out.")
+        if folder.journal(run_id).exists():
+            raise UsageError(f"{out}: an unfinished run there has the name {run_id}; name another --out.")
         with folder.staging(run_id) as staging:
             published = write_tables(kept, settings, staging)
             manifest = {
                 **kept.manifest,
                 "status": status_of(published.rows),
-                "tool": {**kept.manifest["tool"], "version": __version__},
+                "tool": {**kept.manifest.get("tool", {}), "version": __version__},
                 "rows": tally(published.rows),
                 "settings": {**kept.manifest["settings"], **settings.shape()},
                 **files_of(published),
             }
-            place = folder.publish(staging, run_id, manifest)
+            place = folder.publish(staging, run_id, manifest, newest=_is_newest(folder, manifest))
     logger.info("published %s", place)
     return manifest
+
+
+def _is_newest(folder: OutputFolder, manifest: Manifest) -> bool:
+    """Whether no run that finished later is `latest` there."""
+    latest = read_manifest(folder.latest)
+    return latest is None or str(latest["finished_at"]) <= str(manifest["finished_at"])

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline.calls.counts import CallCounts
-from pipeline.outcomes import Outcome
+from pipeline.outcomes import Outcome, iso, now_ms
 from pipeline.version import __version__
 
 if TYPE_CHECKING:
@@ -59,16 +58,14 @@ class Report:
         return {**self._head("stopped", rows), "reason": reason, "resume": self.run.command}
 
     def _head(self, status: str, rows: Mapping[str, int]) -> Manifest:
-        started = datetime.fromtimestamp(self.run.started_at_ms / 1000, UTC)
-        finished = datetime.now(UTC)
         classes = [*Outcome, "pending"] if status == "stopped" else list(Outcome)
         return {
             "manifest_version": MANIFEST_VERSION,
             "run_id": self.run.run_id,
             "status": status,
             "tool": {"name": "lead-export", "version": __version__},
-            "started_at": started.isoformat(timespec="milliseconds"),
-            "finished_at": finished.isoformat(timespec="milliseconds"),
+            "started_at": iso(self.run.started_at_ms),
+            "finished_at": iso(now_ms()),
             "duration_s": round(time.monotonic() - self._since, 3),
             "input": [entry._asdict() for entry in self.journal.lists()],
             "rows": tally(rows, classes),

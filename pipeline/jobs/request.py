@@ -75,7 +75,8 @@ class Request:
             raise UsageError(f"--run-id {run_id!r}: use up to 64 letters, digits, dots, dashes and underscores.")
         sha256 = [source.fingerprint(folder.spool(number)) for number, source in enumerate(lists, 1)]
         names = [source.name for source in lists]
-        return cls(tuple(names), tuple(sha256), subject(settings), run_id, resume, command, os.fspath(Path.cwd()))
+        place = os.fspath(Path.cwd())
+        return cls(tuple(names), tuple(sha256), subject(settings), run_id, resume, _text(command), _text(place))
 
     def takes_up(self, other: Glance) -> bool:
         """Whether this command goes on with, or has already finished, that run."""
@@ -86,7 +87,7 @@ class Request:
         """How this command differs from the one that began the run, in words; nothing if it does not."""
         was = [entry.sha256 for entry in other.lists]
         if list(self.sha256) != was:
-            yield from self._other_lists(other)
+            yield from list(self._other_lists(other)) or ["its lists were given another number of times"]
         before: dict[str, Any] = json.loads(other.run.subject)
         now: dict[str, Any] = json.loads(self.subject)
         for key, value in now.items():
@@ -104,6 +105,11 @@ class Request:
         yield from (f"{name} was among its lists" for name in before if name not in self.names)
         if sorted(self.sha256) == sorted(entry.sha256 for entry in other.lists):
             yield "its lists stood in another order"
+
+
+def _text(path: str) -> str:
+    """Words with paths in them as text; bytes that are no UTF-8 are shown by their numbers."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _word(value: object) -> str:

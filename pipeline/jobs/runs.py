@@ -19,7 +19,7 @@ from pipeline.jobs.intake import take_in
 from pipeline.journal.glance import Glance, glance
 from pipeline.journal.records import RunRecord
 from pipeline.journal.store import Journal
-from pipeline.outcomes import now_ms
+from pipeline.outcomes import iso, now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,13 +45,15 @@ def finish_published(folder: OutputFolder, request: Request) -> Manifest | None:
     for path in folder.journals():
         run_id = folder.run_id(path)
         manifest = read_manifest(folder.run(run_id))
-        if manifest is not None:
-            folder.point_latest_to(run_id)
-            with suppress(StorageError):
-                done = glance(path)
+        if manifest is None:
+            continue
+        with suppress(StorageError):
+            done = glance(path)
+            if manifest.get("started_at") == iso(done.run.started_at_ms):  # and no other run of the same name
+                folder.point_latest_to(run_id)
                 finished = manifest if request.takes_up(done) else finished
                 _forget_replaced(folder, done.run)
-            Journal.remove_file(path)
+                Journal.remove_file(path)
     return finished
 
 
@@ -68,13 +70,13 @@ def open_run(folder: StateFolder, lists: Sequence[EmailList], settings: Settings
         logger.info("taking up the unfinished run %s", same.run.run_id)
         journal = _opened(same.path)
         journal.rename_lists(request.names)
+        journal.resumed()
         return journal
     replaces = not request.resume or settings.unfinished == "replace"
     _settle(folder, request, known, unreadable, replaces=replaces)
     run_id = _free_name(folder, request.run_id)
     run = RunRecord(run_id, now_ms(), request.subject, request.command, request.folder, replaces)
     journal = take_in(lists, folder.incoming(), run)
-    Journal.remove_file(folder.journal(run_id))  # of that name, and to be replaced
     journal.close()
     journal.rename(folder.journal(run_id))
     return Journal(folder.journal(run_id))
@@ -132,13 +134,19 @@ def _settle(
         if request.run_id in (None, folder.run_id(path)):
             raise StorageError(f"{error} {_WAYS_OUT}")
     in_the_way = [run for run in known if request.run_id in (None, run.run.run_id)]
-    if in_the_way:
-        raise UsageError(_refusal(in_the_way[0], request, others=len(in_the_way) - 1))
+    for run in in_the_way:
+        if not run.answered:
+            Journal.remove_file(run.path)  # nothing was paid for
+    if paid := [run for run in in_the_way if run.answered]:
+        raise UsageError(refusal(paid[0], request, others=len(paid) - 1))
     for run in known:
+        if run in in_the_way:
+            continue
         logger.warning("The unfinished run %s (%d answers) waits for its own command.", run.run.run_id, run.answered)
 
 
-def _refusal(run: Glance, request: Request, *, others: int) -> str:
+def refusal(run: Glance, request: Request, *, others: int) -> str:
+    """Why a command cannot begin while that run is unfinished, and what to do."""
     answers = f"{run.answered:,} of {run.addresses:,} addresses answered"
     more = f", and {others} more" if others else ""
     its_own = f"{run.run.command!r}, with its lists as they were," if run.run.command else "Its own command"
@@ -150,19 +158,24 @@ def _refusal(run: Glance, request: Request, *, others: int) -> str:
 
 
 def _forget_replaced(folder: StateFolder, run: RunRecord) -> None:
-    """Remove the journals of unfinished runs that a published run replaces."""
+    """Remove the journals of unfinished runs that a published run replaces: those that began before it."""
     for path in folder.journals() if run.replaces else ():
-        if folder.run_id(path) != run.run_id:
-            logger.info("forgetting the unfinished run %s, which %s replaces", folder.run_id(path), run.run_id)
-            Journal.remove_file(path)
+        with suppress(StorageError):
+            seen = glance(path)
+            if seen.run.run_id != run.run_id and seen.run.started_at_ms <= run.started_at_ms:
+                text = "The unfinished run %s (%d answers) is forgotten: %s, begun to replace it, is published."
+                logger.warning(text, seen.run.run_id, seen.answered, run.run_id)
+                Journal.remove_file(path)
 
 
 def _free_name(folder: StateFolder, wanted: str | None) -> str:
-    """A name for the run that no published run has, and unless it was asked for no unfinished one either."""
+    """A name for the run that no published and no unfinished one has."""
     if wanted is None:
         return next(name for name in _times() if not folder.is_taken(name) and not folder.journal(name).exists())
     if folder.is_taken(wanted):
         raise UsageError(f"--run-id {wanted}: this run is already published in {folder.owner}; choose another.")
+    if folder.journal(wanted).exists():
+        raise UsageError(f"--run-id {wanted}: an unfinished run has this name; give the new one another.")
     return wanted
 
 

@@ -7,6 +7,7 @@ back in order, a few at a time, so that the tables are the same whatever the num
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import subprocess
@@ -20,6 +21,8 @@ from typing import IO, TYPE_CHECKING
 from pipeline.outcomes import Outcome
 from pipeline.tables.gather import Gathered, gather
 
+logger = logging.getLogger(__name__)
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from concurrent.futures import Future
@@ -31,11 +34,14 @@ if TYPE_CHECKING:
 WORTH_A_WORKER = 30_000
 """Answers that it takes to make up for starting one."""
 
+MOST_WORKERS = 4
+"""Each takes 150 MiB and more, and one process writes the files for all of them."""
+
 
 def workers_for(answers: int) -> int:
     """How many workers so many answers are worth: one for each core, and none where there is but one."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    return min(cores, answers // WORTH_A_WORKER) if cores > 1 else 0
+    return min(cores, MOST_WORKERS, answers // WORTH_A_WORKER) if cores > 1 else 0
 
 
 def gather_all(batches: Iterable[Batch], *, timezone: str | None, workers: int) -> Iterator[tuple[Batch, Gathered]]:
@@ -47,7 +53,7 @@ def gather_all(batches: Iterable[Batch], *, timezone: str | None, workers: int) 
         waiting: deque[tuple[Batch, Future[Gathered]]] = deque()
         for batch in batches:
             waiting.append((batch, pool.submit(found(batch), timezone)))
-            if len(waiting) > 2 * workers:
+            if len(waiting) > workers:
                 first, tables = waiting.popleft()
                 yield first, tables.result()
         yield from ((batch, tables.result()) for batch, tables in waiting)
@@ -75,7 +81,8 @@ class _Pool:
         try:
             return _ask(worker, batch, timezone)
         except (OSError, EOFError, pickle.UnpicklingError):
-            return gather(batch, timezone=timezone)  # a worker that was killed is no reason to stop
+            logger.info("a worker cannot be used; its tables are made here")
+            return gather(batch, timezone=timezone)
         finally:
             self._idle.put(worker)
 
@@ -101,7 +108,7 @@ def _pool(count: int) -> Iterator[_Pool]:
 @contextmanager
 def _worker() -> Iterator[subprocess.Popen[bytes]]:
     # In a session of its own: Ctrl-C is for this process, which then ends the worker.
-    words = [sys.executable, "-m", "pipeline.jobs.segments"]
+    words = [sys.executable, "-P", "-m", "pipeline.jobs.segments"]  # -P: nothing is loaded from where one stands
     worker = subprocess.Popen(  # noqa: S603 - our own module
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
     )

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import StorageError, UsageError
+from pipeline.files import private
 from pipeline.files.folder import OutputFolder, read_manifest
+from pipeline.files.state import SUFFIX, StateFolder
 from pipeline.journal.glance import glance
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pipeline.journal.glance import Glance
 
 Status = dict[str, Any]
@@ -23,13 +28,18 @@ def status(out: Path) -> Status:
     Raises:
         UsageError: there is no such folder.
     """
-    if not out.is_dir():
+    with private.storage(out):
+        there = out.is_dir()
+    if not there:
         raise UsageError(f"{out}: there is no such folder; name the --out of a run.")
     folder = OutputFolder(out)
     latest = folder.latest.resolve().name if folder.latest.is_symlink() else None
     published = [_published(place, latest=place.name == latest) for place in folder.runs()]
     unfinished = [
-        _unfinished(folder, path) for path in folder.journals() if not folder.run(folder.run_id(path)).exists()
+        _unfinished(state, path)
+        for state in (folder, *_beside_files(out))
+        for path in state.journals()
+        if not state.is_taken(state.run_id(path))
     ]
     return {
         "folder": str(out),
@@ -47,18 +57,23 @@ def _published(place: Path, *, latest: bool) -> Status:
         "started_at": manifest.get("started_at"),
         "finished_at": manifest.get("finished_at"),
         "rows": manifest.get("rows", {}),
-        "bytes": sum(path.stat().st_size for path in place.iterdir() if path.is_file()),
+        "bytes": _size(place.glob("*")),
         "latest": latest,
     }
 
 
-def _unfinished(folder: OutputFolder, path: Path) -> Status:
-    bytes_ = sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*"))
+def _beside_files(out: Path) -> list[StateFolder]:
+    """Where jobs are unfinished that write a single file in this folder."""
+    return [StateFolder.beside(out / place.name[1 : -len(SUFFIX)]) for place in sorted(out.glob(f".?*{SUFFIX}"))]
+
+
+def _unfinished(folder: StateFolder, path: Path) -> Status:
+    bytes_ = _size(path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm"))
     try:
         seen = glance(path)
     except StorageError as error:
         nothing = dict.fromkeys(("started_at", "addresses", "answered", "failed", "stopped_at", "command"))
-        return {"run_id": folder.run_id(path), **nothing, "reason": str(error), "bytes": bytes_}
+        return {"run_id": folder.run_id(path), **nothing, "reason": str(error), "bytes": bytes_, "file": None}
     return {
         "run_id": seen.run.run_id,
         "started_at": _time(seen.run.started_at_ms),
@@ -69,7 +84,17 @@ def _unfinished(folder: OutputFolder, path: Path) -> Status:
         "reason": seen.stop.reason if seen.stop else None,
         "command": _command(seen),
         "bytes": bytes_,
+        "file": None if isinstance(folder, OutputFolder) else folder.owner.name,
     }
+
+
+def _size(paths: Iterable[Path]) -> int:
+    """Bytes of all files; one that goes away meanwhile has none."""
+    size = 0
+    for path in paths:
+        with suppress(FileNotFoundError):
+            size += path.stat().st_size
+    return size
 
 
 def _command(seen: Glance) -> str | None:

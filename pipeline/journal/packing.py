@@ -38,7 +38,7 @@ class Packing:
 
     def learn(self, body: bytes) -> bytes | None:
         """Take one of the first bodies as a sample; return the dictionary as soon as there is one, once."""
-        if self._known:
+        if self._known or not body:
             return None
         self._sample.append(body[:_SAMPLE_BYTES])
         if len(self._sample) < SAMPLE_REPLIES:
@@ -74,5 +74,5 @@ def checksum(fields: tuple[object, ...], body: bytes | None) -> int:
         fields: outcome, code, message, id of the lead, attempts and time, as they are stored.
         body: the reply as it is stored, packed or not.
     """
-    head = zlib.crc32(repr((fields, body is None)).encode(errors="surrogatepass"))
+    head = zlib.crc32(ascii((fields, body is None)).encode())  # ascii, because repr changes with Unicode's versions
     return zlib.crc32(body, head) if body else head

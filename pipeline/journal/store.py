@@ -113,6 +113,11 @@ class Journal:
         with storage(self.path):
             return run_record(self._db.execute(RUN).fetchone())
 
+    def resumed(self) -> None:
+        """Forget why it stopped: if it ends without a word this time, that is not the reason."""
+        with storage(self.path):
+            self._db.execute("DELETE FROM stops")
+
     def stopped(self, code: str, reason: str) -> None:
         """Note why the run stops here, for whoever asks later."""
         with storage(self.path):
@@ -203,7 +208,7 @@ class Journal:
         with storage(self.path):
             return self._db.execute(
                 "SELECT rows.address, coalesce(outcome, 'invalid') FROM rows"
-                " LEFT JOIN answers ON answers.address = rows.address WHERE id > ? AND id <= ?",
+                " LEFT JOIN answers ON answers.address = rows.address WHERE id > ? AND id <= ? ORDER BY id",
                 (after, after + count),
             ).fetchall()
 

@@ -10,6 +10,7 @@ from pipeline.errors import StorageError
 from pipeline.journal.database import connect, identity, storage, transaction
 from pipeline.journal.packing import checksum
 from pipeline.journal.records import stored_fields
+from pipeline.outcomes import Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,7 +70,7 @@ class Writer:
             batch = self._take()
             try:
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._write, batch)
-            except StorageError:
+            except BaseException:
                 self.uncommitted[:0] = batch  # for one more try at the end
                 raise
 
@@ -88,7 +89,8 @@ class Writer:
             else:
                 packed, stored = self._packing.pack(answer.body)
                 bodies.append((address, packed, stored))
-                self._new_dictionary = self._packing.learn(answer.body) or self._new_dictionary
+                if answer.outcome is Outcome.FOUND:
+                    self._new_dictionary = self._packing.learn(answer.body) or self._new_dictionary
             fields = stored_fields(answer)
             answers.append((address, *fields, checksum(fields, stored)))
         with storage(self._path), transaction(self._db):

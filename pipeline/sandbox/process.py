@@ -72,7 +72,7 @@ def running(options: SandboxOptions | None = None) -> Iterator[RunningSandbox]:
 
 def _child(switches: str, errors: IO[str]) -> "subprocess.Popen[str]":
     return subprocess.Popen(  # noqa: S603 - our own module, and the argument is JSON that we wrote
-        [sys.executable, "-m", "pipeline.sandbox", switches],
+        [sys.executable, "-P", "-m", "pipeline.sandbox", switches],  # -P: nothing is loaded from where one stands
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,  # a file, because nobody reads along and a full pipe would stop the child

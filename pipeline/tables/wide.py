@@ -59,11 +59,15 @@ def pick(wanted: Sequence[str] = ()) -> list[str]:
 
 
 def resolve(picked: Sequence[str], identifiers: Iterable[str]) -> list[str]:
-    """The same with each pattern for custom fields replaced by the custom fields that there are."""
+    """The same with each pattern for custom fields replaced by the custom fields that there are.
+
+    One that is named in full has its column whether any lead has the field or not.
+    """
     known = [f"{CUSTOM}{identifier}" for identifier in identifiers]
     fields: dict[str, None] = {}
     for name in picked:
-        fits = [custom for custom in known if fnmatchcase(custom, name)] if name.startswith(CUSTOM) else [name]
+        pattern = name.startswith(CUSTOM) and any(mark in name for mark in "*?[")
+        fits = [custom for custom in known if fnmatchcase(custom, name)] if pattern else [name]
         fields |= dict.fromkeys(fits)
     return list(fields)
 
@@ -74,16 +78,16 @@ def identifiers(gathered: Gathered) -> list[str]:
 
 
 def widen(gathered: Gathered, fields: Sequence[str], *, separator: str = "|") -> pa.Table:
-    """One row for each lead, in order, and one column for each of `fields`."""
+    """One row for each lead, in order: its `id`, and one column for each of `fields`."""
     leads = gathered.tables[LEADS.name]
     custom = _Custom(gathered, separator)
-    columns = []
+    columns = [leads.column("id")]
     for field in fields:
         if field.startswith(CUSTOM):
             columns.append(custom.column(field.removeprefix(CUSTOM)))
         else:
             columns.append(_MADE[field](gathered, separator) if field in _MADE else leads.column(field))
-    return pa.table(columns, names=list(fields))
+    return pa.table(columns, names=["id", *fields])
 
 
 def _names(table: str, column: str) -> Callable[[Gathered, str], Column]:

@@ -47,11 +47,11 @@ def test_settings_are_shown_with_their_origin(sandbox: RunningSandbox, tmp_path:
     config.write_text('formats = ["csv"]\nmax_attempts = 7\n')
     options = ["--config", config, "--rate", 5, "--json"]
     shown = check(sandbox, *options, LEAD_EXPORT_TIMEZONE="EST", LEAD_EXPORT_MAX_ATTEMPTS="9").json["settings"]
-    assert shown["rate_per_s"] == {"value": "5.0", "origin": "option"}
-    assert shown["timezone"] == {"value": '"EST"', "origin": "environment"}
-    assert shown["max_attempts"] == {"value": "9", "origin": "environment"}
-    assert shown["formats"] == {"value": '["csv"]', "origin": str(config)}
-    assert shown["concurrency"] == {"value": "0", "origin": "default"}
+    assert shown["rate_per_s"] == {"value": 5.0, "origin": "option"}
+    assert shown["timezone"] == {"value": "EST", "origin": "environment"}
+    assert shown["max_attempts"] == {"value": 9, "origin": "environment"}
+    assert shown["formats"] == {"value": ["csv"], "origin": str(config)}
+    assert shown["concurrency"] == {"value": 0, "origin": "default"}
     assert shown["app_id"] == {"value": "set", "origin": "environment"}
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import openpyxl
@@ -21,7 +23,6 @@ from pipeline.sandbox.process import RunningSandbox, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 FIELDS = "first_name,score,tags,custom.*"
 
@@ -214,6 +215,95 @@ def test_what_cannot_be_done_is_said_before_any_call(sandbox: RunningSandbox, tm
     assert rows_of(tmp_path / "there.csv")[1][:3] == ["ann@example.com", "7", "found"]
 
 
+def test_a_list_that_is_replaced_meanwhile_is_noticed(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """Other rows in the same place would get answers of other people: exit 2, and nothing is written."""
+    path, out = tmp_path / "in.parquet", tmp_path / "out.csv"
+    emails = [f"person.{n}@example.com" for n in range(40)]
+    pq.write_table(pa.table({"email": emails}), path)
+    sandbox.control(latency_ms=20)
+    words = command("enrich", path, "--out", out, "--api-url", sandbox.url, "--rate", 0, "--concurrency", 2)
+    with subprocess.Popen(
+        words, env=environment({**CREDENTIALS, **NO_DELAYS}), stderr=subprocess.PIPE, text=True
+    ) as child:
+        while sandbox.stats()["answered"] < 5:
+            assert child.poll() is None
+        pq.write_table(pa.table({"email": emails[::-1]}), path)
+        said = child.communicate()[1]
+    assert (child.returncode, out.exists()) == (2, False)
+    assert "the list was changed while it was read" in said.splitlines()[-1]
+
+
+def test_a_file_that_appears_meanwhile_stays(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """Without --force nothing is replaced, however late it came; the same command goes on with --force."""
+    path, out = (
+        write(tmp_path / "in.csv", [["email"], *([f"p{n}@example.com"] for n in range(40))]),
+        tmp_path / "out.csv",
+    )
+    sandbox.control(latency_ms=20)
+    words = command("enrich", path, "--out", out, "--api-url", sandbox.url, "--rate", 0, "--concurrency", 2, "-q")
+    with subprocess.Popen(words, env=environment(CREDENTIALS), stderr=subprocess.PIPE, text=True) as child:
+        while sandbox.stats()["answered"] < 5:
+            assert child.poll() is None
+        out.write_text("mine")
+        said = child.communicate()[1]
+    assert (child.returncode, out.read_text()) == (6, "mine")
+    assert "has appeared meanwhile; move it, or add --force" in said
+    assert enrich(sandbox, path, out, "--force").code == 0
+    assert sandbox.stats()["calls"] == 40
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".tsv"])
+def test_columns_that_a_format_cannot_hold_are_refused(sandbox: RunningSandbox, tmp_path: Path, suffix: str) -> None:
+    """Lists, objects and bytes of a Parquet file: said before any call; Parquet takes them, and pandas reads it."""
+    columns = {
+        "email": ["a@example.com"],
+        "tags": [["x", "y"]],
+        "raw": [b"x"],
+        "kind": pa.array(["k"]).dictionary_encode(),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "in.parquet")
+    result = enrich(sandbox, tmp_path / "in.parquet", tmp_path / f"out{suffix}")
+    assert (result.code, sandbox.stats()["calls"]) == (2, 0)
+    assert "cannot hold 'tags', a column of list<" in result.err
+    assert enrich(sandbox, tmp_path / "in.parquet", tmp_path / "out.parquet").code == 0
+    assert pd.read_parquet(tmp_path / "out.parquet")["kind"].tolist() == ["k"]
+
+
+def test_a_custom_field_that_nobody_has_is_an_empty_column(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """As the only field, and beside others; its name stands in the header as it was asked for."""
+    path = write(tmp_path / "in.csv", [["email"], ["ann@example.com"], ["not-found@example.com"]])
+    assert enrich(sandbox, path, tmp_path / "out.csv", "--fields", "custom.nope").code == 0
+    rows = rows_of(tmp_path / "out.csv")
+    assert (rows[0][-1], [row[-1] for row in rows[1:]]) == ("custom.nope", ["", ""])
+
+
+@pytest.mark.parametrize("separator", ["", "\\"])
+def test_a_separator_that_separates_nothing_is_refused(sandbox: RunningSandbox, tmp_path: Path, separator: str) -> None:
+    """Before any call."""
+    path = write(tmp_path / "in.csv", [["email"], ["ann@example.com"]])
+    result = enrich(sandbox, path, tmp_path / "out.csv", "--list-separator", separator)
+    assert (result.code, sandbox.stats()["calls"], len(result.err.splitlines())) == (2, 0, 1)
+
+
+def test_names_that_are_no_utf8_work(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """A list and an output whose names are only bytes."""
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/b\xff.csv")
+    path = write(Path(odd), [["email"], ["ann@example.com"]])
+    assert enrich(sandbox, path, Path(os.fsdecode(os.fsencode(tmp_path) + b"/c\xff.csv"))).code == 0
+    words = ["run", path, "--out", tmp_path / "out", "--api-url", sandbox.url, "--rate", 0, "-q"]
+    assert lead_export(*words, **CREDENTIALS).code == 0
+
+
+def test_one_mark_at_the_beginning_is_enough(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """--csv-bom adds none where the encoding brings its own; a suffix in capitals is the same suffix."""
+    path = write(tmp_path / "in.csv", [["email", "x"], ["ann@example.com", "1"]], "utf-16", delimiter=";")
+    options = ["--fields", "score", "--csv-bom"]
+    assert enrich(sandbox, path, tmp_path / "a.CSV", *options, "--encoding", "utf-16").code == 0
+    assert (tmp_path / "a.CSV").read_bytes().decode("utf-16").startswith("email;x;lead_outcome;")
+    assert enrich(sandbox, path, tmp_path / "b.csv", *options).code == 0
+    assert (tmp_path / "b.csv").read_bytes().startswith(b"\xef\xbb\xbfemail;x;")
+
+
 def test_standard_input_is_enriched(sandbox: RunningSandbox, tmp_path: Path) -> None:
     """A pipe can be read only once; its rows come back all the same, and no copy of them stays behind."""
     words = ["enrich", "-", "--out", tmp_path / "out.csv", "--api-url", sandbox.url, "--rate", 0, "--fields", "score"]
@@ -240,6 +330,9 @@ def test_a_job_that_was_stopped_goes_on(sandbox: RunningSandbox, tmp_path: Path,
         child.send_signal(number)
         said = child.communicate()[1]
     assert not out.exists()
+    shown = lead_export("status", tmp_path).out
+    assert "unfinished, to become out.csv" in shown
+    assert f"goes on with: lead-export enrich {path} --out {out}" in shown
     if number == signal.SIGTERM:
         assert child.returncode == 143
         assert f"lead-export enrich {path} --out {out}" in said
@@ -249,8 +342,8 @@ def test_a_job_that_was_stopped_goes_on(sandbox: RunningSandbox, tmp_path: Path,
     assert sandbox.stats()["answered_twice_or_more"] <= (0 if number == signal.SIGTERM else 30)
     undisturbed = enrich(sandbox, path, tmp_path / "again.csv")
     assert undisturbed.code == 0
-    shown = [name for name in rows_of(out)[0] if name != "lead_fetched_at"]
-    again = [pd.read_csv(one, dtype=str)[shown] for one in (out, tmp_path / "again.csv")]
+    kept = [name for name in rows_of(out)[0] if name != "lead_fetched_at"]
+    again = [pd.read_csv(one, dtype=str)[kept] for one in (out, tmp_path / "again.csv")]
     pd.testing.assert_frame_equal(again[0], again[1])
 
 

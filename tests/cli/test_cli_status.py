@@ -88,7 +88,7 @@ def test_a_run_at_work_and_a_killed_one(sandbox: RunningSandbox, people: Path, t
         child.send_signal(signal.SIGKILL)
     assert "a run is at work here" in at_work.out
     assert f"process {child.pid}, running since " in at_work.out
-    assert "killed, or the machine went down" in lead_export("status", tmp_path / "export").out
+    assert "it ended without a word: killed" in lead_export("status", tmp_path / "export").out
 
 
 def test_what_is_damaged_is_said(tmp_path: Path) -> None:

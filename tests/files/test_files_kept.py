@@ -39,7 +39,14 @@ def place(tmp_path: Path) -> Path:
             with ParquetFile(staging / f"{name}.parquet", table.schema) as file:
                 file.write(table)
             files[name] = {"files": [{"name": f"{name}.parquet", "sha256": sha256(staging / f"{name}.parquet")}]}
-        manifest = {"manifest_version": 1, "run_id": "one", "finished_at": "2026", "rows": {"read": 2}, "tables": files}
+        manifest = {
+            "manifest_version": 1,
+            "run_id": "one",
+            "finished_at": "2026",
+            "rows": {"read": 2},
+            "tables": files,
+            "settings": {},
+        }
         return folder.publish(staging, "one", manifest)
 
 
@@ -58,7 +65,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     for content in ("{}", "[]", "x", "\0", "[" * 10_000):
         (tmp_path / "other" / "manifest.json").write_text(content)
         for name in ("", "file", "none", "other"):
-            with pytest.raises(UsageError, match="there is no published run"):
+            with pytest.raises(UsageError, match="there is no published run, or its manifest is damaged"):
                 KeptRun(tmp_path / name)
 
 

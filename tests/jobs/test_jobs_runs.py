@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +18,7 @@ from pipeline.jobs.request import Request, subject
 from pipeline.jobs.runs import finish_published, open_run, tidy_up
 from pipeline.journal.glance import glance
 from pipeline.journal.store import Journal
+from pipeline.outcomes import Answer, Outcome, iso
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -41,12 +45,20 @@ def opened(
     resume: bool = True,
     chosen: Settings | None = None,
 ) -> str:
-    """Open a run over the lists and leave it unfinished; return its name."""
+    """Open a run over the lists, answer one more address if one is open, and leave it unfinished; give its name."""
     sources, chosen = [EmailList(path) for path in lists], chosen or settings()
     request = Request.of(folder, sources, chosen, run_id=wanted, resume=resume, command="lead-export run people.txt")
     assert finish_published(folder, request) is None
     with open_run(folder, sources, chosen, request) as journal:
+        asyncio.run(answer_one(journal))
         return journal.run().run_id
+
+
+async def answer_one(journal: Journal) -> None:
+    """Answer the first open address, if there is one."""
+    for number, email in itertools.islice(journal.pending(), 1):
+        await journal.append(number, Answer(email, Outcome.NOT_FOUND))
+    await journal.flush()
 
 
 def test_a_stopped_run_over_the_same_lists_goes_on(folder: OutputFolder, people: Path) -> None:
@@ -84,10 +96,47 @@ def test_changed_lists_are_said_by_name(folder: OutputFolder, people: Path, tmp_
     assert "third.txt was not among its lists" in refusal(folder, people, other, third)
     people.write_text("dan@example.com\n")
     assert refusal(folder, people, other) == (
-        "The unfinished run mine (0 of 2 addresses answered) is about something else: people.txt has changed since (it"
+        "The unfinished run mine (1 of 2 addresses answered) is about something else: people.txt has changed since (it"
         " had 1 rows). 'lead-export run people.txt', with its lists as they were, goes on with it;"
         " --new begins anew, and once that is published forgets it."
     )
+
+
+def test_a_list_given_twice_is_not_the_list_given_once(folder: OutputFolder, people: Path) -> None:
+    """However often its name stands there, the number of lists counts."""
+    opened(folder, people, people, wanted="mine")
+    assert "its lists were given another number of times" in refusal(folder, people)
+
+
+def test_later_runs_are_not_forgotten(folder: OutputFolder, people: Path, tmp_path: Path) -> None:
+    """A run that replaces others forgets those that were unfinished when it began, and none that began after it."""
+    first = opened(folder, people, resume=False)
+    time.sleep(0.002)
+    opened(folder, write_list(tmp_path / "other.txt", ["bob@example.com"]), wanted="later")
+    with Journal(folder.journal(first)) as journal:
+        tidy_up(folder, journal)
+    assert folder.journals() == [folder.journal("later")]
+
+
+def test_another_run_of_the_same_name_is_not_taken_for_published(folder: OutputFolder, people: Path) -> None:
+    """A published run that began at another time says nothing about a journal of its name."""
+    opened(folder, people, wanted="mine")
+    manifest = {"run_id": "mine", "manifest_version": 1, "started_at": "2020", "finished_at": "2020"}
+    with folder.staging("mine") as staging:
+        folder.publish(staging, "mine", {**manifest, "rows": {}, "tables": {}})
+    assert finish_published(folder, Request.of(folder, [EmailList(people)], settings())) is None
+    assert folder.journals() == [folder.journal("mine")]
+
+
+def test_a_run_without_an_answer_is_in_nobodys_way(folder: OutputFolder, people: Path) -> None:
+    """Nothing was paid for: when the list changes another run begins, and this one is gone."""
+    request = Request.of(folder, [EmailList(people)], settings())
+    with open_run(folder, [EmailList(people)], settings(), request) as journal:
+        assert journal.count_answered() == 0
+    people.write_text("bob@example.com\n")
+    run_id = opened(folder, people)
+    assert folder.journals() == [folder.journal(run_id)]
+    assert glance(folder.journal(run_id)).answered == 1
 
 
 def test_a_moved_list_is_the_same(folder: OutputFolder, people: Path) -> None:
@@ -156,7 +205,7 @@ def test_damage_inside_is_refused(folder: OutputFolder, people: Path) -> None:
     folder.journal(run_id).write_bytes(content)
     with pytest.raises(StorageError, match=rf"^{folder.journal(run_id)}: .*--new"):
         opened(folder, people)
-    assert glance(folder.journal(opened(folder, people, resume=False))).answered == 0
+    assert glance(folder.journal(opened(folder, people, resume=False))).answered == 1
 
 
 def test_new_puts_a_damaged_journal_aside(folder: OutputFolder, people: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -178,18 +227,22 @@ def test_a_damaged_journal_is_in_the_way_of_its_own_name_only(folder: OutputFold
 
 
 def test_a_name_of_another_stopped_run_is_taken(folder: OutputFolder, people: Path, tmp_path: Path) -> None:
-    """--run-id of an unfinished run over other lists is refused and leaves that run as it is; with --new it begins."""
+    """--run-id of an unfinished run over other lists is refused and leaves that run as it is, with --new too."""
     opened(folder, people, wanted="mine")
     other = write_list(tmp_path / "other.txt", ["bob@example.com"])
     assert "other.txt was not among its lists" in refusal(folder, other, wanted="mine")
     assert opened(folder, people) == "mine"
-    assert opened(folder, other, wanted="mine", resume=False) == "mine"
-    assert [entry.name for entry in glance(folder.journal("mine")).lists] == ["other.txt"]
+    with pytest.raises(UsageError, match="an unfinished run has this name; give the new one another"):
+        opened(folder, other, wanted="mine", resume=False)
+    assert [entry.name for entry in glance(folder.journal("mine")).lists] == ["people.txt"]
 
 
 def published(folder: OutputFolder, run_id: str) -> dict[str, object]:
-    """Put a published run of this name into the folder, and return its manifest."""
-    manifest = {"manifest_version": 1, "run_id": run_id, "finished_at": "2026", "rows": {}, "tables": {}}
+    """Publish the run of this name, whose journal is there if it has one, and return its manifest."""
+    path = folder.journal(run_id)
+    started_at = iso(glance(path).run.started_at_ms) if path.exists() else "2026"
+    head = {"manifest_version": 1, "run_id": run_id, "started_at": started_at, "finished_at": "2026"}
+    manifest = {**head, "rows": {}, "tables": {}}
     with folder.staging(run_id) as staging:
         folder.publish(staging, run_id, manifest)
     return manifest
@@ -258,5 +311,5 @@ def test_what_a_new_run_leaves_behind_is_mentioned(
     caplog.clear()
     opened(folder, people, wanted="mine")
     assert [record.getMessage() for record in caplog.records] == [
-        "The unfinished run other (0 answers) waits for its own command."
+        "The unfinished run other (1 answers) waits for its own command."
     ]

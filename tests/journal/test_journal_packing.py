@@ -21,7 +21,7 @@ def trained(samples: list[bytes]) -> tuple[Packing, bytes]:
     return packing, learnt[-1]
 
 
-@given(st.lists(st.binary(max_size=200), min_size=SAMPLE_REPLIES, max_size=SAMPLE_REPLIES), st.binary())
+@given(st.lists(st.binary(min_size=1, max_size=200), min_size=SAMPLE_REPLIES, max_size=SAMPLE_REPLIES), st.binary())
 def test_any_bytes_come_back(samples: list[bytes], body: bytes) -> None:
     """Whatever the dictionary was made of, also by a later process that has only the dictionary."""
     packing, dictionary = trained(samples)
@@ -39,6 +39,13 @@ def test_the_first_replies_stay_as_they_are() -> None:
     assert packing.unpack(REPLIES[0], packed=False) == REPLIES[0]
     with pytest.raises(ValueError, match="no dictionary"):
         packing.unpack(REPLIES[0], packed=True)
+
+
+def test_empty_replies_teach_nothing() -> None:
+    """However many of them come first."""
+    packing = Packing(None)
+    assert [packing.learn(b"") for _ in range(2 * SAMPLE_REPLIES)] == [None] * 2 * SAMPLE_REPLIES
+    assert packing.pack(b"x") == (False, b"x")
 
 
 def test_replies_of_one_kind_become_small() -> None:
