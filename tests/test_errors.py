@@ -50,7 +50,7 @@ def test_exit_codes_are_those_that_scripts_rely_on() -> None:
         "INTERRUPTED": 130,
         "TERMINATED": 143,
     }
-    assert ExitCode.STORAGE.meaning == "stopped: local storage (disk full, no longer writable)"
+    assert ExitCode.STORAGE.meaning == "stopped: local storage (disk full, not writable, files damaged)"
     assert all(code.meaning for code in ExitCode)
 
 

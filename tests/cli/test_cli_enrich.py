@@ -255,13 +255,9 @@ def test_a_file_that_appears_meanwhile_stays(sandbox: RunningSandbox, tmp_path: 
 @pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".tsv"])
 def test_columns_that_a_format_cannot_hold_are_refused(sandbox: RunningSandbox, tmp_path: Path, suffix: str) -> None:
     """Lists, objects and bytes of a Parquet file: said before any call; Parquet takes them, and pandas reads it."""
-    columns = {
-        "email": ["a@example.com"],
-        "tags": [["x", "y"]],
-        "raw": [b"x"],
-        "kind": pa.array(["k"]).dictionary_encode(),
-    }
-    pq.write_table(pa.table(columns), tmp_path / "in.parquet")
+    kind = pa.array(["k"]).dictionary_encode()
+    table = pa.table({"email": ["a@example.com"], "tags": [["x", "y"]], "raw": [b"x"]}).append_column("kind", kind)
+    pq.write_table(table, tmp_path / "in.parquet")
     result = enrich(sandbox, tmp_path / "in.parquet", tmp_path / f"out{suffix}")
     assert (result.code, sandbox.stats()["calls"]) == (2, 0)
     assert "cannot hold 'tags', a column of list<" in result.err
