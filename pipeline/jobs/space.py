@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from pipeline.errors import StorageError
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from pipeline.files.state import StateFolder
     from pipeline.journal.store import Journal
     from pipeline.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 JOURNAL_BYTES = 800
 """A packed answer in the journal."""
@@ -27,7 +30,7 @@ def needed_bytes(settings: Settings, *, rows: int, addresses: int, open_: int) -
     """Bytes that a run over so many rows and addresses is still to write, `open_` of these yet to be asked.
 
     Measured with the sandbox's people, whose replies are of the size of the documented example; real accounts with
-    many custom fields need more, so this finds what is hopeless, not what is tight.
+    many custom fields need more, and unknown addresses next to nothing.
     """
     tables = sum(addresses * TABLE_BYTES[name] + rows * ROW_BYTES for name in settings.formats)
     replies = addresses * REPLY_BYTES if settings.keep_replies else 0
@@ -35,20 +38,24 @@ def needed_bytes(settings: Settings, *, rows: int, addresses: int, open_: int) -
 
 
 def check_space(folder: StateFolder, journal: Journal, settings: Settings) -> None:
-    """Refuse to ask for what could not be kept.
+    """Refuse to ask for what could not be kept, and warn where it may be tight.
 
     Raises:
-        StorageError: there is not enough room in the folder.
+        StorageError: there is not even half of the room that such a run usually needs.
     """
     addresses = journal.count_addresses()
     needed = needed_bytes(
         settings, rows=journal.rows_read(), addresses=addresses, open_=addresses - journal.count_answered()
     )
     free = folder.free_bytes()
-    if free < needed:
+    sizes = f"{_megabytes(free)} are free, but {addresses:,} addresses need about {_megabytes(needed)}"
+    if free < needed // 2:
         raise StorageError(
-            f"{folder.owner}: {_megabytes(free)} are free, but {addresses:,} addresses need about {_megabytes(needed)};"
-            " make room there, then the same command goes on, or name another --out."
+            f"{folder.owner}: {sizes}; make room there, then the same command goes on, or name another --out."
+        )
+    if free < needed:
+        logger.warning(
+            "%s: %s; if that is too little the run stops, and goes on when there is room.", folder.owner, sizes
         )
 
 
