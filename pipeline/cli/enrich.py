@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from pipeline.cli.options import asking_options, folder_name, load, resuming_command, set_up_log
-from pipeline.errors import ExitCode, StopRun
+from pipeline.errors import ExitCode
 
 
 @click.command(
@@ -61,12 +61,8 @@ def enrich(
         fields = tuple(word.strip() for word in (words.pop("fields") or "").split(",") if word.strip())
         how = Enrichment(fields, separator=words.pop("list_separator"), **words)
         progress = stack.enter_context(Progress(enabled=bar, quiet=quiet))
-        try:
-            manifest = enrich_(settings, file, out, how, resume=not new, command=resuming_command(), observer=progress)
-        except StopRun as error:
-            progress.close()
-            if error.report is not None:
-                summary.show(error.report, out, quiet=quiet, as_json=as_json)
-            raise
+        command = resuming_command()
+        with summary.of_a_stop(progress, out, quiet=quiet, as_json=as_json):
+            manifest = enrich_(settings, file, out, how, resume=not new, command=command, observer=progress)
     summary.show(manifest, out, quiet=quiet, as_json=as_json)
     return ExitCode.ROWS_FAILED if manifest["rows"]["failed"] else ExitCode.OK

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from pipeline.cli.options import folder_name, job_options, load, resuming_command, set_up_log
-from pipeline.errors import ExitCode, StopRun
+from pipeline.errors import ExitCode
 
 
 @click.command(
@@ -62,12 +62,7 @@ def run(
 
         progress = stack.enter_context(Progress(enabled=bar, quiet=quiet))
         command = resuming_command()
-        try:
+        with summary.of_a_stop(progress, out, quiet=quiet, as_json=as_json):
             manifest = export(settings, lists, out, run_id=run_id, resume=not new, command=command, observer=progress)
-        except StopRun as error:
-            progress.close()
-            if error.report is not None:
-                summary.show(error.report, out, quiet=quiet, as_json=as_json)
-            raise
     summary.show(manifest, out, quiet=quiet, as_json=as_json)
     return ExitCode.ROWS_FAILED if manifest["rows"]["failed"] else ExitCode.OK

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cli import output
+from pipeline.errors import StopRun
 from pipeline.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from pipeline.cli.progress import Progress
 
 
 ENOUGH_CALLS = 20
@@ -23,6 +27,18 @@ def show(manifest: Mapping[str, Any], out: Path, *, quiet: bool, as_json: bool) 
         output.say("info", "\n".join(lines(manifest, out)))
     if as_json:
         output.write(json.dumps(manifest))
+
+
+@contextmanager
+def of_a_stop(progress: Progress, out: Path, *, quiet: bool, as_json: bool) -> Iterator[None]:
+    """Show what was done so far if the job in the block has to stop."""
+    try:
+        yield
+    except StopRun as error:
+        progress.close()
+        if error.report is not None:
+            show(error.report, out, quiet=quiet, as_json=as_json)
+        raise
 
 
 def show_rebuilt(manifest: Mapping[str, Any], out: Path, *, quiet: bool, as_json: bool) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from pipeline.emails.reader import EmailList, Reading
 from pipeline.errors import StorageError, UsageError
 from pipeline.files import private
@@ -114,7 +116,8 @@ def _check_out(path: Path, out: Path, how: Enrichment) -> None:
 def _beside(source: EmailList, out: Path, picked: list[str], how: Enrichment, settings: Settings) -> Beside:
     """What is written beside what, once it is known that it can be, and that no column has the name of another."""
     shape = source.shape()
-    schema = next(source.batches(shape.width)).schema
+    first = next(iter(source.batches(shape.width)), None)
+    schema = first.schema if first is not None else pa.schema([])  # a list without rows is refused when it is taken in
     check_columns(out, schema)
     ours = [f"{how.prefix}{name}" for name in ("outcome", "id", *(n for n in picked if not n.startswith(CUSTOM)))]
     if taken := [name for name in ours if name in schema.names]:

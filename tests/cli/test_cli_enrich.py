@@ -209,6 +209,8 @@ def test_what_cannot_be_done_is_said_before_any_call(sandbox: RunningSandbox, tm
         result = enrich(sandbox, path, tmp_path / out, *options)
         assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1), result.err
         assert words in result.err
+    bare = enrich(sandbox, write(tmp_path / "bare.csv", [["email", "x"]]), tmp_path / "out.csv")
+    assert (bare.code, bare.err) == (2, "lead-export: bare.csv: there is a header, but no row.\n")
     assert sandbox.stats()["calls"] == 0
     assert (tmp_path / "there.csv").read_text() == "mine"
     assert enrich(sandbox, path, tmp_path / "there.csv", "--force", "--prefix", "x_").code == 0
