@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 _THRESHOLDS = (50_000, 20, 100)
+"""New objects before the collector looks at the youngest, and how often that happens before it looks at older ones."""
 
 
 def conduct(

@@ -1,5 +1,6 @@
 """What a reply says: raw bytes in, one lead or one error envelope out.
 
-`read.read_reply` is the one reader: the calls use it to judge an answer, the tables to make rows of it, so whatever
-was counted as found can always be flattened. `lead` is the normal form, `lenient` gets odd replies into it.
+`read` has the one reader: the calls glance at a reply to judge it, the tables read it whole. What is a lead at a glance
+is one on reading too, so whatever counts as found can be flattened. `lead` is the normal form, `lenient` gets odd
+replies into it.
 """

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.jobs.segments import WORTH_A_WORKER, gather_all, workers_for
+from pipeline.jobs.segments import MOST_WORKERS, WORTH_A_WORKER, gather_all, workers_for
 from pipeline.outcomes import Answer, Outcome
 
 if TYPE_CHECKING:
@@ -109,4 +109,24 @@ def test_few_answers_are_not_worth_a_worker() -> None:
     """Starting one takes longer than so few tables; never more than there are cores."""
     cores = len(os.sched_getaffinity(0))
     assert workers_for(0) == workers_for(WORTH_A_WORKER - 1) == 0
-    assert workers_for(1_000 * WORTH_A_WORKER) == (cores if cores > 1 else 0)
+    assert workers_for(1_000 * WORTH_A_WORKER) == (min(cores, MOST_WORKERS) if cores > 1 else 0)
+
+
+ELSEWHERE = """
+from pipeline.jobs.segments import gather_all
+from pipeline.sandbox.process import running
+from test_jobs_segments import batches
+with running():
+    print(sum(gathered.tables["leads"].num_rows for _, gathered in gather_all(batches(3), timezone=None, workers=1)))
+"""
+
+
+def test_nothing_is_loaded_from_where_one_stands(tmp_path: Path) -> None:
+    """A folder of the same name in the current one, which may be anybody's, is not run by workers or the sandbox."""
+    (tmp_path / "pipeline").mkdir()
+    (tmp_path / "pipeline" / "__init__.py").write_text("import pathlib\npathlib.Path('loaded').touch()\n")
+    program = f"import sys; sys.path.append({str(Path(__file__).parent)!r})\n{ELSEWHERE}"
+    words = [sys.executable, "-P", "-c", program]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("12\n", "")
+    assert not (tmp_path / "loaded").exists()
