@@ -126,14 +126,14 @@ def test_no_two_modules_import_each_other() -> None:
     assert import_cycle(ring | {"d": {"a"}, "e": set()}) == ["a", "b", "c", "d"]
 
 
-def test_only_the_client_knows_the_http_library() -> None:
+def test_only_the_transport_knows_the_http_library() -> None:
     """Outside the sandbox, aiohttp is imported by one module."""
     users = [
         name_of(path)
         for path in MODULES
         if any(name.partition(".")[0] == "aiohttp" for name in imports(path.read_text()))
     ]
-    assert [name for name in users if room_of(name) != "sandbox"] == ["pipeline.calls.client"]
+    assert [name for name in users if room_of(name) != "sandbox"] == ["pipeline.calls.transport"]
 
 
 def test_only_the_command_line_prints_and_exits() -> None:

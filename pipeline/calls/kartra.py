@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from pipeline.replies.lead import Lead
     from pipeline.settings import Settings
 
-CONTENT_TYPE = "application/x-www-form-urlencoded"
-
 
 def request_prefix(settings: Settings) -> bytes:
     """The part of a request's body that is the same for every address: the credentials, in PHP's form encoding.

@@ -38,6 +38,7 @@ class Wire:
 
     url: str = ""
     requests: list[Request] = field(default_factory=list)
+    connections: int = 0
 
 
 @asynccontextmanager
@@ -48,6 +49,7 @@ async def wire(*pieces: bytes, pause_s: float = 0.0, keep_open: bool = True) -> 
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         open_writers.add(writer)
+        server.connections += 1
         try:
             while True:
                 server.requests.append(await _request(reader))

@@ -15,7 +15,8 @@ from calls_wire import http, settings, wire
 
 import pipeline
 from pipeline import __version__
-from pipeline.calls.client import TRANSPORT, LeadClient, translate
+from pipeline.calls.client import LeadClient
+from pipeline.calls.transport import TRANSPORT, translate
 from pipeline.errors import (
     AddressRefused,
     CredentialsRefused,

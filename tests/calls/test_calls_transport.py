@@ -1,0 +1,81 @@
+"""Replies as HTTP allows them: announced, encoded, from connections that close or have said too much."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+
+import pytest
+from calls_wire import http, settings, wire
+
+from pipeline.calls.transport import Endpoint
+from pipeline.errors import LeadExportError, ReplyTooLarge
+
+BODY = b'{"status":"Success"}'
+
+
+async def post(url: str, times: int = 1, **changes: object) -> list[bytes]:
+    """The bodies of as many replies, one after the other."""
+    endpoint = Endpoint(settings(url, **changes))
+    try:
+        return [(await endpoint.post(b"a=1")).body for _ in range(times)]
+    finally:
+        await endpoint.close()
+
+
+@pytest.mark.parametrize("line", ["100 Continue", "102 Processing", "103 Early Hints"])
+async def test_announcement_is_not_the_reply(line: str) -> None:
+    """What a server or a proxy says before its reply is passed over."""
+    async with wire(f"HTTP/1.1 {line}\r\n\r\n".encode() + http(BODY)) as server:
+        assert await post(server.url, 2) == [BODY, BODY]
+
+
+@pytest.mark.parametrize(("encoding", "packed"), [("gzip", gzip.compress(BODY)), ("deflate", zlib.compress(BODY))])
+async def test_encoded_reply_is_unpacked(encoding: str, packed: bytes) -> None:
+    """A body comes out as it was before it was packed for the way."""
+    async with wire(http(packed, headers=f"Content-Encoding: {encoding}\r\n")) as server:
+        assert await post(server.url, 2) == [BODY, BODY]
+
+
+async def test_packed_reply_is_as_long_as_it_unpacks_to() -> None:
+    """A few bytes that unpack to a hundred megabytes are refused like any reply that is too long."""
+    packed = gzip.compress(bytes(100_000_000))
+    async with wire(http(packed, headers="Content-Encoding: gzip\r\n")) as server:
+        with pytest.raises(ReplyTooLarge, match="longer than 4,096 bytes"):
+            await post(server.url, max_reply_bytes=4_096)
+
+
+async def test_damaged_encoding_is_a_damaged_reply() -> None:
+    """A body that does not unpack is malformed, and asked for again."""
+    async with wire(http(b"no gzip at all", headers="Content-Encoding: gzip\r\n")) as server:
+        with pytest.raises(LeadExportError) as caught:
+            await post(server.url)
+    assert caught.value.code in ("cut_off", "not_http")
+
+
+async def test_connection_that_closes_is_not_used_again() -> None:
+    """After `Connection: close` the next call opens another one."""
+    async with wire(http(BODY, headers="Connection: close\r\n")) as server:
+        assert await post(server.url, 3) == [BODY] * 3
+        assert server.connections == 3
+
+
+async def test_kept_connection_is_used_again() -> None:
+    """Calls one after the other need one connection."""
+    async with wire(http(BODY)) as server:
+        assert await post(server.url, 3) == [BODY] * 3
+        assert server.connections == 1
+
+
+async def test_bytes_after_a_reply_are_not_the_next_one() -> None:
+    """A connection on which more came than the reply is given up: what was too much must not become an answer."""
+    async with wire(http(BODY) + http(b"the answer to somebody else")) as server:
+        assert await post(server.url, 3) == [BODY] * 3
+        assert server.connections == 3
+
+
+async def test_connection_lives_on_after_an_empty_reply() -> None:
+    """A status without a body is a whole reply."""
+    async with wire(b"HTTP/1.1 204 No Content\r\n\r\n") as server:
+        assert await post(server.url, 2) == [b"", b""]
+        assert server.connections == 1
