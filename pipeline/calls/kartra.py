@@ -34,6 +34,7 @@ from pipeline.replies.read import FoundLead, glance_at_lead, read_leniently
 if TYPE_CHECKING:
     from pipeline.replies.envelope import Envelope
     from pipeline.replies.lead import Lead
+    from pipeline.replies.read import Named
     from pipeline.settings import Settings
 
 
@@ -151,7 +152,7 @@ def judge(status: int, body: bytes, *, asked: str) -> Answer:
     raise _unknown(status, reply, body)
 
 
-def _found(lead: Lead, body: bytes, asked: str) -> Answer:
+def _found(lead: Lead | Named, body: bytes, asked: str) -> Answer:
     if lead.email and lead.email != asked and _folded(lead.email) != _folded(asked):
         return Answer(
             asked,

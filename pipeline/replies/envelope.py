@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _LEADING = b"\xef\xbb\xbf \t\r\n"
-_MAX_DEPTH = 50
+_MAX_DEPTH = 100
 _MAX_DIGITS = 4300  # of an integer, as Python and msgspec set it
 _KNOWN = ("status", "message", "type", "lead_details")
 
@@ -124,6 +124,11 @@ def _is_deep(value: object) -> bool:
         if not level:
             return False
     return True
+
+
+def may_be_deep(body: bytes) -> bool:
+    """Whether anything in a reply could lie further down than answers go; one with few brackets cannot be deep."""
+    return body.count(b"{") + body.count(b"[") > _MAX_DEPTH
 
 
 def _inside(value: object) -> Iterable[object]:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
 from pipeline.errors import MalformedReply
-from pipeline.replies.envelope import Envelope, open_envelope
+from pipeline.replies.envelope import Envelope, may_be_deep, open_envelope
 from pipeline.replies.lead import Lead  # noqa: TC001 - the decoder resolves it when it is built
 from pipeline.replies.lenient import Drift, Extras, LenientReader
 from pipeline.replies.values import PLAIN
 from pipeline.schema import LEAD_TABLES, LEADS
+
+
+class Named(msgspec.Struct, gc=False):
+    """Of a lead in the documented shape what tells it from others."""
+
+    id: str | None = None
+    email: str | None = None
 
 
 class _NormalReply(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -22,7 +29,14 @@ class _NormalReply(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     type: str | int | None = None
 
 
+class _AnyReply(msgspec.Struct, gc=False):
+    status: Literal["Success"]
+    lead_details: Named
+
+
+R = TypeVar("R", _NormalReply, _AnyReply)
 _normal = msgspec.json.Decoder(_NormalReply)
+_glance = msgspec.json.Decoder(_AnyReply)
 _LEAD_CHECKS = [(column.name, PLAIN[column.type]) for column in LEADS.read if column.type in PLAIN]
 _ITEM_CHECKS = [
     (table.name, column.name, PLAIN[column.type])
@@ -63,17 +77,25 @@ def read_reply(body: bytes) -> FoundLead | Envelope:
 
 def read_normal(body: bytes) -> Lead | None:
     """The lead if the reply is a Success in the documented shape, of which nothing is left over; None if not."""
-    lead = glance_at_lead(body)
-    return lead if lead is not None and _is_plain(lead) else None
+    reply = _decoded(body, _normal)
+    return reply.lead_details if reply and _is_plain(reply.lead_details) else None
 
 
-def glance_at_lead(body: bytes) -> Lead | None:
-    """The same with numbers and dates unread: enough to know that `read_reply` finds a lead, and which."""
+def glance_at_lead(body: bytes) -> Lead | Named | None:
+    """Whom a Success is about, and no more: enough to know that `read_reply` finds a lead, and which; None if not.
+
+    What is not looked at may be anything in JSON, as long as it cannot be nested too deeply to be read later on.
+    """
+    reply = _decoded(body, _normal) if may_be_deep(body) else _decoded(body, _glance)
+    return reply.lead_details if reply else None
+
+
+def _decoded(body: bytes, decoder: msgspec.json.Decoder[R]) -> R | None:
     try:
-        lead = _normal.decode(body).lead_details
+        reply = decoder.decode(body)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    return lead if _names_a_lead(lead) else None
+    return reply if _names_a_lead(reply.lead_details) else None
 
 
 def read_leniently(body: bytes) -> FoundLead | Envelope:
@@ -99,7 +121,7 @@ def _is_utf8(body: bytes) -> bool:
     return True
 
 
-def _names_a_lead(lead: Lead) -> bool:
+def _names_a_lead(lead: Lead | Named) -> bool:
     """Without an id and an address there is nobody that the rest could belong to."""
     return bool(lead.id or lead.email)
 

@@ -30,7 +30,9 @@ async def test_announcement_is_not_the_reply(line: str) -> None:
         assert await post(server.url, 2) == [BODY, BODY]
 
 
-@pytest.mark.parametrize(("encoding", "packed"), [("gzip", gzip.compress(BODY)), ("deflate", zlib.compress(BODY))])
+@pytest.mark.parametrize(
+    ("encoding", "packed"), [("gzip", gzip.compress(BODY)), ("deflate", zlib.compress(BODY))], ids=["gzip", "deflate"]
+)
 async def test_encoded_reply_is_unpacked(encoding: str, packed: bytes) -> None:
     """A body comes out as it was before it was packed for the way."""
     async with wire(http(packed, headers=f"Content-Encoding: {encoding}\r\n")) as server:

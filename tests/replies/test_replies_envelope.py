@@ -121,7 +121,7 @@ def test_success_without_details_is_malformed() -> None:
         (SUCCESS + SUCCESS, "not_json"),
         (b"\x00\xff\xfe", "not_json"),
         (b'{"status":"Success","lead_details":' + b"[" * DEEP + b"]" * DEEP + b"}", "not_json"),
-        (b'{"status":"Success","lead_details":' + b"[" * 60 + b"]" * 60 + b"}", "not_an_answer"),
+        (b'{"status":"Success","lead_details":' + b"[" * 110 + b"]" * 110 + b"}", "not_an_answer"),
         (b'["Success"]', "not_an_answer"),
         (b'"Success"', "not_an_answer"),
         (b"null", "not_an_answer"),
