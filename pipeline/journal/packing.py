@@ -1,6 +1,6 @@
-"""Replies of one account resemble each other: the first few, as they stand, are the dictionary that packs the rest.
+"""Replies of one account resemble each other: from the first few zstd learns a dictionary that packs the rest.
 
-That makes a reply about five times smaller than it came, in less time than the disk would need for what is saved.
+That makes a reply about eight times smaller than it came, in less time than the disk would need for what is saved.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ import zlib
 
 import zstandard
 
-SAMPLE_REPLIES = 8
-"""Replies that make a dictionary; more of them gain little."""
+SAMPLE_REPLIES = 64
+"""Replies that a dictionary is learnt from; more of them gain little."""
 _SAMPLE_BYTES = 1 << 16
 """Of each of them; a giant reply must not be gone through for every other one."""
+_DICTIONARY_BYTES = 20_000
+"""As large as what replies have in common; more of it gains little."""
 _LEVEL = 1
-"""Higher levels take twice as long for three per cent."""
+"""Higher levels take longer for three per cent."""
 
 
 class Packing:
@@ -31,7 +33,7 @@ class Packing:
             self._use(dictionary)
 
     def _use(self, dictionary: bytes) -> None:
-        content = zstandard.ZstdCompressionDict(dictionary, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+        content = zstandard.ZstdCompressionDict(dictionary)
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL, dict_data=content)
         self._decompressor = zstandard.ZstdDecompressor(dict_data=content)
         self._known = True
@@ -43,7 +45,8 @@ class Packing:
         self._sample.append(body[:_SAMPLE_BYTES])
         if len(self._sample) < SAMPLE_REPLIES:
             return None
-        dictionary = b"".join(self._sample)
+        dictionary = _learnt(self._sample)
+        self._sample = []
         self._use(dictionary)
         return dictionary
 
@@ -65,6 +68,15 @@ class Packing:
             return self._decompressor.decompress(body)
         except zstandard.ZstdError as error:
             raise ValueError(str(error)) from error
+
+
+def _learnt(sample: list[bytes]) -> bytes:
+    try:
+        return zstandard.train_dictionary(_DICTIONARY_BYTES, sample, level=_LEVEL).as_bytes()
+    except zstandard.ZstdError:
+        # Too small, or too much alike, to learn anything from: then they serve as they stand. Behind a blank, for what
+        # begins with certain four bytes is taken for a dictionary that was learnt.
+        return b" " + b"".join(sample)[-_DICTIONARY_BYTES:]
 
 
 def checksum(fields: tuple[object, ...], body: bytes | None) -> int:

@@ -470,17 +470,17 @@ async def test_an_answer_that_was_changed_is_noticed(path: Path) -> None:
 
 async def test_a_dictionary_outlives_the_process(path: Path) -> None:
     """Replies packed by one process are read, and more of them packed, by the next."""
-    emails = numbered(40)
+    emails = numbered(160)
     bodies = [b'{"id":"%d","email":"%s"}' % (n, email.encode()) * 9 for n, email in enumerate(emails)]
     answers = {n: answer(email, body=body) for n, (email, body) in enumerate(zip(emails, bodies, strict=True), 1)}
     filled(path, emails).close()
-    for first, last in ((1, 5), (6, 20), (21, 40)):
+    for first, last in ((1, 40), (41, 120), (121, 160)):
         with Journal(path) as journal:
             await append_all(journal, {n: one for n, one in answers.items() if first <= n <= last})
     with Journal(path) as journal:
         assert list(journal.answers()) == list(answers.values())
     with closing(sqlite3.connect(path)) as db:
-        assert db.execute("SELECT sum(packed), count(*) FROM bodies").fetchone() == (27, 40)
+        assert db.execute("SELECT sum(packed), count(*) FROM bodies").fetchone() == (56, 160)
         assert db.execute("SELECT count(*) FROM dictionary").fetchone() == (1,)
 
 
