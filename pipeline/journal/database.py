@@ -53,10 +53,17 @@ def connect(path: Path) -> sqlite3.Connection:
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """All that the block does, or none of it."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
+    with undone_on_error(db):
+        db.execute("BEGIN IMMEDIATE")
         yield
         db.execute("COMMIT")
+
+
+@contextmanager
+def undone_on_error(db: sqlite3.Connection) -> Iterator[None]:
+    """Roll the transaction back, if one is open, when the block fails."""
+    try:
+        yield
     except BaseException:
         if db.in_transaction:  # on a full disk SQLite has rolled back already
             db.execute("ROLLBACK")

@@ -72,7 +72,7 @@ class Packing:
 
 def _learnt(sample: list[bytes]) -> bytes:
     try:
-        return zstandard.train_dictionary(_DICTIONARY_BYTES, sample, level=_LEVEL).as_bytes()
+        return zstandard.train_dictionary(_DICTIONARY_BYTES, [*sample], level=_LEVEL).as_bytes()
     except zstandard.ZstdError:
         # Too small, or too much alike, to learn anything from: then they serve as they stand. Behind a blank, for what
         # begins with certain four bytes is taken for a dictionary that was learnt.
