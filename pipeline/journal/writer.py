@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pipeline.errors import StorageError
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 COMMIT_INTERVAL_S = 0.15
 """Seconds that an answer waits for company before they are committed together."""
+ENOUGH = 1_000
+"""Answers that are committed without waiting for more."""
 MAX_UNCOMMITTED = 2_000
 """Answers that may wait for the disk; beyond that the calls wait too."""
 
@@ -43,6 +46,7 @@ class Writer:
         self._file = identity(path)
         self._db = connect(path)
         self._commit: asyncio.Task[None] | None = None
+        self._now = asyncio.Event()  # is set when no more company is worth waiting for
         self._thread = ThreadPoolExecutor(1, "journal")
 
     async def append(self, address: int, answer: Answer) -> None:
@@ -52,11 +56,14 @@ class Writer:
             if self._commit is not None:
                 self._commit.result()
             self._commit = asyncio.create_task(self._commit_soon())
-        if len(self.uncommitted) >= MAX_UNCOMMITTED:
-            await asyncio.shield(self._commit)
+        if len(self.uncommitted) >= ENOUGH:
+            self._now.set()
+            if len(self.uncommitted) >= MAX_UNCOMMITTED:
+                await asyncio.shield(self._commit)
 
     async def flush(self) -> None:
         """Return when every answer appended so far is on disk."""
+        self._now.set()
         if self._commit is not None:
             await asyncio.shield(self._commit)
 
@@ -71,8 +78,11 @@ class Writer:
             self._db.close()
 
     async def _commit_soon(self) -> None:
-        await asyncio.sleep(COMMIT_INTERVAL_S)
         while self.uncommitted:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(COMMIT_INTERVAL_S):
+                    await self._now.wait()
+            self._now.clear()
             batch = self._take()
             try:
                 self._insert(batch)
