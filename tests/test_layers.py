@@ -15,7 +15,7 @@ ROWS = (
     ("calls", "journal", "files", "emails", "tables"),
     ("replies",),
     ("settings", "schema", "outcomes"),
-    ("errors", "version"),
+    ("errors", "version", "process"),
 )
 """From the top down; a room may import from the rows below its own, and nothing beside it."""
 RANKS = {room: rank for rank, rooms in enumerate(ROWS) for room in rooms}

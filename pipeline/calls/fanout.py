@@ -157,8 +157,9 @@ class FanOut:
     async def _wait(self, what: WaitedFor, *, until: float | None = None) -> None:
         """Wait until a call ends, or until the time `until`; `what` for is noted."""
         self._changed.clear()
+        deadline = contextlib.nullcontext() if until is None else asyncio.timeout_at(until)
         with contextlib.suppress(TimeoutError), self._counts.spent_on("journal" if self._reporting else what):
-            async with asyncio.timeout_at(until):
+            async with deadline:
                 await self._changed.wait()
 
     def _start(self, turn: Turn, permit: Permit) -> None:

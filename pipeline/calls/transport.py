@@ -122,18 +122,18 @@ class Endpoint:
         Raises:
             LeadExportError: see `TRANSPORT`; `ReplyTooLarge` as soon as it is longer than a lead can be.
         """
+        ends_at = asyncio.get_running_loop().time() + self._settings.total_timeout_s
         try:
-            async with asyncio.timeout(self._settings.total_timeout_s):
-                connection = await self._connect()
-                try:
-                    reply = await self._exchange(connection, form)
-                except BaseException:
-                    connection.close()  # whatever is still to come over it belongs to this call
-                    raise
-                connection.release()
-                return reply
+            connection = await self._connect()
+            try:
+                reply = await self._exchange(connection, form, ends_at)
+            except BaseException:
+                connection.close()  # whatever is still to come over it belongs to this call
+                raise
         except (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError, UnicodeError) as error:
             raise translate(error) from error
+        connection.release()
+        return reply
 
     async def _connect(self) -> Connection:
         if self._request is None:
@@ -154,29 +154,30 @@ class Endpoint:
         self._head = "".join(f"{line}\r\n" for line in lines).encode() + b"Content-Length: %d\r\n\r\n"
         return request
 
-    async def _exchange(self, connection: Connection, form: bytes) -> HttpReply:
-        """One request and its reply."""
+    async def _exchange(self, connection: Connection, form: bytes, ends_at: float) -> HttpReply:
+        """One request and its reply, until the loop's time `ends_at` at most."""
         protocol, transport = connection.protocol, connection.transport
         if protocol is None or transport is None or transport.is_closing():
             raise aiohttp.ServerDisconnectedError
-        protocol.set_response_params(read_until_eof=True, read_timeout=self._settings.read_timeout_s)
-        transport.write(self._head % len(form) + form)
-        protocol.start_timeout()
-        while True:
-            message, content = await protocol.read()
-            if message.code // 100 != 1 or message.code == 101:  # others of them only announce the reply
-                break
-        body = await self._whole(content)
-        return HttpReply(message.code, body, message.headers.get(hdrs.RETRY_AFTER))
+        protocol.set_response_params(read_until_eof=True)
+        # One timer for both timeouts; those of the protocol would be two more for each call.
+        async with asyncio.timeout_at(self._silent_until(ends_at)) as deadline:
+            transport.write(self._head % len(form) + form)
+            while True:
+                message, content = await protocol.read()
+                if message.code // 100 != 1 or message.code == 101:  # others of them only announce the reply
+                    break
+            chunks: list[bytes] = []
+            left = self._settings.max_reply_bytes
+            while not content.at_eof():
+                chunks.append(await content.readany())
+                left -= len(chunks[-1])
+                if left < 0:
+                    raise ReplyTooLarge(f"the reply is longer than {self._settings.max_reply_bytes:,} bytes")
+                if not content.at_eof():
+                    deadline.reschedule(self._silent_until(ends_at))
+        return HttpReply(message.code, b"".join(chunks), message.headers.get(hdrs.RETRY_AFTER))
 
-    async def _whole(self, content: aiohttp.StreamReader) -> bytes:
-        """The body, as long as it is no longer than a lead can be."""
-        limit = self._settings.max_reply_bytes
-        chunks = []
-        left = limit
-        while chunk := await content.readany():
-            left -= len(chunk)
-            if left < 0:
-                raise ReplyTooLarge(f"the reply is longer than {limit:,} bytes")
-            chunks.append(chunk)
-        return b"".join(chunks)
+    def _silent_until(self, ends_at: float) -> float:
+        """When silence has lasted too long, if it begins now; never later than `ends_at`."""
+        return min(ends_at, asyncio.get_running_loop().time() + self._settings.read_timeout_s)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from pipeline import process
 from pipeline.cli import output
 from pipeline.cli.check import check
 from pipeline.cli.enrich import enrich
@@ -50,6 +51,7 @@ for command in (run, enrich, plan, check, status, rebuild, schema, sandbox):
 
 def main() -> NoReturn:
     """Run the command line; every error ends as one sentence on standard error and a documented exit code."""
+    process.settle()
     os.umask(0o077)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does, whatever the locale can print
@@ -71,6 +73,7 @@ def main() -> NoReturn:
         code = 128 + signal.SIGPIPE if exit_.code else ExitCode.OK
     except Exception as error:  # noqa: BLE001 - the last net: a traceback could print lead data
         code = _say(f"A bug in lead-export ({_where(error)}); please report it.", ExitCode.BUG)
+    process.leave()
     sys.exit(int(code))
 
 

@@ -6,8 +6,6 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from pipeline.errors import InternalError
-from pipeline.sandbox.options import SandboxOptions
-from pipeline.sandbox.process import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +18,9 @@ def rehearsal() -> Iterator[dict[str, object]]:
     Raises:
         InternalError: it did not start.
     """
+    from pipeline.sandbox.options import SandboxOptions
+    from pipeline.sandbox.process import running
+
     options = SandboxOptions()
     with ExitStack() as stack:
         try:
