@@ -9,7 +9,7 @@ import gc
 import os
 import sys
 
-_THRESHOLDS = (50_000, 20, 100)
+RARELY = (50_000, 20, 100)
 """New objects before the collector looks at the youngest, and how often that happens before it looks at older ones."""
 
 
@@ -31,7 +31,7 @@ def settle() -> None:
     Libraries and replies are hundreds of thousands of objects that reference counting alone takes care of. Arrow's own
     allocator gives memory back and asks for it anew with each batch of tables, where the system's keeps it.
     """
-    gc.set_threshold(*_THRESHOLDS)
+    gc.set_threshold(*RARELY)
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 

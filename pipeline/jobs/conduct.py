@@ -10,6 +10,7 @@ from pipeline.errors import StopRun, StorageError
 from pipeline.jobs.asking import ask_all
 from pipeline.jobs.report import Manifest, Report
 from pipeline.jobs.space import check_space
+from pipeline.process import RARELY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from pipeline.jobs.observer import Observer
     from pipeline.journal.store import Journal
     from pipeline.settings import Settings
-
-_THRESHOLDS = (50_000, 20, 100)
-"""New objects before the collector looks at the youngest, and how often that happens before it looks at older ones."""
 
 
 def conduct(
@@ -62,9 +60,8 @@ def _little_garbage() -> Iterator[None]:
     costs a tenth of a run.
     """
     before = gc.get_threshold()
-    gc.collect()
     gc.freeze()
-    gc.set_threshold(*_THRESHOLDS)
+    gc.set_threshold(*RARELY)
     try:
         yield
     finally:
