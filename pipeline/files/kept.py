@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+from bisect import bisect_left, bisect_right
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ROWS = 2_000
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 
 
 class KeptRun:
@@ -61,25 +66,79 @@ class KeptRun:
         rows = self.manifest["rows"]
         return int(rows["found"] + rows["not_found"] + rows["deleted"])
 
-    def answers(self) -> Iterator[Answer]:
-        """Every answer in the order of the addresses' first appearance."""
-        for email, outcome, *rest in _rows(self._replies, REPLIES.names):
-            yield Answer(email, Outcome(outcome), *rest)
+    def numbered_answers(self) -> KeptAnswers:
+        """Every answer in the order of the addresses' first appearance; any process can read them."""
+        return KeptAnswers(self._replies, _count(self._replies))
 
-    def row_outcomes(self) -> Iterator[RowOutcome]:
-        """Every row of the lists, in order, with what it ended as."""
-        return map(RowOutcome._make, _rows(self._outcomes, OUTCOMES.names))
+    def numbered_rows(self) -> KeptRows:
+        """Every row of the lists, in order, with what it ended as; any process can read them."""
+        return KeptRows(self._outcomes, _count(self._outcomes))
 
 
-def _rows(path: Path, names: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
-    """The rows of a file, batch by batch, with these columns; times as milliseconds since 1970 UTC."""
+@dataclass(frozen=True, slots=True)
+class KeptAnswers:
+    """The answers in a `replies.parquet`, numbered from 0 to `count`."""
+
+    path: Path
+    count: int
+
+    def between(self, first: int, last: int) -> Iterator[Answer]:
+        """Those from number `first` to the one before `last`.
+
+        Raises:
+            StorageError: the file cannot be read.
+        """
+        for email, outcome, *rest in _between(self.path, REPLIES.names, first, last):
+            yield Answer(email, _OUTCOMES[outcome], *rest)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRows:
+    """The rows in an `outcomes.parquet`, numbered from 0 to `count`."""
+
+    path: Path
+    count: int
+
+    def between(self, first: int, last: int) -> Iterator[RowOutcome]:
+        """Those from number `first` to the one before `last`.
+
+        Raises:
+            StorageError: the file cannot be read.
+        """
+        return map(RowOutcome._make, _between(self.path, OUTCOMES.names, first, last))
+
+
+def _count(path: Path) -> int:
+    with _table(path) as file:
+        return int(file.metadata.num_rows)
+
+
+def _between(path: Path, names: tuple[str, ...], first: int, last: int) -> Iterator[tuple[Any, ...]]:
+    """Rows `first` to `last` - 1 of a file, with these columns; only the row groups that they lie in are read."""
+    if first >= last:
+        return
+    with _table(path) as file:
+        ends = list(itertools.accumulate(file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)))
+        groups = range(bisect_right(ends, first), min(bisect_left(ends, last) + 1, len(ends)))
+        before = ends[groups.start - 1] if groups.start else 0
+        batches = file.iter_batches(_ROWS, columns=list(names), row_groups=[*groups])
+        rows = itertools.chain.from_iterable(_rows(batch, names) for batch in batches)
+        yield from itertools.islice(rows, first - before, last - before)
+
+
+@contextmanager
+def _table(path: Path) -> Iterator[pq.ParquetFile]:
     try:
         # Without buffering ahead, which keeps all that was read until the end.
         with private.storage(path), pq.ParquetFile(path, pre_buffer=False) as file:
-            for batch in file.iter_batches(_ROWS, columns=list(names)):
-                yield from zip(*(_values(batch.column(name)) for name in names), strict=True)
+            yield file
     except (pa.ArrowException, KeyError) as error:
         raise StorageError(f"{path}: cannot be read as a table of ours ({error}).") from error
+
+
+def _rows(batch: pa.RecordBatch, names: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
+    """The rows of a batch; times as milliseconds since 1970 UTC."""
+    return zip(*(_values(batch.column(name)) for name in names), strict=True)
 
 
 def _values(column: pa.Array[Any]) -> list[Any]:

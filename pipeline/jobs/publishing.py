@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 from pipeline.errors import InternalError
 from pipeline.files.table import TableFiles, openers
-from pipeline.jobs.segments import found, gather_all, workers_for
+from pipeline.jobs.segments import LeadSegments, OutcomeSegments
+from pipeline.jobs.workers import crew, workers_for
 from pipeline.outcomes import Outcome
 from pipeline.replies.lenient import Drift
 from pipeline.schema import LEAD_TABLES, LEADS, OUTCOMES, REPLIES
@@ -21,23 +21,20 @@ from pipeline.tables.records import (
     OUTCOME_SCHEMA,
     REPLY_SCHEMA,
     failure_table,
-    outcome_table,
-    reply_table,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     import pyarrow as pa
 
     from pipeline.files.table import FileInfo
+    from pipeline.jobs.segments import Numbered, Segment
     from pipeline.outcomes import Answer, RowOutcome
     from pipeline.settings import Format, Settings
-    from pipeline.tables.gather import Gathered
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
 
 FAILURES = "failures"
 _ROWS = 20_000
@@ -49,13 +46,10 @@ class Records(Protocol):
     def rows_read(self) -> int:
         """Rows of all lists together."""
 
-    def count_answered(self) -> int:
-        """Distinct addresses with an answer other than `failed`."""
-
-    def answers(self) -> Iterator[Answer]:
+    def numbered_answers(self) -> Numbered[Answer]:
         """Every answer in the order of the addresses' first appearance."""
 
-    def row_outcomes(self) -> Iterator[RowOutcome]:
+    def numbered_rows(self) -> Numbered[RowOutcome]:
         """Every row of the lists, in order, with what it ended as."""
 
 
@@ -76,13 +70,17 @@ def write_tables(records: Records, settings: Settings, folder: Path) -> Publishe
         StorageError: the records cannot be read, or a table cannot be written.
     """
     published = Published()
-    _write_answers(records, settings, folder, published)
-    _write_outcomes(records, settings, folder, published)
+    answers = records.numbered_answers()
+    leads = LeadSegments(answers, settings.batch_leads, settings.timezone, settings.keep_replies)
+    outcomes = OutcomeSegments(records.numbered_rows(), _ROWS)
+    with crew(workers_for(answers.count)) as workers:
+        _write_leads(workers.do(leads), settings, folder, published)
+        _write_outcomes(workers.do(outcomes), settings, folder, published)
     _check(records, published)
     return published
 
 
-def _write_answers(records: Records, settings: Settings, folder: Path, published: Published) -> None:
+def _write_leads(segments: Iterator[Segment], settings: Settings, folder: Path, published: Published) -> None:
     """The tables of the leads, and `replies`, in one pass over the answers."""
     with ExitStack() as stack:
         files = {
@@ -91,28 +89,23 @@ def _write_answers(records: Records, settings: Settings, folder: Path, published
         }
         if settings.keep_replies:
             files[REPLIES.name] = stack.enter_context(_open(folder, REPLIES.name, REPLY_SCHEMA, settings, "parquet"))
-        batches = _batches(records.answers(), settings.batch_leads)
-        workers = workers_for(records.count_answered())
-        for batch, gathered in gather_all(batches, timezone=settings.timezone, workers=workers):
-            _check_batch(gathered, len(found(batch)))
-            published.drift.add(gathered.drift)
-            for name, table in gathered.tables.items():
+        for segment in segments:
+            published.drift.add(segment.drift)
+            for name, table in segment.tables.items():
                 files[name].write(table)
-            if settings.keep_replies:
-                files[REPLIES.name].write(reply_table(batch))
     for name, file in files.items():
         published.tables[name] = file.infos()
 
 
-def _write_outcomes(records: Records, settings: Settings, folder: Path, published: Published) -> None:
+def _write_outcomes(segments: Iterator[Segment], settings: Settings, folder: Path, published: Published) -> None:
     # Rebuilding needs them to the letter, which CSV does not give.
     formats = tuple(dict.fromkeys([*settings.formats, "parquet"])) if settings.keep_replies else settings.formats
     with _open(folder, OUTCOMES.name, OUTCOME_SCHEMA, settings, *formats) as file, ExitStack() as stack:
         failures: TableFiles | None = None
-        for batch in _batches(records.row_outcomes(), _ROWS):
-            outcomes = outcome_table(batch)
+        for segment in segments:
+            outcomes = segment.tables[OUTCOMES.name]
             file.write(outcomes)
-            rows = Counter(row.outcome for row in batch)
+            rows = Counter(map(str, outcomes.column("outcome").to_pylist()))
             published.rows.update(rows)
             if rows[Outcome.FAILED]:
                 if failures is None:
@@ -135,17 +128,6 @@ def _open(folder: Path, name: str, schema: pa.Schema, settings: Settings, *forma
     return TableFiles(folder, name, schema, openers(chosen))
 
 
-def _check_batch(gathered: Gathered, leads: int) -> None:
-    """See that every answer is a lead, and every other row belongs to one of these leads and has its keys."""
-    table = gathered.tables[LEADS.name]
-    if len(table) != leads:
-        raise InternalError("A reply that counts as found cannot be flattened; please report this.")
-    for name, parents in gathered.parents.items():
-        rows, keys = gathered.tables[name], table.select(["id", "email"]).take(parents)
-        if not rows.select(["lead_id", "email"]).rename_columns(["id", "email"]).equals(keys):
-            raise InternalError(f"A row of {name} does not belong to its lead; please report this.")
-
-
 def _check(records: Records, published: Published) -> None:
     """See that every row read is accounted for, and every found address is a lead."""
     read = records.rows_read()
@@ -157,9 +139,3 @@ def _check(records: Records, published: Published) -> None:
     leads = published.tables[LEADS.name][0].rows
     if leads != published.rows[Outcome.FOUND]:
         raise InternalError(f"{published.rows[Outcome.FOUND]} found, but {leads} leads; please report this.")
-
-
-def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while batch := list(itertools.islice(iterator, size)):
-        yield batch

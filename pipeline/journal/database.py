@@ -85,7 +85,7 @@ def storage(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def replay(path: Path) -> Iterator[None]:
+def damage(path: Path) -> Iterator[None]:
     """The same while answers are read back: what does not read as an answer is damage."""
     try:
         with storage(path):

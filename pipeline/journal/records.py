@@ -63,7 +63,6 @@ LEFT JOIN addresses ON addresses.id = rows.address
 LEFT JOIN rows AS first ON first.id = addresses.first_row
 LEFT JOIN lists AS first_list ON first_list.id = first.list
 LEFT JOIN answers ON answers.address = rows.address
-ORDER BY rows.id
 """
 ANSWERED = "SELECT count(*) FROM answers WHERE outcome <> 'failed'"
 LISTS = "SELECT name, rows, sha256 FROM lists ORDER BY id"

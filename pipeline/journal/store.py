@@ -15,8 +15,7 @@ from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Self
 
 from pipeline.errors import StorageError
-from pipeline.journal.database import create, open_checked, replay, storage, transaction
-from pipeline.journal.packing import Packing, checksum
+from pipeline.journal.database import create, damage, open_checked, storage, transaction
 from pipeline.journal.records import (
     ANSWERED,
     BATCH,
@@ -28,21 +27,18 @@ from pipeline.journal.records import (
     RunRecord,
     run_record,
 )
+from pipeline.journal.replay import JournalAnswers, JournalRows, packing_of, read_answers, read_rows
 from pipeline.journal.writer import Writer
-from pipeline.outcomes import Address, Answer, Outcome, RowOutcome, now_ms
+from pipeline.outcomes import Address, now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from pipeline.journal.records import ListRow
+    from pipeline.outcomes import Answer, RowOutcome
 
 _PAGE = 2_000
-_ANSWERS = (
-    "SELECT email, outcome, code, message, lead_id, attempts, answered_at_ms, checksum, packed, body"
-    " FROM addresses JOIN answers ON answers.address = id LEFT JOIN bodies ON bodies.address = id"
-)
-_ANSWERS_TO = f"{_ANSWERS} WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 - both parts are ours
 
 
 class Journal:
@@ -56,8 +52,7 @@ class Journal:
         self._closed = False
         with storage(path):
             self._db = open_checked(path) if path.exists() else create(path)
-            dictionary = self._db.execute("SELECT content FROM dictionary").fetchone()
-            self._packing = Packing(dictionary[0] if dictionary else None)
+            self._packing = packing_of(self._db)
             self._writer = Writer(path, self._packing)
 
     def __enter__(self) -> Self:
@@ -214,26 +209,27 @@ class Journal:
 
     def answers_to(self, addresses: Iterable[int]) -> Iterator[Answer]:
         """The answers to some addresses, in the order of their numbers."""
-        return self._answers(_ANSWERS_TO, json.dumps(list(addresses)))
+        with damage(self.path):
+            numbers = json.dumps(list(addresses))
+            yield from read_answers(self._db, self._packing, "WHERE id IN (SELECT value FROM json_each(?))", numbers)
 
     def answers(self) -> Iterator[Answer]:
         """Every answer in the order of the addresses' first appearance."""
-        return self._answers(_ANSWERS)
+        with damage(self.path):
+            yield from read_answers(self._db, self._packing)
 
-    def _answers(self, query: str, *values: str) -> Iterator[Answer]:
-        with replay(self.path):
-            for email, outcome, code, message, lead_id, attempts, at_ms, expected, packed, body in self._db.execute(
-                f"{query} ORDER BY id", values
-            ):
-                if checksum((outcome, code, message, lead_id, attempts, at_ms), body) != expected:
-                    raise ValueError("an answer is not what was written")
-                whole = None if body is None else self._packing.unpack(body, packed=packed)
-                yield Answer(email, Outcome(outcome), code, message, lead_id, attempts, at_ms, whole)
+    def numbered_answers(self) -> JournalAnswers:
+        """The same, by number, once every address has been answered; any process can read them."""
+        return JournalAnswers(self.path, self.count_addresses())
 
     def row_outcomes(self) -> Iterator[RowOutcome]:
         """Every row of the lists, in order, with what it ended as; all addresses must have been answered."""
-        with replay(self.path):
-            yield from (RowOutcome(*row) for row in self._db.execute(ROW_OUTCOMES))
+        with damage(self.path):
+            yield from read_rows(self._db)
+
+    def numbered_rows(self) -> JournalRows:
+        """The same by number; any process can read them."""
+        return JournalRows(self.path, self._count("SELECT count(*) FROM rows"))
 
     def _count(self, query: str) -> int:
         with storage(self.path):

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.files.folder import OutputFolder
-from pipeline.files.kept import KeptRun
+from pipeline.files.kept import KeptAnswers, KeptRun
 from pipeline.files.parquet import ParquetFile
 from pipeline.files.private import sha256
 from pipeline.outcomes import Answer, Outcome, RowOutcome
@@ -53,8 +53,9 @@ def place(tmp_path: Path) -> Path:
 def test_what_was_kept_comes_back(place: Path) -> None:
     """Answers and rows as a journal would give them, every byte and every null."""
     kept = KeptRun(place)
-    assert list(kept.answers()) == ANSWERS
-    assert list(kept.row_outcomes()) == ROWS
+    answers, rows = kept.numbered_answers(), kept.numbered_rows()
+    assert list(answers.between(0, answers.count)) == ANSWERS
+    assert list(rows.between(0, rows.count)) == ROWS
     assert kept.rows_read() == 2
 
 
@@ -98,9 +99,30 @@ def test_a_file_of_another_kind_is_refused(place: Path) -> None:
     manifest["tables"]["replies"]["files"][0]["sha256"] = sha256(place / "replies.parquet")
     (place / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(StorageError, match=r"replies\.parquet: cannot be read as a table of ours"):
-        list(KeptRun(place).answers())
+        list(KeptRun(place).numbered_answers().between(0, 1))
     (place / "replies.parquet").write_bytes(b"no table")
     manifest["tables"]["replies"]["files"][0]["sha256"] = sha256(place / "replies.parquet")
     (place / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(StorageError, match=r"replies\.parquet: cannot be read as a table of ours"):
-        list(KeptRun(place).answers())
+        list(KeptRun(place).numbered_answers().between(0, 1))
+
+
+@pytest.mark.parametrize("group", [1, 3, 10, 100])
+def test_any_part_of_the_answers_is_read(tmp_path: Path, group: int) -> None:
+    """From any number to any other, whatever row groups they lie in."""
+    answers = [Answer(f"p{n}@example.com", Outcome.FOUND, answered_at_ms=n, body=b"x") for n in range(10)]
+    table = reply_table(answers)
+    with ParquetFile(tmp_path / "replies.parquet", table.schema) as file:
+        for start in range(0, 10, group):
+            file.write(table.slice(start, group))
+    kept = KeptAnswers(tmp_path / "replies.parquet", 10)
+    for first in range(11):
+        for last in range(first, 11):
+            assert list(kept.between(first, last)) == answers[first:last]
+
+
+def test_none_of_no_answers_are_read(tmp_path: Path) -> None:
+    """A run of which no address could be asked."""
+    with ParquetFile(tmp_path / "replies.parquet", reply_table([]).schema):
+        pass
+    assert list(KeptAnswers(tmp_path / "replies.parquet", 0).between(0, 0)) == []

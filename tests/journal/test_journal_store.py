@@ -484,6 +484,19 @@ async def test_a_dictionary_outlives_the_process(path: Path) -> None:
         assert db.execute("SELECT count(*) FROM dictionary").fetchone() == (1,)
 
 
+async def test_answers_and_rows_are_read_by_number(path: Path) -> None:
+    """From any number to any other, over a connection of their own, the same as all of them from the start."""
+    emails = numbered(30)
+    with filled(path, emails, [*emails[:5], "new@example.com"]) as journal:
+        await append_all(journal, {n: answer(email) for n, email in enumerate([*emails, "new@example.com"], 1)})
+        answers, rows = journal.numbered_answers(), journal.numbered_rows()
+        assert (answers.count, rows.count) == (31, 36)
+        for first, last in ((0, 31), (0, 0), (0, 1), (7, 20), (30, 31)):
+            assert list(answers.between(first, last)) == list(journal.answers())[first:last]
+            assert list(rows.between(first, last)) == list(journal.row_outcomes())[first:last]
+        assert list(rows.between(30, 36)) == list(journal.row_outcomes())[30:]
+
+
 async def test_moved_lists_are_renamed(path: Path) -> None:
     """In their order; rows follow."""
     with filled(path, [JOE], [JIM]) as journal:
