@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from bisect import bisect_left, bisect_right
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import StorageError, UsageError
 from pipeline.files import private
 from pipeline.files.folder import read_manifest
+from pipeline.files.table import FileInfo
 from pipeline.outcomes import Answer, Outcome, RowOutcome
 from pipeline.schema import OUTCOMES, REPLIES
 
@@ -69,6 +71,17 @@ class KeptRun:
     def numbered_answers(self) -> KeptAnswers:
         """Every answer in the order of the addresses' first appearance; any process can read them."""
         return KeptAnswers(self._replies, _count(self._replies))
+
+    def copy_replies(self, folder: Path, schema: pa.Schema) -> FileInfo | None:
+        """Put the table of the replies into `folder` as it is, if it has this schema; None if it is to be made anew."""
+        place = folder / self._replies.name
+        with _table(self._replies) as file:
+            if not file.schema_arrow.equals(schema, check_metadata=True):
+                return None
+            rows = int(file.metadata.num_rows)
+        with private.storage(place), self._replies.open("rb") as source, private.create(place) as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+        return FileInfo.of(place, rows)
 
     def numbered_rows(self) -> KeptRows:
         """Every row of the lists, in order, with what it ended as; any process can read them."""

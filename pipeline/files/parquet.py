@@ -30,7 +30,7 @@ class ParquetFile:
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._schema = schema.with_metadata({"pandas": json.dumps(_pandas_metadata(schema))})
+        self._schema = described(schema)
         self._file = private.create(path)
         self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd")
 
@@ -49,6 +49,11 @@ class ParquetFile:
         """Append the rows of `table`."""
         if len(table):
             self._writer.write_table(table.rename_columns(self._schema.names))
+
+
+def described(schema: pa.Schema) -> pa.Schema:
+    """The schema as it stands in our files: with what pandas wants to know."""
+    return schema.with_metadata({"pandas": json.dumps(_pandas_metadata(schema))})
 
 
 def _pandas_metadata(schema: pa.Schema) -> dict[str, Any]:

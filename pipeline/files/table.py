@@ -27,6 +27,12 @@ class FileInfo(NamedTuple):
     bytes: int
     sha256: str
 
+    @classmethod
+    def of(cls, path: Path, rows: int) -> Self:
+        """A finished file with so many rows; it is on the disk when this returns."""
+        private.sync(path)
+        return cls(path.name, rows, path.stat().st_size, private.sha256(path))
+
 
 class _Writer(Protocol):
     def write(self, table: pa.Table) -> None: ...
@@ -62,9 +68,7 @@ class TableFiles:
 
     def infos(self) -> list[FileInfo]:
         """What was written, once the table is finished; each file is on the disk when this returns."""
-        for path in self._paths:
-            private.sync(path)
-        return [FileInfo(path.name, self.rows, path.stat().st_size, private.sha256(path)) for path in self._paths]
+        return [FileInfo.of(path, self.rows) for path in self._paths]
 
 
 if TYPE_CHECKING:

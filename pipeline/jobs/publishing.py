@@ -62,8 +62,8 @@ class Published:
     drift: Drift = field(default_factory=Drift)
 
 
-def write_tables(records: Records, settings: Settings, folder: Path) -> Published:
-    """Write every table of the run into `folder`.
+def write_tables(records: Records, settings: Settings, folder: Path, *, replies: FileInfo | None = None) -> Published:
+    """Write every table of the run into `folder`; `replies` is the table of the replies if that is there already.
 
     Raises:
         InternalError: rows do not add up, an answer that counts as found gave no row, or a child row has no lead.
@@ -71,23 +71,28 @@ def write_tables(records: Records, settings: Settings, folder: Path) -> Publishe
     """
     published = Published()
     answers = records.numbered_answers()
-    leads = LeadSegments(answers, settings.batch_leads, settings.timezone, settings.keep_replies)
+    wanted = settings.keep_replies and replies is None
+    leads = LeadSegments(answers, settings.batch_leads, settings.timezone, replies=wanted)
     outcomes = OutcomeSegments(records.numbered_rows(), _ROWS)
     with crew(workers_for(answers.count)) as workers:
-        _write_leads(workers.do(leads), settings, folder, published)
+        _write_leads(workers.do(leads), settings, folder, published, replies=wanted)
+        if replies is not None:
+            published.tables[REPLIES.name] = [replies]
         _write_outcomes(workers.do(outcomes), settings, folder, published)
     _check(records, published)
     return published
 
 
-def _write_leads(segments: Iterator[Segment], settings: Settings, folder: Path, published: Published) -> None:
+def _write_leads(
+    segments: Iterator[Segment], settings: Settings, folder: Path, published: Published, *, replies: bool
+) -> None:
     """The tables of the leads, and `replies`, in one pass over the answers."""
     with ExitStack() as stack:
         files = {
             table.name: stack.enter_context(_open(folder, table.name, arrow_schema(table, settings.timezone), settings))
             for table in LEAD_TABLES
         }
-        if settings.keep_replies:
+        if replies:
             files[REPLIES.name] = stack.enter_context(_open(folder, REPLIES.name, REPLY_SCHEMA, settings, "parquet"))
         for segment in segments:
             published.drift.add(segment.drift)

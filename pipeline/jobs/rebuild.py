@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from pipeline.errors import UsageError
 from pipeline.files.folder import OutputFolder, read_manifest
 from pipeline.files.kept import KeptRun
+from pipeline.files.parquet import described
 from pipeline.jobs.publishing import write_tables
 from pipeline.jobs.report import files_of, status_of, tally
 from pipeline.settings import SHAPE, Settings
+from pipeline.tables.records import REPLY_SCHEMA
 from pipeline.version import __version__
 
 if TYPE_CHECKING:
@@ -51,7 +53,8 @@ def rebuild(run: Path, out: Path, load: Callable[[Mapping[str, object]], Setting
         if folder.journal(run_id).exists():
             raise UsageError(f"{out}: an unfinished run there has the name {run_id}; name another --out.")
         with folder.staging(run_id) as staging:
-            published = write_tables(kept, settings, staging)
+            replies = kept.copy_replies(staging, described(REPLY_SCHEMA)) if settings.keep_replies else None
+            published = write_tables(kept, settings, staging, replies=replies)
             manifest = {
                 **kept.manifest,
                 "status": status_of(published.rows),

@@ -8,6 +8,7 @@ result is the same whatever the number of workers.
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import pickle
@@ -36,6 +37,10 @@ WORTH_A_WORKER = 30_000
 
 MOST_WORKERS = 4
 """Each takes 150 MiB and more, and one process writes the files for all of them."""
+
+
+_PIPE_BYTES = 1 << 20
+"""Room for results on their way, where the system gives it: a segment is 20 MB, and usual pipes hold 64 KiB."""
 
 
 class Work(Protocol[T_co]):
@@ -114,8 +119,14 @@ def _worker() -> Iterator[Worker]:
     # In a session of its own: Ctrl-C is for this process, which then ends the worker.
     words = [sys.executable, "-P", "-m", "pipeline.jobs.workers"]  # -P: nothing is loaded from where one stands
     worker = subprocess.Popen(  # noqa: S603 - our own module
-        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+        words,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
+    with suppress(OSError, AttributeError):  # as it is it fits as well, in more pieces
+        fcntl.fcntl(worker.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)  # type: ignore[arg-type]  # it is a pipe
     try:
         yield worker
     finally:

@@ -11,10 +11,10 @@ import pytest
 from pipeline.errors import StorageError, UsageError
 from pipeline.files.folder import OutputFolder
 from pipeline.files.kept import KeptAnswers, KeptRun
-from pipeline.files.parquet import ParquetFile
+from pipeline.files.parquet import ParquetFile, described
 from pipeline.files.private import sha256
 from pipeline.outcomes import Answer, Outcome, RowOutcome
-from pipeline.tables.records import outcome_table, reply_table
+from pipeline.tables.records import REPLY_SCHEMA, outcome_table, reply_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,3 +126,16 @@ def test_none_of_no_answers_are_read(tmp_path: Path) -> None:
     with ParquetFile(tmp_path / "replies.parquet", reply_table([]).schema):
         pass
     assert list(KeptAnswers(tmp_path / "replies.parquet", 0).between(0, 0)) == []
+
+
+def test_replies_are_copied_where_they_are_as_they_should_be(place: Path, tmp_path: Path) -> None:
+    """To the last byte and for nobody else's eyes; a table of an older version is to be made anew."""
+    kept = KeptRun(place)
+    (tmp_path / "again").mkdir()
+    copy = kept.copy_replies(tmp_path / "again", described(REPLY_SCHEMA))
+    assert copy is not None
+    assert (copy.name, copy.rows, copy.sha256) == ("replies.parquet", 2, sha256(place / "replies.parquet"))
+    assert (tmp_path / "again" / copy.name).read_bytes() == (place / copy.name).read_bytes()
+    assert (tmp_path / "again" / copy.name).stat().st_mode & 0o077 == 0
+    for other in (REPLY_SCHEMA, described(REPLY_SCHEMA.remove(0))):
+        assert kept.copy_replies(tmp_path / "again", other) is None
