@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
+
+import msgspec
 
 
 class Outcome(StrEnum):
@@ -52,8 +53,7 @@ class Address(NamedTuple):
     email: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What one asked address ended as, with the reply that says so.
 
     Attributes:
@@ -73,12 +73,12 @@ class Answer:
     message: str | None = None
     lead_id: str | None = None
     attempts: int = 1
-    answered_at_ms: int = field(default_factory=now_ms)
+    answered_at_ms: int = msgspec.field(default_factory=now_ms)
     body: bytes | None = None
 
     def after(self, attempts: int) -> Answer:
         """The same answer, after so many calls."""
-        return self if attempts == self.attempts else replace(self, attempts=attempts)
+        return self if attempts == self.attempts else msgspec.structs.replace(self, attempts=attempts)
 
     @property
     def answered_at(self) -> datetime:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import random
 import time
 from typing import TYPE_CHECKING, Self
@@ -64,7 +63,7 @@ class LeadClient:
         while True:
             try:
                 with await self.pace.acquire():
-                    return dataclasses.replace(await self.ask(email), attempts=attempt)
+                    return (await self.ask(email)).after(attempt)
             except Throttled:
                 self.pace.check_patience(self._settings.throttle_patience_s)
                 throttled_since = clock() if throttled_since is None else throttled_since

@@ -82,8 +82,11 @@ class Pace:
             while True:
                 if self._limiter is not None:
                     await self._limiter.acquire()
-                await self._held_back(self._lowered_pace())
-                await self._queued()
+                rate_per_s = self._rate.lowered_to(asyncio.get_running_loop().time())
+                if rate_per_s is not None:
+                    await self._held_back(self._interval(rate_per_s))
+                if self._shared is not None:
+                    await self._queued(self._shared)
                 # The gate comes last, and lets in without a wait in between: nobody who has passed can be overtaken.
                 if self._gate.let_in():
                     return self._permit()
@@ -140,21 +143,17 @@ class Pace:
         await wait
         self.held_back_s += loop.time() - before
 
-    async def _lowered_pace(self) -> None:
+    async def _interval(self, rate_per_s: float) -> None:
         """Wait out the longer interval of a lowered pace."""
         now = asyncio.get_running_loop().time()
-        rate = self._rate.lowered_to(now)
-        if rate is not None:
-            await asyncio.sleep(max(0.0, self._last_start + 1 / rate - now))
+        await asyncio.sleep(max(0.0, self._last_start + 1 / rate_per_s - now))
 
-    async def _queued(self) -> None:
+    async def _queued(self, shared: SharedPace) -> None:
         """Wait for this process's turn among those that use the same App, and for their gate."""
-        if self._shared is None:
-            return
         while True:
-            start, wait_s = await self._shared.take()
+            start, wait_s = await shared.take()
             await asyncio.sleep(wait_s)
-            if await self._shared.begin(start):
+            if await shared.begin(start):
                 return
 
     def _permit(self) -> Permit:

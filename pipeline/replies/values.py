@@ -25,12 +25,12 @@ class Unreadable(Exception):
 
 def is_plain_date(text: str | None) -> bool:
     """Whether `text` is null, a zero date or exactly `YYYY-MM-DD HH:MM:SS` of a day that exists."""
-    if not text or text in ZERO_DATES:
+    if not text:
         return True
     # Every third character, and the hour that newer Pythons take for midnight, reject the other ISO forms, which
     # fromisoformat takes and a column cast does not.
-    if len(text) != 19 or text[4::3] != "-- ::" or " 24:" in text:
-        return False
+    if text[4::3] != "-- ::" or len(text) != 19 or " 24:" in text or text[0] == "0":
+        return text in ZERO_DATES
     try:
         datetime.fromisoformat(text)
     except ValueError:

@@ -26,6 +26,8 @@ _TYPES: dict[Type, pa.DataType] = {
     "timestamp[ms, UTC]": pa.timestamp("ms", "UTC"),
     "binary": pa.binary(),
 }
+MOST_BYTES = 2**31 - 1
+"""Bytes that Arrow's usual texts and binaries hold in one array."""
 _ZERO_DATES = pa.array(ZERO_DATES)
 _FIRST_DAYS, _LAST_DAYS = np.datetime64("0001-01-03", "s"), np.datetime64("9999-12-29", "s")
 
@@ -52,7 +54,17 @@ def column_of_values(values: Sequence[object], kind: Type) -> Column:
     """A column from Python values; times are milliseconds since 1970 UTC."""
     if kind == "timestamp[ms, UTC]":
         return pa.array(values, pa.int64()).cast(_TYPES[kind])
+    if kind == "binary" and all(values):
+        return _joined(values)
     return pa.array(values, _TYPES[kind])
+
+
+def _joined(values: Sequence[Any]) -> Column:
+    """Bytes, none of them missing, in just the memory they need; `pa.array` would double and copy it as they come."""
+    if sum(map(len, values)) > MOST_BYTES:
+        return pa.array(values, pa.binary())
+    ends: Any = np.cumsum([0, *map(len, values)], dtype=np.int32)
+    return pa.Array.from_buffers(pa.binary(), len(values), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(values))])
 
 
 def _instants(array: Column, timezone: str) -> Column:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from pipeline.tables.arrow import MOST_BYTES
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     Column = pa.Array[Any]
-
-_MOST_BYTES = 2**31 - 1  # that Arrow's usual texts hold in one array
 
 
 class Texts:
@@ -23,7 +23,7 @@ class Texts:
     million texts would be a hundred megabytes.
     """
 
-    def __init__(self, names: Sequence[str], *, most_bytes: int = _MOST_BYTES) -> None:
+    def __init__(self, names: Sequence[str], *, most_bytes: int = MOST_BYTES) -> None:
         self._names = names
         self._most_bytes = most_bytes
         self._parts: list[Column] = [pa.array([], pa.string())]
