@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+from pipeline.calls.clock import LoopClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,28 +60,28 @@ class CallCounts:
     last_at: float = 0.0
     asking_s: float = 0.0
     time: TimeSpent = field(default_factory=TimeSpent)
+    _now: LoopClock = field(default_factory=LoopClock, repr=False, compare=False)
 
     def start(self) -> None:
         """Count a call that starts now."""
         self.sent += 1
-        self.last_at = asyncio.get_running_loop().time()
+        self.last_at = self._now()
         if self.first_at is None:
             self.first_at = self.last_at
 
     def finish(self) -> None:
         """Take note that nothing more will be asked."""
         if self.first_at is not None:
-            self.asking_s += asyncio.get_running_loop().time() - self.first_at
+            self.asking_s += self._now() - self.first_at
 
     @contextmanager
     def spent_on(self, what: WaitedFor) -> Iterator[None]:
         """Add the time that the block takes to what was spent on `what`."""
-        loop = asyncio.get_running_loop()
-        before = loop.time()
+        before = self._now()
         try:
             yield
         finally:
-            setattr(self.time, what, getattr(self.time, what) + loop.time() - before)
+            setattr(self.time, what, getattr(self.time, what) + self._now() - before)
 
     @property
     def per_second(self) -> float:

@@ -14,6 +14,7 @@ import logging
 import random
 from typing import TYPE_CHECKING
 
+from pipeline.calls.clock import LoopClock
 from pipeline.calls.outage import FIRST_PAUSE_S, LONGEST_PAUSE_S, UNKNOWN_IN_A_ROW, Health, probe_address
 from pipeline.calls.retry import RetryPolicy
 from pipeline.calls.turns import Turn, Waiting
@@ -69,6 +70,7 @@ class FanOut:
         self._settings = settings
         self._retry = RetryPolicy.of(settings)
         self._random = random
+        self._now = LoopClock()
         self._health = Health()
         self._most = settings.concurrency or MAX_CONCURRENCY
         self._room = 1
@@ -131,7 +133,7 @@ class FanOut:
             due = self._waiting.next_due()
             if len(self._in_flight) >= self._room:
                 await self._wait("room")
-            elif due is not None and due <= _now():
+            elif due is not None and due <= self._now():
                 return self._waiting.pop()
             elif len(self._waiting) < MAX_WAITING and (address := next(fresh, None)) is not None:
                 return Turn(address)
@@ -242,7 +244,7 @@ class FanOut:
 
     async def _failed(self, turn: Turn, error: TryAgain) -> None:
         """Ask again later, or give the address up; unless nothing has worked since it began to fail."""
-        now = _now()
+        now = self._now()
         self._health.failed(now)
         self._failing.setdefault(turn, turn.attempt)
         turn.failing_since = now if turn.failing_since is None else turn.failing_since
@@ -268,18 +270,18 @@ class FanOut:
     def _throttled(self, turn: Turn, error: Throttled) -> None:
         """Ask again when the gate is open, which uses up no attempt; for as long as patience lasts."""
         logger.debug("address %d: too many requests", turn.address.id)
-        turn.throttled_since = _now() if turn.throttled_since is None else turn.throttled_since
-        if _now() - turn.throttled_since > self._settings.throttle_patience_s:
+        turn.throttled_since = self._now() if turn.throttled_since is None else turn.throttled_since
+        if self._now() - turn.throttled_since > self._settings.throttle_patience_s:
             self._doubtful.append((turn, turn.failure(error)))
         else:
             # Others go first through the gate: should the API only ever refuse this address, they are not held up.
             self._wait_for_turn(turn, self._pace.closed_for_s() + THROTTLED_DELAY_S)
 
     def _wait_for_turn(self, turn: Turn, delay_s: float) -> None:
-        self._waiting.push(_now() + delay_s, turn)
+        self._waiting.push(self._now() + delay_s, turn)
 
     def _api_is_there(self) -> None:
-        self._health.answered(_now())
+        self._health.answered(self._now())
         self._failing.clear()
 
     def _open_up(self) -> None:
@@ -291,12 +293,12 @@ class FanOut:
     async def _see_what_it_is(self) -> None:
         """Probe until the API is there; then the addresses that were given up meanwhile really fail, or go on."""
         pause_s = FIRST_PAUSE_S
-        since = self._health.failing_since or _now()
+        since = self._health.failing_since or self._now()
         while (error := await self._probe()) is not None and self._health.failing_since is not None:
             if pause_s == FIRST_PAUSE_S:
                 logger.warning("The API gives no usable answer (%s); waiting for it.", error)
             self._forgive()
-            left_s = since + self._settings.outage_patience_s - _now()
+            left_s = since + self._settings.outage_patience_s - self._now()
             if left_s <= 0:
                 raise ApiUnavailable(
                     f"The API has given no usable answer for {self._settings.outage_patience_s:g} seconds ({error})."
@@ -328,7 +330,7 @@ class FanOut:
                 self._pace.check_patience(self._settings.throttle_patience_s)
                 self._forgive()
             except TryAgain as error:
-                self._health.failed(_now())
+                self._health.failed(self._now())
                 return error
             except GiveUp:
                 return None
@@ -344,7 +346,3 @@ class FanOut:
             turn.again, turn.throttled_since = True, None
             self._wait_for_turn(turn, 0.0)
         self._doubtful.clear()
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from pipeline.calls.clock import LoopClock
+
 FIRST_PAUSE_S = 1.0
 """The API's own advice after "too many requests": wait a second and try again."""
 LONGEST_PAUSE_S = 60.0
@@ -16,6 +18,7 @@ class Gate:
     """
 
     def __init__(self) -> None:
+        self._now = LoopClock()
         self.closed_until = 0.0
         self._closed_at = float("-inf")
         self._pause_s = 0.0
@@ -24,14 +27,14 @@ class Gate:
 
     def let_in(self) -> bool:
         """Whether a call may go through now; if so it must. After a closing the first one goes alone."""
-        if self.closed_until > asyncio.get_running_loop().time() or self._trying:
+        if self.closed_until > self._now() or self._trying:
             return False
         self._trying = self._pause_s > 0
         return True
 
     async def wait(self) -> None:
         """Return when it is worth trying again."""
-        wait_s = self.closed_until - asyncio.get_running_loop().time()
+        wait_s = self.closed_until - self._now()
         if wait_s > 0:
             await asyncio.sleep(wait_s)
         elif self._trying:
@@ -44,7 +47,7 @@ class Gate:
         Consecutive closings double from a second to a minute; what the server asks for counts if it is longer, up to
         a minute. Calls that were on their way when the gate closed tell nothing new but a longer wait.
         """
-        now = asyncio.get_running_loop().time()
+        now = self._now()
         news = started_at > self._closed_at
         if news:
             self._pause_s = min(max(FIRST_PAUSE_S, self._pause_s * 2), LONGEST_PAUSE_S)

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 
+_NOTHING_TO_QUOTE = re.compile(r"[A-Za-z0-9_.~@-]*")
+"""An address in which only the @ is no letter of a form: nearly every one, and four times as quick to put into it."""
+
+
 def request_prefix(settings: Settings) -> bytes:
     """The part of a request's body that is the same for every address: the credentials, in PHP's form encoding.
 
@@ -54,7 +58,9 @@ def request_prefix(settings: Settings) -> bytes:
 
 def request_body(prefix: bytes, email: str) -> bytes:
     """The body of the call for `email`; a plus sign goes out as %2B, text as UTF-8."""
-    return prefix + quote_plus(email, errors="replace").encode("ascii")
+    plain = _NOTHING_TO_QUOTE.fullmatch(email)
+    quoted = email.replace("@", "%40") if plain else quote_plus(email, errors="replace")
+    return prefix + quoted.encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from pipeline.calls.clock import LoopClock
 from pipeline.calls.gate import Gate
 from pipeline.calls.shared import SharedPace, Standing, state_folder
 from pipeline.calls.spacing import YieldingRate, even_limiter
@@ -55,6 +56,7 @@ class Pace:
     def __init__(self, rate_per_s: float, shared: SharedPace | None = None) -> None:
         self._limiter = even_limiter(rate_per_s) if rate_per_s else None
         self._rate = YieldingRate(rate_per_s)
+        self._now = LoopClock()
         self._gate = Gate()
         self._shared = shared
         self._turnstile = asyncio.Lock()
@@ -82,7 +84,7 @@ class Pace:
             while True:
                 if self._limiter is not None:
                     await self._limiter.acquire()
-                rate_per_s = self._rate.lowered_to(asyncio.get_running_loop().time())
+                rate_per_s = self._rate.lowered_to(self._now())
                 if rate_per_s is not None:
                     await self._held_back(self._interval(rate_per_s))
                 if self._shared is not None:
@@ -95,7 +97,7 @@ class Pace:
     def throttled(self, permit: Permit, retry_after_s: float | None) -> None:
         """Close the gate and lower the pace, once for all calls that were on their way together."""
         news = self._gate.close(permit.started_at, retry_after_s)
-        now = asyncio.get_running_loop().time()
+        now = self._now()
         if self.throttled_since is None:
             self.throttled_since = now
         if news:
@@ -116,7 +118,7 @@ class Pace:
 
     def closed_for_s(self) -> float:
         """Seconds until the gate opens; 0 if it is open."""
-        return max(0.0, self._gate.closed_until - asyncio.get_running_loop().time())
+        return max(0.0, self._gate.closed_until - self._now())
 
     def check_patience(self, patience_s: float) -> None:
         """See that the API has not refused every call for longer than `patience_s`.
@@ -124,7 +126,7 @@ class Pace:
         Raises:
             ApiUnavailable: it has.
         """
-        if self.throttled_since is None or asyncio.get_running_loop().time() - self.throttled_since <= patience_s:
+        if self.throttled_since is None or self._now() - self.throttled_since <= patience_s:
             return
         raise ApiUnavailable(
             f"The API has refused every call as one too many for {patience_s:g} seconds; who else uses the App?"
@@ -138,14 +140,13 @@ class Pace:
 
     async def _held_back(self, wait: Awaitable[None]) -> None:
         """Wait for something that follows from a 429, and note how long."""
-        loop = asyncio.get_running_loop()
-        before = loop.time()
+        before = self._now()
         await wait
-        self.held_back_s += loop.time() - before
+        self.held_back_s += self._now() - before
 
     async def _interval(self, rate_per_s: float) -> None:
         """Wait out the longer interval of a lowered pace."""
-        now = asyncio.get_running_loop().time()
+        now = self._now()
         await asyncio.sleep(max(0.0, self._last_start + 1 / rate_per_s - now))
 
     async def _queued(self, shared: SharedPace) -> None:
@@ -157,5 +158,5 @@ class Pace:
                 return
 
     def _permit(self) -> Permit:
-        self._last_start = asyncio.get_running_loop().time()
+        self._last_start = self._now()
         return Permit(self, self._last_start)

@@ -17,6 +17,7 @@ from aiohttp import hdrs
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
+from pipeline.calls.clock import LoopClock
 from pipeline.errors import (
     InternalError,
     LeadExportError,
@@ -105,6 +106,7 @@ class Endpoint:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._now = LoopClock()
         # A connection that takes longer than the whole call may is late all the same.
         connect_s = min(settings.connect_timeout_s, settings.total_timeout_s)
         self._connect_timeout = aiohttp.ClientTimeout(connect=connect_s)
@@ -122,7 +124,7 @@ class Endpoint:
         Raises:
             LeadExportError: see `TRANSPORT`; `ReplyTooLarge` as soon as it is longer than a lead can be.
         """
-        ends_at = asyncio.get_running_loop().time() + self._settings.total_timeout_s
+        ends_at = self._now() + self._settings.total_timeout_s
         try:
             connection = await self._connect()
             try:
@@ -180,4 +182,4 @@ class Endpoint:
 
     def _silent_until(self, ends_at: float) -> float:
         """When silence has lasted too long, if it begins now; never later than `ends_at`."""
-        return min(ends_at, asyncio.get_running_loop().time() + self._settings.read_timeout_s)
+        return min(ends_at, self._now() + self._settings.read_timeout_s)
