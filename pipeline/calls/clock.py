@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class LoopClock:
@@ -16,13 +12,18 @@ class LoopClock:
     times on its way.
     """
 
-    __slots__ = ("_time",)
+    __slots__ = ("_loop",)
 
     def __init__(self) -> None:
-        self._time: Callable[[], float] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop whose time it is."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop
 
     def __call__(self) -> float:
         """The time now."""
-        if self._time is None:
-            self._time = asyncio.get_running_loop().time
-        return self._time()
+        return self.loop.time()

@@ -165,7 +165,7 @@ class FanOut:
                 await self._changed.wait()
 
     def _start(self, turn: Turn, permit: Permit) -> None:
-        task = asyncio.create_task(self._call(turn, permit))
+        task = self._now.loop.create_task(self._call(turn, permit))
         self._in_flight.add(task)
         task.add_done_callback(self._end)
 

@@ -8,9 +8,8 @@ goes to the same place with the same headers, and these are put together once.
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import aiohttp
 from aiohttp import hdrs
@@ -31,9 +30,13 @@ from pipeline.errors import (
 from pipeline.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from aiohttp.connector import Connection
 
     from pipeline.settings import Settings
+
+T = TypeVar("T")
 
 USER_AGENT = f"lead-export/{__version__}"
 CONTENT_TYPE = "application/x-www-form-urlencoded"
@@ -97,6 +100,12 @@ def translate(error: Exception) -> LeadExportError:
     return InternalError(f"an unexpected error of the network ({type(error).__name__})")
 
 
+class _CanFail(Protocol):
+    """What can be waited for and made to fail."""
+
+    def set_exception(self, exc: BaseException, /) -> None: ...
+
+
 class Endpoint:
     """The API's address, over connections that are kept alive: no redirect is followed, no cookie kept.
 
@@ -150,7 +159,7 @@ class Endpoint:
         url = URL(self._settings.api_url)
         headers = {hdrs.ACCEPT: "application/json", hdrs.CONTENT_TYPE: CONTENT_TYPE, hdrs.USER_AGENT: USER_AGENT}
         # It is made for its headers and for where it goes to, and is never sent itself.
-        request = aiohttp.ClientRequest(hdrs.METH_POST, url, headers=headers, loop=asyncio.get_running_loop())
+        request = aiohttp.ClientRequest(hdrs.METH_POST, url, headers=headers, loop=self._now.loop)
         request.headers.popall(hdrs.CONTENT_LENGTH, None)
         lines = [f"{request.method} {url.raw_path_qs} HTTP/1.1", *(f"{k}: {v}" for k, v in request.headers.items())]
         self._head = "".join(f"{line}\r\n" for line in lines).encode() + b"Content-Length: %d\r\n\r\n"
@@ -162,24 +171,29 @@ class Endpoint:
         if protocol is None or transport is None or transport.is_closing():
             raise aiohttp.ServerDisconnectedError
         protocol.set_response_params(read_until_eof=True)
-        # One timer for both timeouts; those of the protocol would be two more for each call.
-        async with asyncio.timeout_at(self._silent_until(ends_at)) as deadline:
-            transport.write(self._head % len(form) + form)
-            while True:
-                message, content = await protocol.read()
-                if message.code // 100 != 1 or message.code == 101:  # others of them only announce the reply
-                    break
-            chunks: list[bytes] = []
-            left = self._settings.max_reply_bytes
-            while not content.at_eof():
-                chunks.append(await content.readany())
-                left -= len(chunks[-1])
-                if left < 0:
-                    raise ReplyTooLarge(f"the reply is longer than {self._settings.max_reply_bytes:,} bytes")
-                if not content.at_eof():
-                    deadline.reschedule(self._silent_until(ends_at))
+        transport.write(self._head % len(form) + form)
+        while True:
+            message, content = await self._in_time(protocol, protocol.read(), ends_at)
+            if message.code // 100 != 1 or message.code == 101:  # others of them only announce the reply
+                break
+        chunks: list[bytes] = []
+        left = self._settings.max_reply_bytes
+        while not content.at_eof():
+            reading = content.readany()
+            chunks.append(await (reading if content.is_eof() else self._in_time(content, reading, ends_at)))
+            left -= len(chunks[-1])
+            if left < 0:
+                raise ReplyTooLarge(f"the reply is longer than {self._settings.max_reply_bytes:,} bytes")
         return HttpReply(message.code, b"".join(chunks), message.headers.get(hdrs.RETRY_AFTER))
 
-    def _silent_until(self, ends_at: float) -> float:
-        """When silence has lasted too long, if it begins now; never later than `ends_at`."""
-        return min(ends_at, self._now() + self._settings.read_timeout_s)
+    async def _in_time(self, source: _CanFail, reading: Awaitable[T], ends_at: float) -> T:
+        """What is read from `source`, unless that is silent for too long or is not done at the time `ends_at`.
+
+        A timer that fails the source costs half of `asyncio.timeout`, and of aiohttp's own there would be three.
+        """
+        silent_until = self._now() + self._settings.read_timeout_s
+        timer = self._now.loop.call_at(min(ends_at, silent_until), source.set_exception, TimeoutError())
+        try:
+            return await reading
+        finally:
+            timer.cancel()
