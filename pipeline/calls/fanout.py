@@ -159,10 +159,12 @@ class FanOut:
     async def _wait(self, what: WaitedFor, *, until: float | None = None) -> None:
         """Wait until a call ends, or until the time `until`; `what` for is noted."""
         self._changed.clear()
-        deadline = contextlib.nullcontext() if until is None else asyncio.timeout_at(until)
         with contextlib.suppress(TimeoutError), self._counts.spent_on("journal" if self._reporting else what):
-            async with deadline:
+            if until is None:
                 await self._changed.wait()
+            else:
+                async with asyncio.timeout_at(until):
+                    await self._changed.wait()
 
     def _start(self, turn: Turn, permit: Permit) -> None:
         task = self._now.loop.create_task(self._call(turn, permit))

@@ -40,12 +40,13 @@ CREATE TABLE bodies (address INTEGER PRIMARY KEY, packed INTEGER NOT NULL, body 
 CREATE TABLE dictionary (content BLOB NOT NULL);
 COMMIT;
 """
-BATCH = "CREATE TEMP TABLE batch (id INTEGER PRIMARY KEY, list, row, given, email, key, code, message)"
+BATCH = "CREATE TEMP TABLE batch (id INTEGER PRIMARY KEY, given, email, key, code, message)"
+# `:list` is the number of the list, and `:before` that of the last row of the lists before it.
 # In a statement with min(), SQLite takes the other columns from the row that has the least: the first spelling counts.
 TAKE_IN = (
     """INSERT INTO addresses(key, email, first_row) SELECT key, email, min(id) FROM batch WHERE email IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM addresses WHERE addresses.key = batch.key) GROUP BY key ORDER BY min(id)""",
-    """INSERT INTO rows SELECT batch.id, list, row, given, addresses.id, code, message FROM batch
+    """INSERT INTO rows SELECT batch.id, :list, batch.id - :before, given, addresses.id, code, message FROM batch
     LEFT JOIN addresses ON batch.email IS NOT NULL AND addresses.key = batch.key ORDER BY batch.id""",
     "DELETE FROM batch",
 )

@@ -126,11 +126,12 @@ class Journal:
             number = self._db.execute("INSERT INTO lists(name, rows, sha256) VALUES (?, 0, '')", (name,)).lastrowid or 0
             last: int = self._db.execute("SELECT coalesce(max(id), 0) FROM rows").fetchone()[0]
             self._db.execute(BATCH)
-            numbered = ((last + n, number, n, *row) for n, row in enumerate(rows, 1))
+            values = {"list": number, "before": last}
+            numbered = ((n, *row) for n, row in enumerate(rows, last + 1))
             while batch := list(itertools.islice(numbered, _PAGE)):
-                self._db.executemany("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?)", batch)
+                self._db.executemany("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?)", batch)
                 for statement in TAKE_IN:
-                    self._db.execute(statement)
+                    self._db.execute(statement, values)
             self._db.execute("DROP TABLE batch")
             return number
 
