@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
-from cli_command import OPTIONS, lead_export, manifest_of, run, write_list
+from cli_command import OPTIONS, environment, lead_export, manifest_of, run, write_list
+from test_cli_help import LOADED
 
 from pipeline.sandbox.process import running
 
@@ -79,6 +82,18 @@ def test_a_run_rebuilt_from_csv_only(tmp_path: Path) -> None:
     assert (said.code, said.out) == (2, "")
     assert "published without its replies (--no-keep-replies)" in said.err
     assert not (tmp_path / "none").exists()
+
+
+def test_tables_go_to_files_without_pandas(tmp_path: Path) -> None:
+    """Loading it takes longer than a small rebuild; only time zones need it."""
+    people = write_list(tmp_path / "people.csv", EMAILS[:3])
+    with running(OPTIONS) as sandbox:
+        assert run(people, sandbox, tmp_path / "out").code == 0
+    for more, loaded in ((), "pyarrow"), (("--timezone", "EST"), "pandas pyarrow"):
+        words = ["rebuild", tmp_path / "out" / "latest", "--out", tmp_path / loaded, "-q", *more]
+        program = [sys.executable, "-c", LOADED % (("pandas", "pyarrow"),), *words]
+        done = subprocess.run(program, env=environment({}), capture_output=True, text=True, check=True)
+        assert done.stderr == f"loaded: {loaded}\n"
 
 
 def test_what_is_there_already_stays(out: Path, tmp_path: Path) -> None:
