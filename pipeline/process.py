@@ -40,14 +40,16 @@ def load_arrow() -> None:
 
     Arrow loads pandas, a quarter of a second and 40 MiB, when it makes its first array of a list, just to see that the
     list is none of its objects. Here it is told once that there is no pandas. Who needs it, as time zones do, can still
-    import it; only Arrow's `to_pandas` is gone from this process.
+    import it, and `to_pandas` finds it too. But nanoseconds that are no whole microseconds have no Python value then.
     """
     import pyarrow as pa  # noqa: PLC0415 - after `settle`, and only for commands that make tables
 
     if "pandas" not in sys.modules:
         sys.meta_path.insert(0, _NO_PANDAS)
-        pa.array([""])
-        sys.meta_path.remove(_NO_PANDAS)
+        try:
+            pa.array([""])
+        finally:
+            sys.meta_path.remove(_NO_PANDAS)
 
 
 def leave() -> None:

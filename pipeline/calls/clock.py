@@ -6,7 +6,7 @@ import asyncio
 
 
 class LoopClock:
-    """Tells the time of the loop that it is first asked in, in seconds; for objects that live in one loop.
+    """Tells the time of the running loop, in seconds; for objects that live in one loop at a time.
 
     Asking asyncio each time which loop that is costs a system call before Python 3.12, and a call is timed a dozen
     times on its way.
@@ -20,7 +20,7 @@ class LoopClock:
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The loop whose time it is."""
-        if self._loop is None:
+        if self._loop is None or self._loop.is_closed():
             self._loop = asyncio.get_running_loop()
         return self._loop
 

@@ -149,10 +149,15 @@ class Endpoint:
     async def _connect(self) -> Connection:
         if self._request is None:
             self._request = self._prepared()
-        try:
-            return await self._connector.connect(self._request, [], self._connect_timeout)
-        except TimeoutError as error:
-            raise aiohttp.ConnectionTimeoutError from error
+        while True:
+            try:
+                connection = await self._connector.connect(self._request, [], self._connect_timeout)
+            except TimeoutError as error:
+                raise aiohttp.ConnectionTimeoutError from error
+            if connection.protocol is None or not connection.protocol.should_close:
+                return connection
+            # While it was not used something came over it, which must not be taken for the next reply.
+            connection.close()
 
     def _prepared(self) -> aiohttp.ClientRequest:
         """What every request is like; its first lines are kept as they go over the wire, up to the body's length."""

@@ -16,7 +16,7 @@ from pipeline.errors import StorageError, UsageError
 from pipeline.files import private
 from pipeline.files.folder import read_manifest
 from pipeline.files.table import FileInfo
-from pipeline.outcomes import Answer, Outcome, RowOutcome
+from pipeline.outcomes import Answer, RowOutcome, outcome_called
 from pipeline.schema import OUTCOMES, REPLIES
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ROWS = 2_000
-_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 
 
 class KeptRun:
@@ -102,7 +101,11 @@ class KeptAnswers:
             StorageError: the file cannot be read.
         """
         for email, outcome, *rest in _between(self.path, REPLIES.names, first, last):
-            yield Answer(email, _OUTCOMES[outcome], *rest)
+            try:
+                known = outcome_called(outcome)
+            except ValueError as error:
+                raise StorageError(f"{self.path}: cannot be read as a table of ours ({error}).") from error
+            yield Answer(email, known, *rest)
 
 
 @dataclass(frozen=True, slots=True)

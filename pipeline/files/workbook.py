@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
+import pyarrow as pa
 from openpyxl import Workbook as Book
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
@@ -14,8 +15,6 @@ from pipeline.files import private
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-
-    import pyarrow as pa
 
 _LONGEST = 32_767
 """Characters that a cell can hold."""
@@ -49,7 +48,7 @@ class Workbook:
 
     def write(self, table: pa.Table) -> None:
         """Append the rows of `table`."""
-        columns = [column.to_pylist() for column in table.columns]
+        columns = [_no_finer_than_python(column).to_pylist() for column in table.columns]
         for row in zip(*columns, strict=True):
             self._append(row)
 
@@ -67,3 +66,16 @@ class Workbook:
         self.shortened += cell.value != value
         cell.data_type = "s"
         return cell
+
+
+def _no_finer_than_python(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    """Nanoseconds as microseconds, the finest that Python knows; a worksheet shows milliseconds."""
+    kind: Any = column.type
+    for is_kind, coarser in (
+        (pa.types.is_timestamp, lambda: pa.timestamp("us", kind.tz)),
+        (pa.types.is_duration, lambda: pa.duration("us")),
+        (pa.types.is_time64, lambda: pa.time64("us")),
+    ):
+        if is_kind(kind) and kind.unit == "ns":
+            return column.cast(coarser(), safe=False)
+    return column

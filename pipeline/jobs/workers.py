@@ -86,13 +86,15 @@ class Crew:
     def _done(self, work: Work[T], number: int) -> T:
         worker = self._idle.get()
         try:
-            return _ask(worker, work, number)
-        except (OSError, EOFError, pickle.UnpicklingError):
-            # It was killed, or ended over an error, which then comes up here.
-            logger.info("a worker cannot be used; its work is done here")
-            return work.do(number)
+            if worker.returncode is None:
+                return _ask(worker, work, number)
+        except Exception as error:  # noqa: BLE001 - it was killed, ended over an error, or said what is no result
+            logger.warning("A worker cannot be used (%s); its work is done without it.", type(error).__name__)
+            worker.kill()
+            worker.wait()
         finally:
             self._idle.put(worker)
+        return work.do(number)  # where an error of the work itself comes up, too
 
 
 def _ask(worker: Worker, work: Work[T], number: int) -> T:
@@ -108,7 +110,11 @@ def _ask(worker: Worker, work: Work[T], number: int) -> T:
 def crew(count: int) -> Iterator[Crew]:
     """So many workers, for as long as the block lasts."""
     with ExitStack() as stack:
-        workers = [stack.enter_context(_worker()) for _ in range(count)]
+        workers: list[Worker] = []
+        try:
+            workers.extend(stack.enter_context(_worker()) for _ in range(count))
+        except OSError as error:
+            logger.warning("No more than %d of %d workers could be started (%s).", len(workers), count, error.strerror)
         threads = stack.enter_context(ThreadPoolExecutor(max(1, count), "work"))
         stack.callback(threads.shutdown, cancel_futures=True)
         yield Crew(workers, threads)
@@ -149,7 +155,14 @@ def serve(requests: IO[bytes], results: IO[bytes]) -> None:
         results.flush()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serve on standard input and output; whatever else is printed goes to standard error."""
+    results = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     process.settle()
     process.load_arrow()
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    serve(sys.stdin.buffer, results)
+
+
+if __name__ == "__main__":
+    main()

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from pipeline.outcomes import Answer
 
 _APPLICATION_ID = 0x6C656164
-_VERSION = 2
+_VERSION = 3
+_READABLE = (2, 3)  # 2 had dictionaries of another kind, which are recognised
 # Bodies stand apart: whoever counts answers, or looks for the open ones, then need not walk over gigabytes of replies.
 TABLES = f"""
 PRAGMA application_id = {_APPLICATION_ID};
@@ -129,7 +130,7 @@ def check_marks(db: sqlite3.Connection, path: Path) -> None:
         StorageError: it is something else, or of another version.
     """
     marks = [db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
-    if marks != [_APPLICATION_ID, _VERSION]:
+    if marks[0] != _APPLICATION_ID or marks[1] not in _READABLE:
         raise StorageError(f"{path}: this is no journal that this version of lead-export can read.")
 
 

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 from pipeline.journal.database import connect, damage
 from pipeline.journal.packing import Packing, checksum
 from pipeline.journal.records import ROW_OUTCOMES
-from pipeline.outcomes import Answer, Outcome, RowOutcome
+from pipeline.outcomes import Answer, RowOutcome, outcome_called
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
     from pathlib import Path
 
-_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 _SELECT = (
     "SELECT email, outcome, code, message, lead_id, attempts, answered_at_ms, checksum, packed, body"
     " FROM addresses JOIN answers ON answers.address = id LEFT JOIN bodies ON bodies.address = id"
@@ -83,7 +82,7 @@ def read_answers(db: sqlite3.Connection, packing: Packing, where: str = "", *val
     """The answers for which the condition `where` holds, in the order of their addresses' first appearance.
 
     Raises:
-        ValueError: one is not what was written.
+        ValueError: one is not what was written, or of an outcome that is not known.
     """
     for email, outcome, code, message, lead_id, attempts, at_ms, expected, packed, body in db.execute(
         f"{_SELECT} {where} ORDER BY id", values
@@ -91,4 +90,4 @@ def read_answers(db: sqlite3.Connection, packing: Packing, where: str = "", *val
         if checksum((outcome, code, message, lead_id, attempts, at_ms), body) != expected:
             raise ValueError("an answer is not what was written")
         whole = None if body is None else packing.unpack(body, packed=packed)
-        yield Answer(email, _OUTCOMES[outcome], code, message, lead_id, attempts, at_ms, whole)
+        yield Answer(email, outcome_called(outcome), code, message, lead_id, attempts, at_ms, whole)

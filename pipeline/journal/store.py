@@ -1,8 +1,9 @@
 """The journal: the only truth about a run, one durable record for each finished address.
 
 An SQLite file holds the rows of the lists as they stood, the distinct addresses in the order of their first
-appearance, and for each answered address its outcome with the raw reply. Answers are written in groups by a thread of
-their own, so that the event loop never waits for the disk. Reading goes page by page; nothing grows with the list.
+appearance, and for each answered address its outcome with the raw reply. Answers are written in groups, and a thread
+waits for locks and for the disk, so that the event loop need not. Reading goes page by page; nothing grows with the
+list.
 """
 
 from __future__ import annotations

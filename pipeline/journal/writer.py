@@ -1,12 +1,14 @@
-"""Answers onto the disk: in groups, each one transaction, whose end another thread waits for.
+"""Answers onto the disk: in groups, each one transaction, whose beginning and end another thread waits for.
 
-Only that end takes long, for the disk. The rest is done where it comes up: a thread that lets go of Python's lock for
-each of hundreds of answers would be changed to and from as often, which takes twice as long as writing them.
+The beginning may take long, for a lock, and the end, for the disk. The rest is done where it comes up: a thread that
+lets go of Python's lock for each of hundreds of answers would be changed to and from as often, which takes twice as
+long as writing them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -45,58 +47,86 @@ class Writer:
         self._new_dictionary: bytes | None = None
         self._file = identity(path)
         self._db = connect(path)
-        self._commit: asyncio.Task[None] | None = None
+        self._commits: asyncio.Task[None] | None = None
+        self._committed = asyncio.Event()
+        self._oldest_at = 0.0
         self._now = asyncio.Event()  # is set when no more company is worth waiting for
         self._thread = ThreadPoolExecutor(1, "journal")
 
     async def append(self, address: int, answer: Answer) -> None:
         """Take in an answer; it is on disk a moment later. Waits only if the disk is far behind."""
+        if self._commits is None or self._commits.done():
+            if self._commits is not None:
+                self._commits.result()
+            self._commits = asyncio.create_task(self._commit_all())
+        if not self.uncommitted:
+            self._oldest_at = asyncio.get_running_loop().time()
         self.uncommitted.append((address, answer))
-        if self._commit is None or self._commit.done():
-            if self._commit is not None:
-                self._commit.result()
-            self._commit = asyncio.create_task(self._commit_soon())
         if len(self.uncommitted) >= ENOUGH:
             self._now.set()
-            if len(self.uncommitted) >= MAX_UNCOMMITTED:
-                await asyncio.shield(self._commit)
+        while len(self.uncommitted) >= MAX_UNCOMMITTED and not self._commits.done():
+            await self._committed.wait()
 
     async def flush(self) -> None:
         """Return when every answer appended so far is on disk."""
         self._now.set()
-        if self._commit is not None:
-            await asyncio.shield(self._commit)
+        if self._commits is not None:
+            await asyncio.shield(self._commits)
 
     def close(self) -> None:
         """Write what is still waiting, also what could not be written before, and end."""
-        self._thread.shutdown()
         try:
+            self._thread.shutdown()
             if self.uncommitted:
-                self._insert(self._take())
-                self._end()
+                with storage(self._path), undone_on_error(self._db):
+                    if self._db.in_transaction:  # which was given up halfway
+                        self._db.execute("ROLLBACK")
+                    self._begin()
+                    self._insert(self._take())
+                    self._end()
         finally:
             self._db.close()
 
-    async def _commit_soon(self) -> None:
-        while self.uncommitted:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(COMMIT_INTERVAL_S):
-                    await self._now.wait()
-            self._now.clear()
-            batch = self._take()
-            try:
-                self._insert(batch)
-                await asyncio.get_running_loop().run_in_executor(self._thread, self._end)
-            except BaseException:
-                self.uncommitted[:0] = batch  # for one more try at the end
-                raise
+    async def _commit_all(self) -> None:
+        """Commit until nothing is waiting: as soon as the oldest answer has waited, or enough have come."""
+        in_thread = functools.partial(asyncio.get_running_loop().run_in_executor, self._thread)
+        try:
+            while self.uncommitted:
+                await self._company()
+                await in_thread(self._begin)
+                batch = self._take()
+                try:
+                    self._insert(batch)
+                    await in_thread(self._end)
+                except BaseException:
+                    self.uncommitted[:0] = batch  # for one more try at the end
+                    raise
+                self._tell()
+        finally:
+            self._tell()
+
+    async def _company(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._oldest_at + COMMIT_INTERVAL_S):
+                await self._now.wait()
+        self._now.clear()
+
+    def _tell(self) -> None:
+        """Let those go on who wait for room."""
+        self._committed.set()
+        self._committed.clear()
 
     def _take(self) -> list[tuple[int, Answer]]:
         batch, self.uncommitted = self.uncommitted, []
         return batch
 
+    def _begin(self) -> None:
+        """Begin a transaction, once nobody else writes."""
+        with storage(self._path):
+            self._db.execute("BEGIN IMMEDIATE")
+
     def _insert(self, batch: list[tuple[int, Answer]]) -> None:
-        """Begin a transaction with these answers in it."""
+        """Put these answers into the transaction."""
         answers, bodies, without = [], [], []
         for address, answer in batch:
             stored = None
@@ -110,7 +140,6 @@ class Writer:
             fields = stored_fields(answer)
             answers.append((address, *fields, checksum(fields, stored)))
         with storage(self._path), undone_on_error(self._db):
-            self._db.execute("BEGIN IMMEDIATE")
             if self._new_dictionary is not None:
                 self._db.execute("INSERT INTO dictionary VALUES (?)", (self._new_dictionary,))
             self._db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", answers)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import zlib
 
 import pytest
 from calls_wire import http, settings, wire
 
-from pipeline.calls.transport import Endpoint
-from pipeline.errors import LeadExportError, ReplyTooLarge
+from pipeline.calls.transport import Endpoint, HttpReply
+from pipeline.errors import LeadExportError, ReplyTooLarge, TimedOut
 
 BODY = b'{"status":"Success"}'
 
@@ -81,3 +82,38 @@ async def test_connection_lives_on_after_an_empty_reply() -> None:
     async with wire(b"HTTP/1.1 204 No Content\r\n\r\n") as server:
         assert await post(server.url, 2) == [b"", b""]
         assert server.connections == 1
+
+
+async def test_what_comes_while_nobody_asked_is_no_answer() -> None:
+    """A late second reply on an idle connection costs the connection, and is not taken for the next address's."""
+    async with wire(http(BODY), http(b"late"), pause_s=0.05) as server:
+        endpoint = Endpoint(settings(server.url))
+        bodies = []
+        for _ in range(3):
+            bodies.append((await endpoint.post(b"a=1")).body)
+            await asyncio.sleep(0.15)
+        await endpoint.close()
+        assert bodies == [BODY] * 3
+        assert server.connections == 3
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.02, 0.1])
+async def test_a_call_given_up_in_the_middle_leaves_nothing_behind(after_s: float) -> None:
+    """However far it was: the next call has a connection, and an answer, of its own."""
+    half = len(BODY) // 2
+    async with wire(http(BODY)[:-half], BODY[-half:], pause_s=0.05) as server:
+        endpoint = Endpoint(settings(server.url))
+        first = asyncio.create_task(endpoint.post(b"a=1"))
+        await asyncio.sleep(after_s)
+        first.cancel()
+        assert isinstance((await asyncio.gather(first, return_exceptions=True))[0], asyncio.CancelledError | HttpReply)
+        assert (await endpoint.post(b"a=2")).body == BODY
+        await endpoint.close()
+
+
+async def test_reply_that_stops_in_the_middle_times_out() -> None:
+    """Silence after the first half is as long as silence before it."""
+    async with wire(http(BODY)[:-5], pause_s=5) as server:
+        with pytest.raises(TimedOut) as caught:
+            await post(server.url, read_timeout_s=0.05)
+    assert (caught.value.code, caught.value.sent) == ("timeout", True)

@@ -9,6 +9,8 @@ import os
 import signal
 import subprocess
 import time
+from datetime import datetime, timedelta
+from datetime import time as clock_time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -252,6 +254,26 @@ def test_a_file_that_appears_meanwhile_stays(sandbox: RunningSandbox, tmp_path: 
     assert "has appeared meanwhile; move it, or add --force" in said
     assert enrich(sandbox, path, out, "--force").code == 0
     assert sandbox.stats()["calls"] == 40
+
+
+def test_times_finer_than_a_worksheet_knows(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """Nanoseconds, as pandas writes them, are cut off in a workbook, and do not end the job."""
+    odd = 1_553_600_131_250_000_001
+    table = pa.table(
+        {
+            "email": ["a@example.com", "b@example.com"],
+            "when": pa.array([odd, None], pa.timestamp("ns")),
+            "zone": pa.array([odd, None], pa.timestamp("ns", "Europe/Berlin")),
+            "took": pa.array([90_000_000_001, None], pa.duration("ns")),
+            "at": pa.array([3_600_000_000_001, None], pa.time64("ns")),
+        }
+    )
+    pq.write_table(table, tmp_path / "in.parquet")
+    assert enrich(sandbox, tmp_path / "in.parquet", tmp_path / "out.xlsx", "--fields", "score").code == 0
+    rows = list(openpyxl.load_workbook(tmp_path / "out.xlsx").worksheets[0].iter_rows(min_row=2, values_only=True))
+    moment = datetime.fromisoformat("2019-03-26 11:35:31.250")
+    assert rows[0][1:5] == (moment, moment + timedelta(hours=1), timedelta(seconds=90), clock_time(1))
+    assert rows[1][1:5] == (None,) * 4
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".tsv"])

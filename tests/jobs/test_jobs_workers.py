@@ -17,8 +17,10 @@ import pytest
 from pipeline.errors import InternalError, StorageError
 from pipeline.files.kept import KeptAnswers
 from pipeline.files.parquet import ParquetFile
-from pipeline.jobs.segments import LeadSegments
+from pipeline.jobs.segments import LeadSegments, OutcomeSegments
 from pipeline.jobs.workers import MOST_WORKERS, WORTH_A_WORKER, crew, workers_for
+from pipeline.journal.records import ListRow
+from pipeline.journal.store import Journal
 from pipeline.outcomes import Answer, Outcome
 from pipeline.tables.records import reply_table
 
@@ -48,11 +50,14 @@ def kept(folder: Path, segments: int = 20, group: int = 7) -> LeadSegments:
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
-def test_tables_come_in_order_whoever_makes_them(tmp_path: Path, workers: int) -> None:
+def test_tables_come_in_order_whoever_makes_them(
+    tmp_path: Path, workers: int, caplog: pytest.LogCaptureFixture
+) -> None:
     """Each segment with its own tables: only what was found, in the order of the answers, drift counted."""
     expected = list(answers(12))
     with crew(workers) as ours:
         made = list(ours.do(kept(tmp_path, 12)))
+    assert caplog.messages == []
     assert len(made) == 12
     for number, segment in enumerate(made):
         mine = [answer.email for answer in expected[number * SIZE : (number + 1) * SIZE]]
@@ -89,8 +94,8 @@ def children() -> list[int]:
     return found
 
 
-def test_a_worker_that_is_killed_does_not_stop_the_job(tmp_path: Path) -> None:
-    """Its segments are made here instead, and no process is left over."""
+def test_a_worker_that_is_killed_does_not_stop_the_job(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Its segments are made here instead, which is said once for each, and no process is left over."""
     with crew(2) as ours:
         made = ours.do(kept(tmp_path))
         rows = next(made).tables["leads"].num_rows
@@ -98,6 +103,54 @@ def test_a_worker_that_is_killed_does_not_stop_the_job(tmp_path: Path) -> None:
             os.kill(pid, signal.SIGKILL)
         assert rows + sum(segment.tables["leads"].num_rows for segment in made) == 80
     assert children() == []
+    assert 1 <= len(caplog.messages) <= 2
+    assert "A worker cannot be used" in caplog.messages[0]
+
+
+NOISE = "import sys\nprint('hello', flush=True)\nprint('there', file=sys.stderr, flush=True)\n"
+
+
+def test_what_a_worker_prints_is_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody's start-up file that says hello costs a worker, and neither a result nor the job."""
+    (tmp_path / "sitecustomize.py").write_text(NOISE)
+    work = kept(tmp_path, 300)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with crew(1) as ours:
+        assert sum(segment.tables["leads"].num_rows for segment in ours.do(work)) == 1_200
+    assert len(caplog.messages) == 1
+    assert children() == []
+
+
+def test_as_many_workers_as_can_be_started_do_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """None, where this Python cannot be started once more; it is said, and the work is done."""
+    work = kept(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
+    with crew(2) as ours:
+        assert sum(segment.tables["leads"].num_rows for segment in ours.do(work)) == 80
+    assert caplog.messages == ["No more than 0 of 2 workers could be started (No such file or directory)."]
+
+
+async def test_workers_read_a_journal_that_is_open(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Answers, and the rows of the lists, as the process has them that writes the journal."""
+    given = list(answers(3))
+    with Journal(tmp_path / "a.journal") as journal:
+        number = journal.add_list("a.csv", [ListRow(one.email, one.email, one.email) for one in given])
+        journal.seal_list(number, rows=len(given), sha256="")
+        for place, one in enumerate(given, 1):
+            await journal.append(place, one)
+        await journal.flush()
+        leads = LeadSegments(journal.numbered_answers(), SIZE, None, replies=True)
+        outcomes = OutcomeSegments(journal.numbered_rows(), 4)
+        with crew(2) as ours:
+            replies = [row for made in ours.do(leads) for row in made.tables["replies"].to_pylist()]
+            rows = [row for made in ours.do(outcomes) for row in made.tables["outcomes"].to_pylist()]
+    assert [(row["email"], row["body"]) for row in replies] == [(one.email, one.body) for one in given]
+    assert [(row["email"], row["outcome"]) for row in rows] == [(one.email, one.outcome) for one in given]
+    assert caplog.messages == []
 
 
 def test_workers_end_when_nobody_takes_their_tables(tmp_path: Path) -> None:

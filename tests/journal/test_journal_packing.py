@@ -79,3 +79,11 @@ def test_checksum_sees_every_field(place: int, value: object) -> None:
 def test_checksum_sees_the_body() -> None:
     """Every byte of it, and whether there is one."""
     assert len({checksum(FIELDS, body) for body in (None, b"", b"\0", b"\0\0", b"x")}) == 5
+
+
+@pytest.mark.parametrize("sample", [b"x", b'{"status":"Success"}', b"\x37\xa4\x30\xec" * 3, b"a" * 70_000])
+def test_replies_that_teach_nothing_serve_as_they_stand(sample: bytes) -> None:
+    """All alike, tiny, or like the beginning of a dictionary: what is packed with them comes back."""
+    packing, dictionary = trained([sample] * SAMPLE_REPLIES)
+    for body in (sample, b"", b"something else"):
+        assert Packing(dictionary).unpack(packing.pack(body)[1], packed=True) == body

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import StorageError
+from pipeline.journal.packing import checksum
 from pipeline.journal.records import ListRow, ListSummary, RunRecord
 from pipeline.journal.store import Journal
 from pipeline.journal.writer import MAX_UNCOMMITTED
@@ -504,3 +505,74 @@ async def test_moved_lists_are_renamed(path: Path) -> None:
         assert [entry.name for entry in journal.lists()] == ["x.csv", "y.csv"]
         assert [row.input for row in journal.row_outcomes()] == ["x.csv", "y.csv"]
         assert journal.rows_read() == 2
+
+
+def move(path: Path, place: Path) -> None:
+    """Take a file from under whoever has it open."""
+    path.rename(place)
+
+
+async def test_what_could_not_be_committed_is_written_at_the_end(path: Path) -> None:
+    """With the dictionary that was learnt from it, once what stood in the way is gone."""
+    emails = numbered(100)
+    answers = [
+        answer(email, body=b'{"id":"%d","email":"%s"}' % (n, email.encode()) * 9) for n, email in enumerate(emails)
+    ]
+    aside = path.with_suffix(".aside")
+    with filled(path, emails) as journal:
+        for number, one in enumerate(answers, 1):
+            await journal.append(number, one)
+        move(path, aside)
+        with pytest.raises(StorageError, match="the journal was removed while the run was writing it"):
+            await journal.flush()
+        move(aside, path)
+    with Journal(path) as journal:
+        assert list(journal.answers()) == answers
+        await journal.append(1, answers[0])
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT packed FROM bodies WHERE address = 1").fetchone() == (1,)
+
+
+async def test_a_commit_given_up_halfway_is_made_up_for(path: Path) -> None:
+    """Cancelled at any moment of it, closing writes what it did not."""
+    for turns in range(12):
+        Journal.remove_file(path)
+        emails = numbered(3)
+        with filled(path, emails) as journal:
+            await journal.append(1, answer(emails[0]))
+            flushing = asyncio.create_task(journal.flush())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            assert journal._writer._commits is not None
+            journal._writer._commits.cancel()
+            await asyncio.gather(flushing, return_exceptions=True)
+        with Journal(path) as journal:
+            assert list(journal.answers()) == [answer(emails[0])]
+
+
+async def test_an_outcome_that_is_not_known_is_damage(path: Path) -> None:
+    """As a later version may write it, with a checksum that fits."""
+    with filled(path, [JOE]) as journal:
+        await append_all(journal, {1: answer(JOE)})
+    fields = ("sold", None, None, None, 1, NOON_MS)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE answers SET outcome = 'sold', lead_id = NULL, checksum = ?", (checksum(fields, None),))
+        db.commit()
+    with (
+        Journal(path) as journal,
+        pytest.raises(StorageError, match=r"the journal is damaged \('sold' is not a valid Out"),
+    ):
+        list(journal.answers())
+
+
+def test_journals_of_the_version_before_are_read(path: Path) -> None:
+    """And those of a later one are not."""
+    filled(path, [JOE]).close()
+    for version, readable in ((2, True), (4, False)):
+        with closing(sqlite3.connect(path)) as db:
+            db.execute(f"PRAGMA user_version = {version}")
+        if readable:
+            Journal(path).close()
+        else:
+            with pytest.raises(StorageError, match="no journal that this version"):
+                Journal(path)

@@ -100,3 +100,12 @@ def test_a_glance_does_not_mind_what_is_new(new: bytes) -> None:
     glanced = glance_at_lead(WHOLE % new)
     assert glanced is not None
     assert glanced.id == "35"
+
+
+@pytest.mark.parametrize("depth", range(94, 104))
+@pytest.mark.parametrize(("before", "inside", "after"), [(b"[", b"1", b"]"), (b'{"a":', b"1", b"}"), (b"[", b"", b"]")])
+def test_the_deepest_lead_at_a_glance_can_be_read(depth: int, before: bytes, inside: bytes, after: bytes) -> None:
+    """At the very bound too: what is taken for a lead, and asked for no more, is never too deep for the tables."""
+    body = b'{"status":"Success","lead_details":{"id":"7","new":%s}}' % (before * depth + inside + after * depth)
+    if glance_at_lead(body) is not None:
+        assert isinstance(read_leniently(body), FoundLead)

@@ -55,3 +55,11 @@ def test_outcomes_and_replies_have_all_columns_in_their_types(*, empty: bool) ->
 def test_the_fields_of_a_row_outcome_are_the_columns_of_outcomes() -> None:
     """They are matched by place: a field added on one side only is an error, and so is another order."""
     assert tuple(field.removesuffix("_ms") for field in RowOutcome._fields) == OUTCOMES.names
+
+
+@pytest.mark.parametrize("bodies", [[], [b"a"], [b"a", b"bc" * 1_000], [b"", b"x"], [None, b"x"], [b"x", None, b""]])
+def test_bodies_are_kept_to_the_last_byte(bodies: list[bytes | None]) -> None:
+    """Whether all, some or none of them are there."""
+    table = reply_table([Answer("a@example.com", Outcome.FOUND, body=body) for body in bodies])
+    table.validate(full=True)
+    assert table.column("body").to_pylist() == bodies
