@@ -17,6 +17,7 @@ SCRIPTS: tuple[tuple[str, ...], ...] = (
     ("startup.py",),
     ("flatten.py",),
     ("throughput.py", "--runs", "3"),
+    ("rebuild.py", "--leads", "100000"),
     ("memory.py",),
     ("resume.py", "--answers", "100000"),
     ("pace.py",),

@@ -76,10 +76,10 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def pinned(core: int) -> Iterator[None]:
-    """Keep this process, and what it starts, on one core for the block, where the system can and there are several."""
+def pinned(*cores: int) -> Iterator[None]:
+    """Keep this process, and what it starts, on these cores for the block, where the system can."""
     if len(CORES) > 1:
-        os.sched_setaffinity(0, {core})
+        os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
@@ -87,9 +87,14 @@ def pinned(core: int) -> Iterator[None]:
             os.sched_setaffinity(0, CORES)
 
 
-def start(command: Sequence[str | Path], environment: Mapping[str, str] | None = None, **pipes: Any) -> Child:  # noqa: ANN401 - Popen's
-    """Start a child on the client's core; `pipes` are Popen's."""
-    with pinned(CLIENT_CORE):
+def start(
+    command: Sequence[str | Path],
+    environment: Mapping[str, str] | None = None,
+    cores: Sequence[int] = (CLIENT_CORE,),
+    **pipes: Any,  # noqa: ANN401 - Popen's
+) -> Child:
+    """Start a child, on the client's core unless told otherwise; `pipes` are Popen's."""
+    with pinned(*cores):
         return subprocess.Popen(
             [str(part) for part in command],
             env=os.environ | CREDENTIALS | dict(environment or {}),
@@ -99,7 +104,11 @@ def start(command: Sequence[str | Path], environment: Mapping[str, str] | None =
 
 
 def measure(
-    command: Sequence[str | Path], environment: Mapping[str, str] | None = None, *, quiet: bool = False
+    command: Sequence[str | Path],
+    environment: Mapping[str, str] | None = None,
+    *,
+    quiet: bool = False,
+    cores: Sequence[int] = (CLIENT_CORE,),
 ) -> Usage:
     """Run a child to its end; `quiet` drops its standard error.
 
@@ -108,7 +117,7 @@ def measure(
     """
     with tempfile.TemporaryFile("w+") as output:
         began = time.perf_counter()
-        child = start(command, environment, stdout=output, stderr=subprocess.DEVNULL if quiet else None)
+        child = start(command, environment, cores, stdout=output, stderr=subprocess.DEVNULL if quiet else None)
         watch = threading.Timer(LIMIT_S, child.kill)
         watch.start()
         # wait4 tells what this one child took, where getrusage would add up all of them.

@@ -1,0 +1,64 @@
+"""Tables again from kept replies: how many leads a second, on one core and on several.
+
+    python benchmarks/rebuild.py [--leads 200000] [--runs 3]
+
+A run is published first. Then its tables are made again on one core, on two, and so on, each time by a process of its
+own from its start to its end; they take turns, so that a busy moment of the machine hits all of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+
+from common import (
+    COMMAND,
+    CORES,
+    Usage,
+    arguments,
+    checked,
+    measure,
+    median,
+    print_table,
+    run_command,
+    scratch,
+    serving,
+    write_list,
+)
+
+
+def main() -> None:
+    """Print the table."""
+    options = arguments(__doc__, leads=200_000, runs=3)
+    numbers = range(1, len(CORES) + 1)
+    usages: dict[int, list[Usage]] = {number: [] for number in numbers}
+    with scratch() as folder:
+        out, again = folder / "out", folder / "again"
+        with serving() as server:
+            environment = {"LEAD_EXPORT_API_URL": server.url, "XDG_STATE_HOME": str(folder)}
+            run = run_command(write_list(folder / "emails.csv", options.leads), out, "--quiet")
+            checked(measure(run, environment), "run")
+        command = [*COMMAND, "rebuild", str(out / "latest"), "--out", str(again), "--quiet"]
+        for _, number in itertools.product(range(options.runs), numbers):
+            shutil.rmtree(again, ignore_errors=True)
+            usages[number].append(checked(measure(command, cores=CORES[:number]), "rebuild"))
+    walls = {number: median(usage.wall_s for usage in runs) for number, runs in usages.items()}
+    print(f"{options.leads:,} leads, median of {options.runs} runs\n")
+    print_table(
+        ("cores", "seconds", "CPU seconds", "leads/s", "times one core", "peak MiB"),
+        (
+            (
+                str(number),
+                f"{walls[number]:.2f}",
+                f"{median(usage.cpu_s for usage in runs):.2f}",
+                f"{options.leads / walls[number]:,.0f}",
+                f"{walls[1] / walls[number]:.2f}",
+                f"{median(usage.peak_mib for usage in runs):.0f}",
+            )
+            for number, runs in usages.items()
+        ),
+    )
+
+
+if __name__ == "__main__":
+    main()
