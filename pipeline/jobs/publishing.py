@@ -96,8 +96,9 @@ def _write_leads(
             files[REPLIES.name] = stack.enter_context(_open(folder, REPLIES.name, REPLY_SCHEMA, settings, "parquet"))
         for segment in segments:
             published.drift.add(segment.drift)
-            for name, table in segment.tables.items():
-                files[name].write(table)
+            for name in segment.tables:
+                files[name].write(segment.tables[name])
+            del segment  # before the next one is made: twenty megabytes
     for name, file in files.items():
         published.tables[name] = file.infos()
 
