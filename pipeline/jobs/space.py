@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-JOURNAL_BYTES = 800
+JOURNAL_BYTES = 650
 """A packed answer in the journal."""
 ROW_BYTES = 80
 """A row of a list in `outcomes`, in one format."""
