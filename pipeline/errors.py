@@ -205,13 +205,16 @@ class StorageError(StopRun):
 
 
 _ADVICE = {
-    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): "make room there, then the same command goes on where it was",
-    (errno.EROFS, errno.EACCES, errno.EPERM): "make it writable, then the same command goes on where it was",
+    (errno.ENOSPC, errno.EDQUOT): "make room there, then give the same command again to go on",
+    (errno.EFBIG,): "allow larger files (ulimit -f) or take another disk, then give the same command again to go on",
+    (errno.EROFS, errno.EACCES, errno.EPERM): "make it writable, then give the same command again to go on",
     (errno.ENOENT, errno.ENOTDIR, errno.ESTALE): "something removed it or put something else in its place",
     (errno.EIO,): "the disk may be failing",
     (errno.ENAMETOOLONG,): "choose a shorter name",
 }
-STORAGE_TROUBLE = frozenset(number for numbers in list(_ADVICE)[:2] for number in numbers)
+STORAGE_TROUBLE = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
+)
 """What can be wrong with a folder that was named correctly (numbers of `errno`)."""
 
 

@@ -65,7 +65,7 @@ def main() -> NoReturn:
         code = _say(_wrong_usage(error), ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
         what, code = ("SIGTERM", ExitCode.TERMINATED) if terminated else ("Ctrl-C", ExitCode.INTERRUPTED)
-        _say(f"Stopped by {what}; the same command goes on where it was.", code)
+        _say(f"Stopped by {what}; give the same command again to go on.", code)
     except StopRun as error:
         code = _say(str(error), error.exit_code)
     except SystemExit as exit_:

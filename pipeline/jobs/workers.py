@@ -39,6 +39,8 @@ MOST_WORKERS = 4
 """Each takes 150 MiB and more, and one process writes the files for all of them."""
 
 
+_END_S = 0.5
+"""Seconds for a worker whose pipe has ended to end itself."""
 _PIPE_BYTES = 1 << 20
 """Room for results on their way, where the system gives it: a segment is 20 MB, and usual pipes hold 64 KiB."""
 
@@ -64,6 +66,7 @@ class Crew:
     """Some workers, with a thread for each that hands it one piece after the other; none of them is fine too."""
 
     def __init__(self, workers: list[Worker], threads: ThreadPoolExecutor) -> None:
+        self.over = False  # once nobody waits for results any more
         self._most = len(workers) + 1
         self._threads = threads
         self._idle: SimpleQueue[Worker] = SimpleQueue()
@@ -88,10 +91,10 @@ class Crew:
         try:
             if worker.returncode is None:
                 return _ask(worker, work, number)
-        except Exception as error:  # noqa: BLE001 - it was killed, ended over an error, or said what is no result
-            logger.warning("A worker cannot be used (%s); its work is done without it.", type(error).__name__)
-            worker.kill()
-            worker.wait()
+        except Exception:  # it was killed, ended over an error, or said what is no result
+            if self.over:
+                raise
+            logger.warning("A worker process %s; its work is done without it.", _end(worker))
         finally:
             self._idle.put(worker)
         return work.do(number)  # where an error of the work itself comes up, too
@@ -106,18 +109,34 @@ def _ask(worker: Worker, work: Work[T], number: int) -> T:
     return result
 
 
+def _end(worker: Worker) -> str:
+    """Make sure that a worker has ended; say how it did, or why it had to."""
+    try:
+        code = worker.wait(_END_S)
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        worker.wait()
+        return "gave no usable result"
+    return f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
+
+
 @contextmanager
 def crew(count: int) -> Iterator[Crew]:
     """So many workers, for as long as the block lasts."""
     with ExitStack() as stack:
+        # The threads end last: those that wait for a worker, which may hang, go on when it has been killed.
+        threads = stack.enter_context(ThreadPoolExecutor(max(1, count), "work"))
         workers: list[Worker] = []
         try:
             workers.extend(stack.enter_context(_worker()) for _ in range(count))
         except OSError as error:
             logger.warning("No more than %d of %d workers could be started (%s).", len(workers), count, error.strerror)
-        threads = stack.enter_context(ThreadPoolExecutor(max(1, count), "work"))
-        stack.callback(threads.shutdown, cancel_futures=True)
-        yield Crew(workers, threads)
+        ours = Crew(workers, threads)
+        try:
+            yield ours
+        finally:
+            ours.over = True
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 @contextmanager

@@ -128,7 +128,7 @@ def test_a_disk_that_fills_up(sandbox: RunningSandbox, people: Path, disk: Disk)
 
     result = disturbed(sandbox, people, disk.place, fill)
     assert_said(result, f"{disk.place}/.lead-export/")
-    assert "make room there, then the same command goes on" in result.err
+    assert "make room there, then give the same command again" in result.err
     ballast.unlink()
     assert_goes_on(sandbox, people, disk.place, lost=30)
 

@@ -104,7 +104,7 @@ def test_a_worker_that_is_killed_does_not_stop_the_job(tmp_path: Path, caplog: p
         assert rows + sum(segment.tables["leads"].num_rows for segment in made) == 80
     assert children() == []
     assert 1 <= len(caplog.messages) <= 2
-    assert "A worker cannot be used" in caplog.messages[0]
+    assert caplog.messages[0] == "A worker process was ended by signal 9; its work is done without it."
 
 
 NOISE = "import sys\nprint('hello', flush=True)\nprint('there', file=sys.stderr, flush=True)\n"
@@ -119,8 +119,25 @@ def test_what_a_worker_prints_is_no_result(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with crew(1) as ours:
         assert sum(segment.tables["leads"].num_rows for segment in ours.do(work)) == 1_200
-    assert len(caplog.messages) == 1
+    assert caplog.messages == ["A worker process gave no usable result; its work is done without it."]
     assert children() == []
+
+
+def stop_over_a_frozen_worker(work: LeadSegments) -> None:
+    """Begin, have the worker hang, and press Ctrl-C."""
+    with crew(1) as ours:
+        next(ours.do(work))
+        for pid in children():
+            os.kill(pid, signal.SIGSTOP)
+        raise KeyboardInterrupt
+
+
+def test_a_worker_that_hangs_does_not_hold_up_the_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Frozen by its disk, say: whoever stops the job, by Ctrl-C or an error, is not made to wait for it."""
+    with pytest.raises(KeyboardInterrupt):
+        stop_over_a_frozen_worker(kept(tmp_path))
+    assert children() == []
+    assert caplog.messages == []
 
 
 def test_as_many_workers_as_can_be_started_do_the_work(
