@@ -136,6 +136,8 @@ def _between(path: Path, names: tuple[str, ...], first: int, last: int) -> Itera
     with _table(path) as file:
         ends = list(itertools.accumulate(file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)))
         groups = range(bisect_right(ends, first), min(bisect_left(ends, last) + 1, len(ends)))
+        if not groups:
+            return
         before = ends[groups.start - 1] if groups.start else 0
         batches = file.iter_batches(_ROWS, columns=list(names), row_groups=[*groups])
         rows = itertools.chain.from_iterable(_rows(batch, names) for batch in batches)
