@@ -1,1 +1,1 @@
-"""The journal, an SQLite file a run: `store` keeps and replays, `glance` looks in from outside, `packing` packs."""
+"""The journal, an SQLite file a run: `store` keeps, `replay` reads back, `glance` looks in from outside."""
