@@ -58,11 +58,11 @@ def test_a_guest_leaves_everything_as_it_is() -> None:
     """Whoever imports the package has the collector, the allocator and Arrow's frames as they were."""
     guest = """
 import gc, os
-before = gc.get_threshold(), dict(os.environ)
+before = gc.get_threshold(), gc.get_freeze_count(), dict(os.environ)
 import pipeline
 frames = pipeline.flatten([b'{"status":"Success","lead_details":{"id":"7"}}'])
 import pyarrow as pa
-assert (gc.get_threshold(), dict(os.environ)) == before
-print(pa.table({'a': [1]}).to_pandas().shape, gc.get_freeze_count())
+assert (gc.get_threshold(), gc.get_freeze_count(), dict(os.environ)) == before
+print(pa.table({'a': [1]}).to_pandas().shape)
 """
-    assert run(guest) == "(1, 1) 0"
+    assert run(guest) == "(1, 1)"
