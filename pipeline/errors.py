@@ -212,9 +212,7 @@ _ADVICE = {
     (errno.EIO,): "the disk may be failing",
     (errno.ENAMETOOLONG,): "choose a shorter name",
 }
-STORAGE_TROUBLE = frozenset(
-    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
-)
+STORAGE_TROUBLE = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM))
 """What can be wrong with a folder that was named correctly (numbers of `errno`)."""
 
 

@@ -38,7 +38,7 @@ def settle() -> None:
 def load_arrow() -> None:
     """Load Arrow without pandas, which tables do not need on their way to files.
 
-    Arrow loads pandas, a quarter of a second and 40 MiB, when it makes its first array of a list, just to see that the
+    Arrow loads pandas, a quarter of a second and 30 MiB, when it makes its first array of a list, just to see that the
     list is none of its objects. Here it is told once that there is no pandas. Who needs it, as time zones do, can still
     import it, and `to_pandas` finds it too. But nanoseconds that are no whole microseconds have no Python value then.
     """

@@ -62,11 +62,6 @@ class KeptRun:
         """Rows of all lists together."""
         return int(self.manifest["rows"]["read"])
 
-    def count_answered(self) -> int:
-        """Distinct addresses with an answer other than `failed`."""
-        rows = self.manifest["rows"]
-        return int(rows["found"] + rows["not_found"] + rows["deleted"])
-
     def numbered_answers(self) -> KeptAnswers:
         """Every answer in the order of the addresses' first appearance; any process can read them."""
         return KeptAnswers(self._replies, _count(self._replies))
