@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class LoopClock:
     """Tells the time of the running loop, in seconds; for objects that live in one loop at a time.
 
     Asking asyncio each time which loop that is costs a system call before Python 3.12, and a call is timed a dozen
-    times on its way.
+    times on its way. So the first loop is asked for good: others of a process tell the same time.
     """
 
-    __slots__ = ("_loop",)
+    __slots__ = ("_loop", "_time")
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._time: Callable[[], float] | None = None
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop whose time it is."""
+        """The loop that runs."""
         if self._loop is None or self._loop.is_closed():
             self._loop = asyncio.get_running_loop()
         return self._loop
 
     def __call__(self) -> float:
         """The time now."""
-        return self.loop.time()
+        if self._time is None:
+            self._time = self.loop.time
+        return self._time()

@@ -42,6 +42,8 @@ USER_AGENT = f"lead-export/{__version__}"
 CONTENT_TYPE = "application/x-www-form-urlencoded"
 _NAMES_FOR_S = 300
 """Seconds that the address of a host is believed."""
+_IDLE_S = 15.0
+"""Seconds after which an unused connection is not used again: what is between the two ends may have forgotten it."""
 
 
 class HttpReply(NamedTuple):
@@ -120,11 +122,14 @@ class Endpoint:
         connect_s = min(settings.connect_timeout_s, settings.total_timeout_s)
         self._connect_timeout = aiohttp.ClientTimeout(connect=connect_s)
         self._connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=_NAMES_FOR_S)
+        self._idle: list[tuple[float, Connection]] = []
         self._request: aiohttp.ClientRequest | None = None
         self._head = b""
 
     async def close(self) -> None:
         """Close every connection."""
+        while self._idle:
+            self._idle.pop()[1].close()
         await self._connector.close()
 
     async def post(self, form: bytes) -> HttpReply:
@@ -135,7 +140,7 @@ class Endpoint:
         """
         ends_at = self._now() + self._settings.total_timeout_s
         try:
-            connection = await self._connect()
+            connection = self._kept_alive() or await self._connect()
             try:
                 reply = await self._exchange(connection, form, ends_at)
             except BaseException:
@@ -143,21 +148,28 @@ class Endpoint:
                 raise
         except (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError, UnicodeError) as error:
             raise translate(error) from error
-        connection.release()
+        self._idle.append((self._now(), connection))
         return reply
+
+    def _kept_alive(self) -> Connection | None:
+        """A connection that was used before: the one used last, which its server is the least likely to close now."""
+        while self._idle:
+            since, connection = self._idle.pop()
+            protocol = connection.protocol
+            # While it was not used something may have come over it, which must not be taken for the next reply.
+            usable = protocol is not None and protocol.is_connected() and not protocol.should_close
+            if usable and self._now() - since <= _IDLE_S:
+                return connection
+            connection.close()
+        return None
 
     async def _connect(self) -> Connection:
         if self._request is None:
             self._request = self._prepared()
-        while True:
-            try:
-                connection = await self._connector.connect(self._request, [], self._connect_timeout)
-            except TimeoutError as error:
-                raise aiohttp.ConnectionTimeoutError from error
-            if connection.protocol is None or not connection.protocol.should_close:
-                return connection
-            # While it was not used something came over it, which must not be taken for the next reply.
-            connection.close()
+        try:
+            return await self._connector.connect(self._request, [], self._connect_timeout)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError from error
 
     def _prepared(self) -> aiohttp.ClientRequest:
         """What every request is like; its first lines are kept as they go over the wire, up to the body's length."""

@@ -8,6 +8,7 @@ import zlib
 
 import pytest
 from calls_wire import http, settings, wire
+from virtual_time import ShiftedLoop
 
 from pipeline.calls.transport import Endpoint, HttpReply
 from pipeline.errors import LeadExportError, ReplyTooLarge, TimedOut
@@ -68,6 +69,24 @@ async def test_kept_connection_is_used_again() -> None:
     async with wire(http(BODY)) as server:
         assert await post(server.url, 3) == [BODY] * 3
         assert server.connections == 1
+
+
+@pytest.mark.parametrize(("idle_s", "connections"), [(14.0, 1), (16.0, 2)])
+def test_connection_unused_for_long_is_not_used_again(idle_s: float, connections: int) -> None:
+    """What lies between the two ends may have forgotten it by then, and would let the call run into a timeout."""
+    loop = ShiftedLoop()
+
+    async def main() -> int:
+        async with wire(http(BODY)) as server:
+            endpoint = Endpoint(settings(server.url))
+            await endpoint.post(b"a=1")
+            loop.ahead_s += idle_s
+            assert (await endpoint.post(b"a=2")).body == BODY
+            await endpoint.close()
+            return server.connections
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        assert runner.run(main()) == connections
 
 
 async def test_bytes_after_a_reply_are_not_the_next_one() -> None:
