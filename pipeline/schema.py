@@ -16,6 +16,9 @@ Type = Literal["string", "int8", "int32", "int64", "timestamp[s]", "timestamp[ms
 ZERO_DATES = ("0000-00-00 00:00:00", "0000-00-00")
 """What MySQL, and so the API, writes for "no date"."""
 
+IDENTIFYING = frozenset({"id", "lead_id", "email", "requested_email", "transaction_id", "given", "row"})
+"""Columns that tell one thing from another, so that hardly a value in them comes twice; those of moments do too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
