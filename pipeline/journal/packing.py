@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 
+import msgspec
 import zstandard
 
 SAMPLE_REPLIES = 64
@@ -17,6 +18,7 @@ _DICTIONARY_BYTES = 20_000
 """As large as what replies have in common; more of it gains little."""
 _LEVEL = 1
 """Higher levels take longer for three per cent."""
+_encode = msgspec.msgpack.encode
 
 
 class Packing:
@@ -86,5 +88,13 @@ def checksum(fields: tuple[object, ...], body: bytes | None) -> int:
         fields: outcome, code, message, id of the lead, attempts and time, as they are stored.
         body: the reply as it is stored, packed or not.
     """
-    head = zlib.crc32(ascii((fields, body is None)).encode())  # ascii, because repr changes with Unicode's versions
-    return zlib.crc32(body, head) if body else head
+    return _crc_32(_encode((fields, body is None)), body)
+
+
+def is_intact(fields: tuple[object, ...], body: bytes | None, expected: int) -> bool:
+    """Whether `expected` is the checksum of these, as it is made now or as it was in journals before version 4."""
+    return expected == checksum(fields, body) or expected == _crc_32(ascii((fields, body is None)).encode(), body)
+
+
+def _crc_32(head: bytes, body: bytes | None) -> int:
+    return zlib.crc32(body or b"", zlib.crc32(head))

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pipeline.outcomes import Answer
 
 _APPLICATION_ID = 0x6C656164
-_VERSION = 3
-_READABLE = (2, 3)  # 2 had dictionaries of another kind, which are recognised
+_VERSION = 4
+_READABLE = (2, 3, 4)  # 2 had dictionaries of another kind, and both earlier ones checksums, which are recognised
 # Bodies stand apart: whoever counts answers, or looks for the open ones, then need not walk over gigabytes of replies.
 TABLES = f"""
 PRAGMA application_id = {_APPLICATION_ID};
@@ -43,10 +43,10 @@ COMMIT;
 """
 BATCH = "CREATE TEMP TABLE batch (id INTEGER PRIMARY KEY, given, email, key, code, message)"
 # `:list` is the number of the list, and `:before` that of the last row of the lists before it.
-# In a statement with min(), SQLite takes the other columns from the row that has the least: the first spelling counts.
 TAKE_IN = (
-    """INSERT INTO addresses(key, email, first_row) SELECT key, email, min(id) FROM batch WHERE email IS NOT NULL
-    AND NOT EXISTS (SELECT 1 FROM addresses WHERE addresses.key = batch.key) GROUP BY key ORDER BY min(id)""",
+    # An address that is known already, from this batch or an earlier one, is passed over: the first spelling counts.
+    """INSERT INTO addresses(key, email, first_row) SELECT key, email, id FROM batch
+    WHERE email IS NOT NULL ORDER BY id ON CONFLICT (key) DO NOTHING""",
     """INSERT INTO rows SELECT batch.id, :list, batch.id - :before, given, addresses.id, code, message FROM batch
     LEFT JOIN addresses ON batch.email IS NOT NULL AND addresses.key = batch.key ORDER BY batch.id""",
     "DELETE FROM batch",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.journal.database import connect, damage
-from pipeline.journal.packing import Packing, checksum
+from pipeline.journal.packing import Packing, is_intact
 from pipeline.journal.records import ROW_OUTCOMES
 from pipeline.outcomes import Answer, RowOutcome, outcome_called
 
@@ -87,7 +87,7 @@ def read_answers(db: sqlite3.Connection, packing: Packing, where: str = "", *val
     for email, outcome, code, message, lead_id, attempts, at_ms, expected, packed, body in db.execute(
         f"{_SELECT} {where} ORDER BY id", values
     ):
-        if checksum((outcome, code, message, lead_id, attempts, at_ms), body) != expected:
+        if not is_intact((outcome, code, message, lead_id, attempts, at_ms), body, expected):
             raise ValueError("an answer is not what was written")
         whole = None if body is None else packing.unpack(body, packed=packed)
         yield Answer(email, outcome_called(outcome), code, message, lead_id, attempts, at_ms, whole)
