@@ -24,8 +24,9 @@ demo: .venv/ready
 	@$(BIN)/python -c "$$SHOW"
 	@echo && ls build/demo/latest/
 
-# Everything that guards the code.
+# Everything that guards the code. Tests start the package some hundred times, and it is compiled once for all of them.
 test: .venv/ready lint
+	$(BIN)/python -m compileall -q pipeline
 	$(BIN)/pytest -n 2
 
 lint: .venv/ready

@@ -7,6 +7,7 @@ program's, so a small parent is what makes the peak memory of a small child true
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ import tempfile
 import threading
 import time
 from contextlib import contextmanager
+from functools import cache
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -87,6 +89,16 @@ def pinned(*cores: int) -> Iterator[None]:
             os.sched_setaffinity(0, CORES)
 
 
+@cache
+def _compile_package() -> None:
+    """Leave the bytecode of the package beside its source, as pip does where it installs one.
+
+    A checkout has none until a first run leaves it, and never where PYTHONDONTWRITEBYTECODE is set; it would be
+    compiled again for each child, where the peers were compiled when they were installed.
+    """
+    compileall.compile_dir(HERE.parent / "pipeline", quiet=1)
+
+
 def start(
     command: Sequence[str | Path],
     environment: Mapping[str, str] | None = None,
@@ -94,6 +106,7 @@ def start(
     **pipes: Any,  # noqa: ANN401 - Popen's
 ) -> Child:
     """Start a child, on the client's core unless told otherwise; `pipes` are Popen's."""
+    _compile_package()
     with pinned(*cores):
         return subprocess.Popen(
             [str(part) for part in command],
