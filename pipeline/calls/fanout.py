@@ -148,13 +148,13 @@ class FanOut:
         return bool(self._doubtful) or self._health.is_suspect()
 
     async def _permit(self) -> Permit:
-        held_back_s = self._pace.held_back_s
-        with self._counts.spent_on("limiter"):
-            permit = await self._pace.acquire()
-        held_back_s = self._pace.held_back_s - held_back_s
-        self._counts.time.limiter -= held_back_s
-        self._counts.time.throttled += held_back_s
-        return permit
+        before, held_back_s = self._now(), self._pace.held_back_s
+        try:
+            return await self._pace.acquire()
+        finally:
+            held_back_s = self._pace.held_back_s - held_back_s
+            self._counts.time.limiter += self._now() - before - held_back_s
+            self._counts.time.throttled += held_back_s
 
     async def _wait(self, what: WaitedFor, *, until: float | None = None) -> None:
         """Wait until a call ends, or until the time `until`; `what` for is noted."""

@@ -141,8 +141,10 @@ class Pace:
     async def _held_back(self, wait: Awaitable[None]) -> None:
         """Wait for something that follows from a 429, and note how long."""
         before = self._now()
-        await wait
-        self.held_back_s += self._now() - before
+        try:
+            await wait
+        finally:
+            self.held_back_s += self._now() - before
 
     async def _interval(self, rate_per_s: float) -> None:
         """Wait out the longer interval of a lowered pace."""

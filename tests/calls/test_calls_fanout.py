@@ -435,6 +435,25 @@ def test_a_polite_stop_lets_calls_in_flight_finish() -> None:
     assert len(reported) == len(api.calls) > 20
 
 
+def test_a_stop_while_the_gate_is_closed_says_what_held_the_run_up() -> None:
+    """The wait that the stop cuts short counts too, and for what it was."""
+    counts = CallCounts()
+
+    async def main() -> None:
+        settings = Settings(rate_per_s=20)
+        refusal = Throttled("429")
+        refusal.retry_after_s = 60
+        api = Api(reply=lambda _, __: refusal if now() > 1_003 else None)
+        fanout = FanOut(api.ask, nothing, pace=Pace(20), settings=settings, counts=counts)
+        running = asyncio.create_task(fanout.run(Address(n, email) for n, email in enumerate(emails(500), 1)))
+        await asyncio.sleep(50)
+        fanout.stop(Interrupted("Stopped by Ctrl-C."))
+        await asyncio.gather(running, return_exceptions=True)
+
+    run(main())
+    assert counts.bound_by() == "server-throttled"
+
+
 def test_a_second_stop_ends_at_once() -> None:
     """Who asks twice does not wait for the calls in flight."""
     api = Api(latency_s=9.0, jitter_s=0)
