@@ -64,7 +64,13 @@ def lines(manifest: Mapping[str, Any], out: Path) -> list[str]:
         text.append(f"  {speed}")
     if status == "stopped":
         resume = manifest["resume"] or "the same call, with the same lists"
-        text.append(f"  what was answered is kept; this goes on from there:\n    {resume}")
+        kept = manifest["calls"]["answered"] or manifest["calls"]["resumed"]
+        what = (
+            "what was answered is kept; this goes on from there"
+            if kept
+            else "nothing was answered yet; this tries again"
+        )
+        text.append(f"  {what}:\n    {resume}")
         return text
     return text + _what_came_out(manifest, out)
 

@@ -66,6 +66,7 @@ def test_wrong_password_stops_after_one_call(sandbox: RunningSandbox, people: Pa
     result = run(people, sandbox, tmp_path / "export", "-vv", "--json", KARTRA_API_PASSWORD="Guess-Nr-7")
     assert result.code == 4
     assert result.err.splitlines()[-1] == "lead-export: the API password is wrong (KARTRA_API_PASSWORD) (type 233)"
+    assert "  nothing was answered yet; this tries again:" in result.err.splitlines()
     assert sandbox.stats()["calls"] <= 2
     assert [secret for secret in ("Guess-Nr-7", "@", "Traceback", *SECRETS) if secret in result.out + result.err] == []
     report = result.json
@@ -82,6 +83,7 @@ def test_revoked_run_goes_on_with_good_credentials(sandbox: RunningSandbox, peop
     sandbox.control(revoke_after=20)
     stopped = run(people, sandbox, tmp_path / "export", "--json")
     assert (stopped.code, "Traceback" in stopped.err) == (4, False)
+    assert "  what was answered is kept; this goes on from there:" in stopped.err.splitlines()
     rows = stopped.json["rows"]
     assert rows["found"] + rows["pending"] == rows["read"] == len(PEOPLE)
     assert rows["found"] == sandbox.stats()["answered"] == 20
