@@ -34,6 +34,8 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 class _JumpingLoop(asyncio.SelectorEventLoop):
+    """Tells a time of its own, so what has lived in one (`Pace` and all that tell the time) is not for another."""
+
     def __init__(self, selector: _JumpingSelector) -> None:
         self._jumping = selector
         super().__init__(selector)

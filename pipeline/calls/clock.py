@@ -13,7 +13,7 @@ class LoopClock:
     """Tells the time of the running loop, in seconds; for objects that live in one loop at a time.
 
     Asking asyncio each time which loop that is costs a system call before Python 3.12, and a call is timed a dozen
-    times on its way. So the first loop is asked for good: others of a process tell the same time.
+    times on its way. So the first loop is asked for good, closed or not: those of a process tell the same time.
     """
 
     __slots__ = ("_loop", "_time")
@@ -24,7 +24,7 @@ class LoopClock:
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop that runs."""
+        """The loop it lives in: the one that ran first, or after that is closed the one that runs now."""
         if self._loop is None or self._loop.is_closed():
             self._loop = asyncio.get_running_loop()
         return self._loop

@@ -1,9 +1,9 @@
 """HTTP: a form to the API's one address, and the whole reply back, or one of our errors.
 
-The only module that knows aiohttp. Of it we use the two layers under its `ClientSession`: `TCPConnector`, which keeps
-connections, names and TLS, and the protocol of a connection, which reads replies. A session makes a request with all
-its headers, and a response, anew for each call, and that takes as long as all the rest of the call; here every call
-goes to the same place with the same headers, and these are put together once.
+The only module that knows aiohttp. Of it we use the two layers under its `ClientSession`: `TCPConnector`, which makes
+connections, with names and TLS, and the protocol of a connection, which reads replies. A session makes a request with
+all its headers, and a response, anew for each call, and that takes as long as all the rest of the call; here every
+call goes to the same place with the same headers, and these are put together once.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from pipeline.calls.clock import LoopClock
+from pipeline.calls.idle import IdleConnections
 from pipeline.errors import (
     InternalError,
     LeadExportError,
@@ -42,8 +43,6 @@ USER_AGENT = f"lead-export/{__version__}"
 CONTENT_TYPE = "application/x-www-form-urlencoded"
 _NAMES_FOR_S = 300
 """Seconds that the address of a host is believed."""
-_IDLE_S = 15.0
-"""Seconds after which an unused connection is not used again: what is between the two ends may have forgotten it."""
 
 
 class HttpReply(NamedTuple):
@@ -122,15 +121,14 @@ class Endpoint:
         connect_s = min(settings.connect_timeout_s, settings.total_timeout_s)
         self._connect_timeout = aiohttp.ClientTimeout(connect=connect_s)
         self._connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=_NAMES_FOR_S)
-        self._idle: list[tuple[float, Connection]] = []
+        self._idle: IdleConnections[Connection] = IdleConnections()
         self._request: aiohttp.ClientRequest | None = None
         self._head = b""
 
     async def close(self) -> None:
-        """Close every connection."""
-        while self._idle:
-            self._idle.pop()[1].close()
-        await self._connector.close()
+        """Close every connection; none is left open when this returns."""
+        self._idle.release()
+        await self._connector.close()  # cuts TLS short, where a connection by itself would wait for the other end
 
     async def post(self, form: bytes) -> HttpReply:
         """Send one form and read the whole reply.
@@ -140,7 +138,7 @@ class Endpoint:
         """
         ends_at = self._now() + self._settings.total_timeout_s
         try:
-            connection = self._kept_alive() or await self._connect()
+            connection = self._idle.take() or await self._connect()
             try:
                 reply = await self._exchange(connection, form, ends_at)
             except BaseException:
@@ -148,20 +146,8 @@ class Endpoint:
                 raise
         except (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError, UnicodeError) as error:
             raise translate(error) from error
-        self._idle.append((self._now(), connection))
+        self._idle.keep(connection)
         return reply
-
-    def _kept_alive(self) -> Connection | None:
-        """A connection that was used before: the one used last, which its server is the least likely to close now."""
-        while self._idle:
-            since, connection = self._idle.pop()
-            protocol = connection.protocol
-            # While it was not used something may have come over it, which must not be taken for the next reply.
-            usable = protocol is not None and protocol.is_connected() and not protocol.should_close
-            if usable and self._now() - since <= _IDLE_S:
-                return connection
-            connection.close()
-        return None
 
     async def _connect(self) -> Connection:
         if self._request is None:

@@ -25,11 +25,12 @@ def http(body: bytes, *, status: str = "200 OK", headers: str = "") -> bytes:
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came: the first line, headers by name as they were spelt, and the body."""
+    """A request as it came: the first line, headers by name as they were spelt, the body, and over which connection."""
 
     line: str
     headers: dict[str, str]
     body: bytes
+    connection: int
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Wire:
     url: str = ""
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
+    open: int = 0
 
 
 @asynccontextmanager
@@ -50,9 +52,11 @@ async def wire(*pieces: bytes, pause_s: float = 0.0, keep_open: bool = True) -> 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         open_writers.add(writer)
         server.connections += 1
+        server.open += 1
+        number = server.connections
         try:
             while True:
-                server.requests.append(await _request(reader))
+                server.requests.append(await _request(reader, number))
                 for piece in pieces:
                     writer.write(piece)
                     await writer.drain()
@@ -62,6 +66,7 @@ async def wire(*pieces: bytes, pause_s: float = 0.0, keep_open: bool = True) -> 
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the client has had enough
         finally:
+            server.open -= 1
             writer.close()
 
     listener = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -75,9 +80,9 @@ async def wire(*pieces: bytes, pause_s: float = 0.0, keep_open: bool = True) -> 
         await listener.wait_closed()
 
 
-async def _request(reader: asyncio.StreamReader) -> Request:
+async def _request(reader: asyncio.StreamReader, connection: int) -> Request:
     head = await reader.readuntil(b"\r\n\r\n")
     length = _LENGTH.search(head)
     body = await reader.readexactly(int(length[1])) if length else b""
     line, *fields = head.decode().strip().split("\r\n")
-    return Request(line, dict(field.split(": ", 1) for field in fields), body)
+    return Request(line, dict(field.split(": ", 1) for field in fields), body, connection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import zlib
 
@@ -71,6 +72,23 @@ async def test_kept_connection_is_used_again() -> None:
         assert server.connections == 1
 
 
+async def burst(endpoint: Endpoint, calls: int) -> None:
+    """So many calls at once."""
+    await asyncio.gather(*(endpoint.post(b"a=1") for _ in range(calls)))
+
+
+async def test_the_connection_used_last_is_used_next() -> None:
+    """After a burst the others may close, instead of being used in turns and all be half forgotten."""
+    async with wire(http(BODY)) as server:
+        endpoint = Endpoint(settings(server.url))
+        await burst(endpoint, 3)
+        for _ in range(3):
+            await endpoint.post(b"a=2")
+        await endpoint.close()
+        assert server.connections == 3
+        assert len({request.connection for request in server.requests[3:]}) == 1
+
+
 @pytest.mark.parametrize(("idle_s", "connections"), [(14.0, 1), (16.0, 2)])
 def test_connection_unused_for_long_is_not_used_again(idle_s: float, connections: int) -> None:
     """What lies between the two ends may have forgotten it by then, and would let the call run into a timeout."""
@@ -87,6 +105,39 @@ def test_connection_unused_for_long_is_not_used_again(idle_s: float, connections
 
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         assert runner.run(main()) == connections
+
+
+def test_connections_that_nobody_uses_close() -> None:
+    """Also while there are no calls at all, and those below the one that is in use."""
+    loop = ShiftedLoop()
+
+    async def main() -> None:
+        async with wire(http(BODY)) as server:
+            endpoint = Endpoint(settings(server.url))
+            await burst(endpoint, 4)
+            loop.ahead_s += 10
+            await endpoint.post(b"a=2")
+            for ahead_s, left in ((6, 1), (15, 0)):
+                loop.ahead_s += ahead_s
+                async with asyncio.timeout(5):
+                    while server.open > left:  # noqa: ASYNC110 - the server has no event for it
+                        await asyncio.sleep(0.01)
+            await endpoint.close()
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(main())
+
+
+async def test_calls_that_end_as_the_client_closes_leave_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:
+    """No connection is kept that nobody would close."""
+    async with wire(http(BODY)) as server:
+        endpoint = Endpoint(settings(server.url))
+        calls = [asyncio.create_task(endpoint.post(b"a=1")) for _ in range(16)]
+        await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        await endpoint.close()
+        await asyncio.gather(*calls, return_exceptions=True)
+    gc.collect()
+    assert caplog.records == []
 
 
 async def test_bytes_after_a_reply_are_not_the_next_one() -> None:
