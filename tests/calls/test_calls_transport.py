@@ -128,17 +128,23 @@ def test_connections_that_nobody_uses_close() -> None:
         runner.run(main())
 
 
+async def close_among_calls(url: str) -> None:
+    """Close the endpoint after a call, while the replies to others have come that nobody has taken yet."""
+    endpoint = Endpoint(settings(url))
+
+    async def call_and_close() -> None:
+        await endpoint.post(b"a=1")
+        await endpoint.close()
+
+    await burst(endpoint, 16)
+    others = [endpoint.post(b"a=1") for _ in range(15)]
+    await asyncio.gather(call_and_close(), *others, return_exceptions=True)
+
+
 async def test_calls_that_end_as_the_client_closes_leave_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:
     """No connection is kept that nobody would close."""
     async with wire(http(BODY)) as server:
-        endpoint = Endpoint(settings(server.url))
-
-        async def call_and_close() -> None:
-            await endpoint.post(b"a=1")
-            await endpoint.close()  # while other replies have come that nobody has taken yet
-
-        await burst(endpoint, 16)
-        await asyncio.gather(call_and_close(), burst(endpoint, 15), return_exceptions=True)
+        await close_among_calls(server.url)
     gc.collect()
     assert "Unclosed" not in caplog.text
 
