@@ -11,8 +11,8 @@ import sys
 
 RARELY = (50_000, 20, 100)
 """New objects before the collector looks at the youngest, and how often that happens before it looks at older ones."""
-_ALLOCATOR = "jemalloc" if sys.platform == "linux" else "system"
-"""Arrow's packages for Linux have it; where it is missing Arrow says so and takes another."""
+_ALLOCATOR = "jemalloc" if sys.platform == "linux" and os.uname().machine == "x86_64" else "system"
+"""Arrow's packages have jemalloc there, and not for ARM; where it is missing Arrow says so and takes its own choice."""
 
 
 class _NoPandas:

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from pipeline.errors import StorageError, storage_advice
-from pipeline.journal.records import TABLES, check_marks
+from pipeline.journal.records import TABLES, VERSION, check_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,8 @@ def create(path: Path) -> sqlite3.Connection:
 def open_checked(path: Path) -> sqlite3.Connection:
     """Open a journal once it is known to be ours and whole; half a second for each gigabyte.
 
+    It is one of this version from now on, so that an earlier lead-export refuses it, and not only what is new in it.
+
     Raises:
         StorageError: it is something else, or damaged; not a byte was changed.
     """
@@ -35,7 +37,10 @@ def open_checked(path: Path) -> sqlite3.Connection:
     if problem != "ok":
         words = " ".join(problem.removeprefix("*** in database main ***").split())
         raise StorageError(f"{path}: the journal is damaged ({words}).")
-    return connect(path)
+    db = connect(path)
+    if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+        db.execute(f"PRAGMA user_version = {VERSION}")
+    return db
 
 
 def connect(path: Path) -> sqlite3.Connection:

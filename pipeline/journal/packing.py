@@ -20,6 +20,10 @@ _LEVEL = 1
 """Higher levels take longer for three per cent."""
 _encode = msgspec.msgpack.encode
 
+Facts = tuple[int, str, str | None, str | None, str | None, int, int, int | None]
+"""What stands in a journal about an answer beside its body: number of the address, outcome, code, message, id of the
+lead, attempts, time, and whether the body is packed: 1 or 0, None if there is none."""
+
 
 class Packing:
     """Packs and unpacks bodies; until there is a dictionary they stay as they are.
@@ -52,11 +56,11 @@ class Packing:
         self._use(dictionary)
         return dictionary
 
-    def pack(self, body: bytes) -> tuple[bool, bytes]:
-        """The body as it is to be stored, and whether it was packed."""
-        return (True, self._compressor.compress(body)) if self._known else (False, body)
+    def pack(self, body: bytes) -> tuple[int, bytes]:
+        """Whether it was packed, 1 or 0, and the body as it is to be stored."""
+        return (1, self._compressor.compress(body)) if self._known else (0, body)
 
-    def unpack(self, body: bytes, *, packed: bool) -> bytes:
+    def unpack(self, body: bytes, *, packed: int) -> bytes:
         """The body as it came.
 
         Raises:
@@ -81,19 +85,16 @@ def _learnt(sample: list[bytes]) -> bytes:
         return b" " + b"".join(sample)[-_DICTIONARY_BYTES:]
 
 
-def checksum(fields: tuple[object, ...], body: bytes | None) -> int:
-    """CRC-32 over everything that stands in a journal about an answer, so that a single flipped bit is noticed.
-
-    Args:
-        fields: outcome, code, message, id of the lead, attempts and time, as they are stored.
-        body: the reply as it is stored, packed or not.
-    """
-    return _crc_32(_encode((fields, body is None)), body)
+def checksum(facts: Facts, body: bytes | None) -> int:
+    """CRC-32 over everything that stands in a journal about an answer, so that a single flipped bit is noticed."""
+    return _crc_32(_encode(facts), body)
 
 
-def is_intact(fields: tuple[object, ...], body: bytes | None, expected: int) -> bool:
+def is_intact(facts: Facts, body: object, expected: int) -> bool:
     """Whether `expected` is the checksum of these, as it is made now or as it was in journals before version 4."""
-    return expected == checksum(fields, body) or expected == _crc_32(ascii((fields, body is None)).encode(), body)
+    if not isinstance(body, bytes | None):
+        return False
+    return expected == checksum(facts, body) or expected == _crc_32(ascii((facts[1:-1], body is None)).encode(), body)
 
 
 def _crc_32(head: bytes, body: bytes | None) -> int:

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from pipeline.outcomes import Answer
 
 _APPLICATION_ID = 0x6C656164
-_VERSION = 4
+VERSION = 4
 _READABLE = (2, 3, 4)  # 2 had dictionaries of another kind, and both earlier ones checksums, which are recognised
 # Bodies stand apart: whoever counts answers, or looks for the open ones, then need not walk over gigabytes of replies.
 TABLES = f"""
 PRAGMA application_id = {_APPLICATION_ID};
-PRAGMA user_version = {_VERSION};
+PRAGMA user_version = {VERSION};
 BEGIN;
 CREATE TABLE run (
     run_id TEXT NOT NULL, started_at_ms INTEGER NOT NULL, subject TEXT NOT NULL, command TEXT NOT NULL,

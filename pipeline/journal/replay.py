@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SELECT = (
-    "SELECT email, outcome, code, message, lead_id, attempts, answered_at_ms, checksum, packed, body"
+    "SELECT id, email, outcome, code, message, lead_id, attempts, answered_at_ms, checksum, packed, body"
     " FROM addresses JOIN answers ON answers.address = id LEFT JOIN bodies ON bodies.address = id"
 )
 
@@ -84,10 +84,10 @@ def read_answers(db: sqlite3.Connection, packing: Packing, where: str = "", *val
     Raises:
         ValueError: one is not what was written, or of an outcome that is not known.
     """
-    for email, outcome, code, message, lead_id, attempts, at_ms, expected, packed, body in db.execute(
+    for number, email, outcome, code, message, lead_id, attempts, at_ms, expected, packed, body in db.execute(
         f"{_SELECT} {where} ORDER BY id", values
     ):
-        if not is_intact((outcome, code, message, lead_id, attempts, at_ms), body, expected):
+        if not is_intact((number, outcome, code, message, lead_id, attempts, at_ms, packed), body, expected):
             raise ValueError("an answer is not what was written")
         whole = None if body is None else packing.unpack(body, packed=packed)
         yield Answer(email, outcome_called(outcome), code, message, lead_id, attempts, at_ms, whole)

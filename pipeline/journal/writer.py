@@ -129,7 +129,7 @@ class Writer:
         """Put these answers into the transaction."""
         answers, bodies, without = [], [], []
         for address, answer in batch:
-            stored = None
+            packed, stored = None, None
             if answer.body is None:
                 without.append((address,))
             else:
@@ -137,8 +137,8 @@ class Writer:
                 bodies.append((address, packed, stored))
                 if answer.outcome is Outcome.FOUND:
                     self._new_dictionary = self._packing.learn(answer.body) or self._new_dictionary
-            fields = stored_fields(answer)
-            answers.append((address, *fields, checksum(fields, stored)))
+            fields = (address, *stored_fields(answer))
+            answers.append((*fields, checksum((*fields, packed), stored)))
         with storage(self._path), undone_on_error(self._db):
             if self._new_dictionary is not None:
                 self._db.execute("INSERT INTO dictionary VALUES (?)", (self._new_dictionary,))

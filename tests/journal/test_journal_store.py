@@ -456,18 +456,29 @@ def test_what_could_not_be_written_is_tried_once_more(path: Path) -> None:
     assert on_disk(path) == 2
 
 
-async def test_an_answer_that_was_changed_is_noticed(path: Path) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE answers SET lead_id = '8' WHERE address = 2",
+        "UPDATE answers SET address = 3 WHERE address = 2",
+        "UPDATE bodies SET body = x'62'",
+        "UPDATE bodies SET body = 'a'",
+        "UPDATE bodies SET packed = 1",
+        "UPDATE bodies SET address = 2",
+        "DELETE FROM bodies",
+    ],
+)
+async def test_an_answer_that_was_changed_is_noticed(path: Path, change: str) -> None:
     """A single other value, in whatever column: the journal is refused before anything is made of it."""
-    with filled(path, [JOE, JIM]) as journal:
+    with filled(path, [JOE, JIM, ANN]) as journal:
         await append_all(journal, {1: answer(JOE, body=b"a"), 2: answer(JIM, lead_id="7")})
-    for statement in ("UPDATE answers SET lead_id = '8' WHERE address = 2", "UPDATE bodies SET body = x'62'"):
-        with closing(sqlite3.connect(path)) as db:
-            before = list(db.iterdump())
-            db.execute(statement)
-            db.commit()
-            assert list(db.iterdump()) != before
-        with Journal(path) as journal, pytest.raises(StorageError, match=f"^{path}: the journal is damaged"):
-            list(journal.answers())
+    with closing(sqlite3.connect(path)) as db:
+        before = list(db.iterdump())
+        db.execute(change)
+        db.commit()
+        assert list(db.iterdump()) != before
+    with Journal(path) as journal, pytest.raises(StorageError, match=f"^{path}: the journal is damaged"):
+        list(journal.answers())
 
 
 async def test_a_dictionary_outlives_the_process(path: Path) -> None:
@@ -555,9 +566,9 @@ async def test_an_outcome_that_is_not_known_is_damage(path: Path) -> None:
     """As a later version may write it, with a checksum that fits."""
     with filled(path, [JOE]) as journal:
         await append_all(journal, {1: answer(JOE)})
-    fields = ("sold", None, None, None, 1, NOON_MS)
+    facts = (1, "sold", None, None, None, 1, NOON_MS, None)
     with closing(sqlite3.connect(path)) as db:
-        db.execute("UPDATE answers SET outcome = 'sold', lead_id = NULL, checksum = ?", (checksum(fields, None),))
+        db.execute("UPDATE answers SET outcome = 'sold', lead_id = NULL, checksum = ?", (checksum(facts, None),))
         db.commit()
     with (
         Journal(path) as journal,
@@ -582,6 +593,8 @@ async def test_journals_of_earlier_versions_go_on(path: Path, version: int) -> N
         await append_all(journal, {2: answer(ANN)})
     with Journal(path) as journal:
         assert list(journal.answers()) == [answer(JOE, body=b"joe"), answer(ANN)]
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (4,), "an earlier lead-export would take it for damaged"
 
 
 def test_journals_of_later_versions_are_not_read(path: Path) -> None:
