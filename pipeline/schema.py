@@ -16,9 +16,6 @@ Type = Literal["string", "int8", "int32", "int64", "timestamp[s]", "timestamp[ms
 ZERO_DATES = ("0000-00-00 00:00:00", "0000-00-00")
 """What MySQL, and so the API, writes for "no date"."""
 
-IDENTIFYING = frozenset({"id", "lead_id", "email", "requested_email", "transaction_id", "given", "row"})
-"""Columns that tell one thing from another, so that hardly a value in them comes twice; those of moments do too."""
-
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -28,6 +25,7 @@ class Column:
         api: the key of the API's objects that holds it, where that is not called like the column.
         inside: the key of an item whose members hold it, where the item itself does not.
         ours: whether lead-export makes it, and no reply has it.
+        distinct: whether hardly a value in it comes twice.
     """
 
     name: str
@@ -36,6 +34,7 @@ class Column:
     api: str = ""
     inside: str = ""
     ours: bool = False
+    distinct: bool = False
 
     @property
     def key(self) -> str:
@@ -61,13 +60,20 @@ class Table:
         """The columns that come from the API's objects, in order."""
         return tuple(column for column in self.columns if not column.ours)
 
+    @property
+    def distinct(self) -> frozenset[str]:
+        """Names of the columns in which hardly a value comes twice."""
+        return frozenset(column.name for column in self.columns if column.distinct)
+
     def type_of(self, name: str) -> Type:
         """The Arrow type of the column called `name`; KeyError if there is none."""
         return {column.name: column.type for column in self.columns}[name]
 
 
-def _text(name: str, meaning: str, *, api: str = "", inside: str = "", ours: bool = False) -> Column:
-    return Column(name, "string", meaning, api, inside, ours)
+def _text(
+    name: str, meaning: str, *, api: str = "", inside: str = "", ours: bool = False, distinct: bool = False
+) -> Column:
+    return Column(name, "string", meaning, api, inside, ours, distinct)
 
 
 def _flag(name: str, meaning: str) -> Column:
@@ -75,7 +81,7 @@ def _flag(name: str, meaning: str) -> Column:
 
 
 def _date(name: str, meaning: str) -> Column:
-    return Column(name, "timestamp[s]", meaning)
+    return Column(name, "timestamp[s]", meaning, distinct=True)
 
 
 _EXTRA = _text(
@@ -102,9 +108,9 @@ LEADS = Table(
     "leads",
     "a found address",
     (
-        _text("id", "the lead's id in the API; text, as everywhere"),
-        _text("email", "address as the API has it"),
-        _text("requested_email", "address as it was asked", ours=True),
+        _text("id", "the lead's id in the API; text, as everywhere", distinct=True),
+        _text("email", "address as the API has it", distinct=True),
+        _text("requested_email", "address as it was asked", ours=True, distinct=True),
         _text("first_name", "first name"),
         _text("middle_name", "middle name"),
         _text("last_name", "last name"),
@@ -141,14 +147,14 @@ LEADS = Table(
             "gdpr_lead_communications", "0 or 1 as given; its sense is documented both ways, so it is not translated"
         ),
         _EXTRA,
-        Column("fetched_at", "timestamp[ms, UTC]", "when the reply arrived", ours=True),
+        Column("fetched_at", "timestamp[ms, UTC]", "when the reply arrived", ours=True, distinct=True),
     ),
 )
 TAGS = _child("tags", "a tag of a lead", _text("tag_name", "the tag"))
 TRANSACTIONS = _child(
     "transactions",
     "a transaction of a lead",
-    _text("transaction_id", "the transaction's id", api="id"),
+    _text("transaction_id", "the transaction's id", api="id", distinct=True),
     _text("product_name", "product"),
     _text("transaction_type", "`Sale`, `Refund`, `Cancelation`, `Rebill`, `Chargeback`, …; an open set"),
     _date("transaction_date", "when it happened"),
@@ -187,29 +193,29 @@ OUTCOMES = Table(
     "an input row",
     (
         _text("input", "name of the file the row stood in"),
-        Column("row", "int64", "data row in that file, from 1"),
-        _text("given", "the text as it stood"),
-        _text("email", "the address it was read as; null if invalid"),
+        Column("row", "int64", "data row in that file, from 1", distinct=True),
+        _text("given", "the text as it stood", distinct=True),
+        _text("email", "the address it was read as; null if invalid", distinct=True),
         _text("outcome", "`found`, `not_found`, `deleted`, `failed`, `invalid` or `duplicate`"),
         _text("code", "the API's error type, or our reason; `email_mismatch` if the reply is for another address"),
         _text("message", "one sentence for a person"),
-        _text("lead_id", "`leads.id`, also on duplicates"),
+        _text("lead_id", "`leads.id`, also on duplicates", distinct=True),
         Column("attempts", "int32", "calls made for the address; 0 if never asked"),
-        Column("answered_at", "timestamp[ms, UTC]", "when the last reply arrived"),
+        Column("answered_at", "timestamp[ms, UTC]", "when the last reply arrived", distinct=True),
     ),
 )
 REPLIES = Table(
     "replies",
     "an asked address",
     (
-        _text("email", "the address as it was asked"),
+        _text("email", "the address as it was asked", distinct=True),
         _text("outcome", "`found`, `not_found`, `deleted` or `failed`"),
         _text("code", "as in `outcomes`"),
         _text("message", "as in `outcomes`"),
-        _text("lead_id", "as in `outcomes`"),
+        _text("lead_id", "as in `outcomes`", distinct=True),
         Column("attempts", "int32", "calls made for the address"),
-        Column("answered_at", "timestamp[ms, UTC]", "when the last reply arrived"),
-        Column("body", "binary", "the raw reply; null if none arrived whole"),
+        Column("answered_at", "timestamp[ms, UTC]", "when the last reply arrived", distinct=True),
+        Column("body", "binary", "the raw reply; null if none arrived whole", distinct=True),
     ),
 )
 

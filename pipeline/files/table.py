@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from pipeline.files import private
@@ -10,7 +11,7 @@ from pipeline.files.csv import CsvFile
 from pipeline.files.parquet import ParquetFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -75,11 +76,11 @@ if TYPE_CHECKING:
     Opener = Callable[[Path, pa.Schema], AbstractContextManager[_Writer]]
 
 
-def openers(settings: Settings) -> dict[str, Opener]:
-    """How to open a file of each format in the settings, by the ending of its name."""
+def openers(settings: Settings, distinct: Collection[str] = ()) -> dict[str, Opener]:
+    """How to open a file of each format in the settings, by the ending of its name; `distinct` is for `ParquetFile`."""
 
     def csv(path: Path, schema: pa.Schema) -> CsvFile:
         return CsvFile(path, schema.names, bom=settings.csv_bom, formula_guard=settings.formula_guard)
 
-    known: dict[str, Opener] = {"parquet": ParquetFile, "csv": csv}
+    known: dict[str, Opener] = {"parquet": partial(ParquetFile, distinct=distinct), "csv": csv}
     return {name: known[name] for name in settings.formats}

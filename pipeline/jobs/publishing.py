@@ -14,7 +14,7 @@ from pipeline.jobs.segments import LeadSegments, OutcomeSegments
 from pipeline.jobs.workers import crew, workers_for
 from pipeline.outcomes import Outcome
 from pipeline.replies.lenient import Drift
-from pipeline.schema import LEAD_TABLES, LEADS, OUTCOMES, REPLIES
+from pipeline.schema import LEAD_TABLES, LEADS, OUTCOMES, REPLIES, TABLES
 from pipeline.tables.arrow import arrow_schema
 from pipeline.tables.records import (
     FAILURE_SCHEMA,
@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 FAILURES = "failures"
 _ROWS = 20_000
+_DISTINCT = {table.name: table.distinct for table in TABLES}
 
 
 class Records(Protocol):
@@ -131,7 +132,7 @@ def _write_failures(file: TableFiles, failed: pa.Table) -> None:
 def _open(folder: Path, name: str, schema: pa.Schema, settings: Settings, *formats: Format) -> TableFiles:
     """A new table in these formats, or in those of the settings."""
     chosen = settings.model_copy(update={"formats": formats}) if formats else settings
-    return TableFiles(folder, name, schema, openers(chosen))
+    return TableFiles(folder, name, schema, openers(chosen, _DISTINCT.get(name, frozenset())))
 
 
 def _check(records: Records, published: Published) -> None:

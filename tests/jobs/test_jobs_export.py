@@ -9,6 +9,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from jobs_lists import settings, write_list
 
@@ -20,6 +21,7 @@ from pipeline.jobs.report import Manifest
 from pipeline.journal.glance import glance
 from pipeline.sandbox.options import SandboxOptions
 from pipeline.sandbox.process import RunningSandbox, running
+from pipeline.schema import LEADS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,6 +97,17 @@ def test_job_gives_the_manifest_it_published(sandbox: RunningSandbox, people: Pa
     assert (manifest["status"], manifest["rows"]["found"], manifest["calls"]["sent"]) == ("complete", 12, 12)
     assert re.fullmatch(r"\d{8}T\d{6}Z(-\d+)?", manifest["run_id"])
     assert len(pd.read_parquet(tmp_path / "out" / "latest" / "leads.parquet")) == 12
+
+
+def test_published_files_keep_only_values_that_come_again_once(
+    sandbox: RunningSandbox, people: Path, tmp_path: Path
+) -> None:
+    """In the leads that is so of names and the like, and not of ids, addresses and moments."""
+    export(settings(sandbox.url), [people], tmp_path / "out")
+    group = pq.read_metadata(tmp_path / "out" / "latest" / "leads.parquet").row_group(0)
+    columns = [group.column(number) for number in range(group.num_columns)]
+    once = {column.path_in_schema for column in columns if column.has_dictionary_page}
+    assert once == set(LEADS.names) - LEADS.distinct
 
 
 def test_job_tells_what_it_does(sandbox: RunningSandbox, tmp_path: Path) -> None:
