@@ -34,13 +34,12 @@ def open_checked(path: Path) -> sqlite3.Connection:
     with closing(sqlite3.connect(path)) as db:
         check_marks(db, path)
         problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if problem != "ok":
-        words = " ".join(problem.removeprefix("*** in database main ***").split())
-        raise StorageError(f"{path}: the journal is damaged ({words}).")
-    db = connect(path)
-    if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-        db.execute(f"PRAGMA user_version = {VERSION}")
-    return db
+        if problem != "ok":
+            words = " ".join(problem.removeprefix("*** in database main ***").split())
+            raise StorageError(f"{path}: the journal is damaged ({words}).")
+        if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+            db.execute(f"PRAGMA user_version = {VERSION}")
+    return connect(path)
 
 
 def connect(path: Path) -> sqlite3.Connection:
