@@ -217,6 +217,26 @@ def arguments(description: str | None, **defaults: int | bool) -> argparse.Names
     return parser.parse_args()
 
 
+def print_usages(head: str, usages: Mapping[Any, Sequence[Usage]], count: int, unit: str, *, ratio: str) -> None:
+    """A line of medians for each contender, who did `count` units of work; `ratio` compares with the first of them."""
+    walls = {name: median(usage.wall_s for usage in runs) for name, runs in usages.items()}
+    first = next(iter(walls.values()))
+    print_table(
+        (head, "seconds", "CPU seconds", f"{unit}/s", ratio, "peak MiB"),
+        (
+            (
+                str(name),
+                f"{walls[name]:.2f}",
+                f"{median(usage.cpu_s for usage in runs):.2f}",
+                f"{count / walls[name]:,.0f}",
+                f"{first / walls[name]:.2f}",
+                f"{median(usage.peak_mib for usage in runs):.0f}",
+            )
+            for name, runs in usages.items()
+        ),
+    )
+
+
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Columns under their heads, the first to the left, the others to the right."""
     cells = [list(head), *(list(row) for row in rows)]

@@ -18,8 +18,7 @@ from common import (
     arguments,
     checked,
     measure,
-    median,
-    print_table,
+    print_usages,
     run_command,
     scratch,
     serving,
@@ -42,22 +41,8 @@ def main() -> None:
         for _, number in itertools.product(range(options.runs), numbers):
             shutil.rmtree(again, ignore_errors=True)
             usages[number].append(checked(measure(command, cores=CORES[:number]), "rebuild"))
-    walls = {number: median(usage.wall_s for usage in runs) for number, runs in usages.items()}
     print(f"{options.leads:,} leads, median of {options.runs} runs\n")
-    print_table(
-        ("cores", "seconds", "CPU seconds", "leads/s", "times one core", "peak MiB"),
-        (
-            (
-                str(number),
-                f"{walls[number]:.2f}",
-                f"{median(usage.cpu_s for usage in runs):.2f}",
-                f"{options.leads / walls[number]:,.0f}",
-                f"{walls[1] / walls[number]:.2f}",
-                f"{median(usage.peak_mib for usage in runs):.0f}",
-            )
-            for number, runs in usages.items()
-        ),
-    )
+    print_usages("cores", usages, options.leads, "leads", ratio="times one core")
 
 
 if __name__ == "__main__":

@@ -21,8 +21,7 @@ from common import (
     arguments,
     checked,
     measure,
-    median,
-    print_table,
+    print_usages,
     run_command,
     scratch,
     serving,
@@ -76,22 +75,8 @@ def main() -> None:
         for turn, name in itertools.product(range(options.runs), CONTENDERS):
             out = folder / f"out-{turn}-{list(CONTENDERS).index(name)}"
             usages[name].append(one_run(name, server, emails, out, options.addresses))
-    walls = {name: median(usage.wall_s for usage in runs) for name, runs in usages.items()}
     print(f"{options.addresses:,} addresses, median of {options.runs} runs, client on one core\n")
-    print_table(
-        ("", "seconds", "CPU seconds", "calls/s", "ours/theirs", "peak MiB"),
-        (
-            (
-                name,
-                f"{walls[name]:.2f}",
-                f"{median(usage.cpu_s for usage in runs):.2f}",
-                f"{options.addresses / walls[name]:,.0f}",
-                f"{walls['lead-export run'] / walls[name]:.2f}",
-                f"{median(usage.peak_mib for usage in runs):.0f}",
-            )
-            for name, runs in usages.items()
-        ),
-    )
+    print_usages("", usages, options.addresses, "calls", ratio="ours/theirs")
 
 
 if __name__ == "__main__":

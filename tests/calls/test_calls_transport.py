@@ -111,7 +111,8 @@ def test_connections_that_nobody_uses_close() -> None:
     """Also while there are no calls at all, and those below the one that is in use."""
     loop = ShiftedLoop()
 
-    async def main() -> None:
+    async def main() -> list[int]:
+        left_open = []
         async with wire(http(BODY)) as server:
             endpoint = Endpoint(settings(server.url))
             await burst(endpoint, 4)
@@ -122,10 +123,13 @@ def test_connections_that_nobody_uses_close() -> None:
                 async with asyncio.timeout(5):
                     while server.open > left:  # noqa: ASYNC110 - the server has no event for it
                         await asyncio.sleep(0.01)
+                await asyncio.sleep(0.01)  # if the one that was used is closed too, that is seen by now
+                left_open.append(server.open)
             await endpoint.close()
+        return left_open
 
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        runner.run(main())
+        assert runner.run(main()) == [1, 0]
 
 
 async def close_among_calls(url: str) -> None:
