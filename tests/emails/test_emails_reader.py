@@ -307,12 +307,18 @@ def test_any_bytes_are_read_or_refused(folder: Path, name: str, content: bytes) 
     line_end=st.sampled_from(["\n", "\r\n", "\r"]),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
 )
+@example(rows=[("0@.", "0", "0@.")], delimiter=",", line_end="\n", encoding="utf-8")
+@example(rows=[("", "0", "0@.")], delimiter=",", line_end="\n", encoding="utf-8")
 def test_a_written_table_reads_back(
     folder: Path, rows: list[tuple[str, str, str]], delimiter: str, line_end: str, encoding: str
 ) -> None:
-    """What the standard library writes comes back cell for cell, whatever stands in it."""
+    """What the standard library writes comes back cell for cell, whatever stands in it.
+
+    Where other columns hold addresses, and the one called email none, the column has to be stated.
+    """
     table = as_csv([("id", "email", "note"), *rows], delimiter, line_end)
-    assert read(folder, table.encode(encoding)) == [email for _, email, _ in rows]
+    stated = "email" if any("@" in number + note for number, _, note in rows) else None
+    assert read(folder, table.encode(encoding), column=stated) == [email for _, email, _ in rows]
 
 
 def test_a_shuffled_list_reads_in_its_order(tmp_path: Path) -> None:
