@@ -10,7 +10,6 @@ import click
 
 from pipeline.cli.options import asking_options, folder_name, load, resuming_command, set_up_log
 from pipeline.errors import ExitCode
-from pipeline.process import load_arrow
 
 
 @click.command(
@@ -56,7 +55,6 @@ def enrich(
     with ExitStack() as stack:
         target = stack.enter_context(rehearsal()) if sandbox else {}
         settings = load(rest, config, stronger=target)
-        load_arrow()
         from pipeline.jobs.enrich import Enrichment
         from pipeline.jobs.enrich import enrich as enrich_
 

@@ -9,7 +9,6 @@ import click
 
 from pipeline.cli.options import folder_name, load, set_up_log, shape_options
 from pipeline.errors import ExitCode
-from pipeline.process import load_arrow
 
 
 @click.command(
@@ -31,7 +30,6 @@ def rebuild(run: Path, out: Path, config: Path | None, **rest: Any) -> int:  # n
 
     set_up_log(rest)
     as_json, quiet = rest.pop("as_json"), rest.pop("quiet")
-    load_arrow()
     from pipeline.jobs.rebuild import rebuild as rebuild_
 
     manifest = rebuild_(run, out, lambda shape: load(rest, config, base=shape))

@@ -10,7 +10,6 @@ import click
 
 from pipeline.cli.options import folder_name, job_options, load, resuming_command, set_up_log
 from pipeline.errors import ExitCode
-from pipeline.process import load_arrow
 
 
 @click.command(
@@ -59,7 +58,6 @@ def run(
     with ExitStack() as stack:
         target = stack.enter_context(rehearsal()) if sandbox else {}
         settings = load(rest, config, stronger=target)
-        load_arrow()  # only now: a slip in the settings is said without waiting for that
         from pipeline.jobs.export import export
 
         progress = stack.enter_context(Progress(enabled=bar, quiet=quiet))

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
 from pipeline.files.folder import OutputFolder, read_manifest
-from pipeline.files.kept import KeptRun
-from pipeline.files.parquet import described
+from pipeline.files.published import PublishedRun
 from pipeline.jobs.publishing import write_tables
 from pipeline.jobs.report import files_of, status_of, tally
+from pipeline.schema import REPLIES
 from pipeline.settings import SHAPE, Settings
-from pipeline.tables.records import REPLY_SCHEMA
+from pipeline.tables.columns import arrow_schema
 from pipeline.version import __version__
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def rebuild(run: Path, out: Path, load: Callable[[Mapping[str, object]], Setting
         StorageError: something cannot be read or written, or is damaged.
         FolderBusy: a run is publishing there.
     """
-    kept = KeptRun(run)
+    kept = PublishedRun(run)
     before = kept.manifest["settings"]
     settings = load({key: before[key] for key in SHAPE if before.get(key) is not None})
     folder = OutputFolder(out)
@@ -53,7 +53,7 @@ def rebuild(run: Path, out: Path, load: Callable[[Mapping[str, object]], Setting
         if folder.journal(run_id).exists():
             raise UsageError(f"{out}: an unfinished run there has the name {run_id}; name another --out.")
         with folder.staging(run_id) as staging:
-            replies = kept.copy_replies(staging, described(REPLY_SCHEMA)) if settings.keep_replies else None
+            replies = kept.copy_replies(staging, arrow_schema(REPLIES)) if settings.keep_replies else None
             published = write_tables(kept, settings, staging, replies=replies)
             manifest = {
                 **kept.manifest,

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from pipeline.errors import InternalError
 from pipeline.outcomes import Answer, Outcome, RowOutcome
 from pipeline.replies.lenient import Drift
-from pipeline.schema import LEADS, OUTCOMES, REPLIES
-from pipeline.tables.gather import Gathered, gather
-from pipeline.tables.records import outcome_table, reply_table
+from pipeline.schema import OUTCOMES, REPLIES
+from pipeline.tables.flatten import CHILD_TABLES, Frames, flatten
+from pipeline.tables.records import outcome_frame, reply_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pyarrow as pa
+    import pandas as pd
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -31,7 +31,7 @@ class Numbered(Protocol[T_co]):
     def count(self) -> int:
         """How many there are."""
 
-    def between(self, first: int, last: int) -> Iterator[T_co]:
+    def slice(self, first: int, last: int) -> Iterator[T_co]:
         """Those from number `first` to the one before `last`."""
 
 
@@ -39,7 +39,7 @@ class Numbered(Protocol[T_co]):
 class Segment:
     """The tables of some answers or rows by name, and how the replies drifted from the documented shape."""
 
-    tables: dict[str, pa.Table]
+    tables: dict[str, pd.DataFrame]
     drift: Drift = field(default_factory=Drift)
 
 
@@ -73,10 +73,10 @@ class LeadSegments:
         """
         answers = _read(self.answers, number, self.size)
         found = [answer for answer in answers if answer.outcome is Outcome.FOUND]
-        gathered = gather(found, timezone=self.timezone)
-        _check(gathered, len(found))
-        replies = {REPLIES.name: reply_table(answers)} if self.replies else {}
-        return Segment(gathered.tables | replies, gathered.drift)
+        frames = flatten(found, timezone=self.timezone)
+        _check(frames, len(found))
+        replies = {REPLIES.name: reply_frame(answers)} if self.replies else {}
+        return Segment(frames.by_name() | replies, frames.drift)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,24 +103,25 @@ class OutcomeSegments:
             InternalError: a row is missing.
             StorageError: the rows cannot be read.
         """
-        return Segment({OUTCOMES.name: outcome_table(_read(self.rows, number, self.size))})
+        return Segment({OUTCOMES.name: outcome_frame(_read(self.rows, number, self.size))})
 
 
 def _read(kept: Numbered[T], number: int, size: int) -> list[T]:
     first = number * size
     last = min(first + size, kept.count)
-    things = list(kept.between(first, last))
+    things = list(kept.slice(first, last))
     if len(things) != last - first:
         raise InternalError(f"{last - first} records were to be read, and {len(things)} are there; please report this.")
     return things
 
 
-def _check(gathered: Gathered, leads: int) -> None:
-    """See that every answer is a lead, and every other row belongs to one of these leads and has its keys."""
-    table = gathered.tables[LEADS.name]
-    if len(table) != leads:
+def _check(frames: Frames, leads: int) -> None:
+    """Check that every answer is a lead, and that every other row carries the keys of one of these leads."""
+    if len(frames.leads) != leads:
         raise InternalError("A reply that counts as found cannot be flattened; please report this.")
-    for name, parents in gathered.parents.items():
-        rows, keys = gathered.tables[name], table.select(["id", "email"]).take(parents)
-        if not rows.select(["lead_id", "email"]).rename_columns(["id", "email"]).equals(keys):
-            raise InternalError(f"A row of {name} does not belong to its lead; please report this.")
+    keys = frames.leads[["id", "email"]].set_axis(["lead_id", "email"], axis="columns")
+    for table in CHILD_TABLES:
+        rows = frames.by_name()[table.name]
+        parents = keys.take(frames.parents[table.name]).reset_index(drop=True)
+        if not rows[["lead_id", "email"]].equals(parents):
+            raise InternalError(f"A row of {table.name} does not belong to its lead; please report this.")

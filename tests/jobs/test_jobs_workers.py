@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.errors import InternalError, StorageError
-from pipeline.files.kept import KeptAnswers
-from pipeline.files.parquet import ParquetFile
+from pipeline.files.formats.parquet import ParquetWriter
+from pipeline.files.output_format import WriteOptions
+from pipeline.files.published import PublishedAnswers
 from pipeline.jobs.segments import LeadSegments, OutcomeSegments
 from pipeline.jobs.workers import MOST_WORKERS, WORTH_A_WORKER, crew, workers_for
 from pipeline.journal.records import ListRow
 from pipeline.journal.store import Journal
 from pipeline.outcomes import Answer, Outcome
-from pipeline.tables.records import reply_table
+from pipeline.tables.records import reply_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,11 +43,11 @@ def answers(segments: int) -> Iterator[Answer]:
 def kept(folder: Path, segments: int = 20, group: int = 7) -> LeadSegments:
     """Work on answers that lie in a file, with row groups that are no segments."""
     path = folder / "replies.parquet"
-    table = reply_table(list(answers(segments)))
-    with ParquetFile(path, table.schema) as file:
+    table = reply_frame(list(answers(segments)))
+    with ParquetWriter(path, table.head(0), WriteOptions()) as file:
         for start in range(0, len(table), group):
             file.write(table.slice(start, group))
-    return LeadSegments(KeptAnswers(path, len(table)), SIZE, "EST", replies=True)
+    return LeadSegments(PublishedAnswers(path, len(table)), SIZE, "EST", replies=True)
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
@@ -72,7 +73,7 @@ def test_tables_come_in_order_whoever_makes_them(
 def test_an_error_is_the_same_whoever_meets_it(tmp_path: Path, workers: int) -> None:
     """Answers that cannot be read, or that are missing, end the job with the sentence that says so."""
     work = kept(tmp_path)
-    missing = LeadSegments(KeptAnswers(work.answers.path, 101), SIZE, None, replies=True)  # type: ignore[attr-defined]
+    missing = LeadSegments(PublishedAnswers(work.answers.path, 101), SIZE, None, replies=True)  # type: ignore[attr-defined]
     with crew(workers) as ours:
         with pytest.raises(InternalError, match="1 records were to be read, and 0 are there"):
             list(ours.do(missing))

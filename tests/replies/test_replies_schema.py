@@ -79,10 +79,12 @@ DETAILS = {
 }
 SHOWN = """
 import json, sys
-from pipeline.tables.gather import gather
+import pyarrow as pa
+from pipeline.tables.flatten import flatten
 from pipeline.replies.read import read_normal
 bodies = [line.rstrip().encode() for line in sys.stdin]
-tables = {name: table.to_pylist() for name, table in gather(bodies).tables.items()}
+frames = flatten(bodies).by_name()
+tables = {name: pa.Table.from_pandas(frame).to_pylist() for name, frame in frames.items()}
 print(json.dumps([[read_normal(body) is not None for body in bodies], tables], default=str))
 """
 

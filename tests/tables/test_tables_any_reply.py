@@ -14,7 +14,7 @@ from pipeline.errors import LeadExportError
 from pipeline.outcomes import Answer, Outcome
 from pipeline.replies.read import read_normal
 from pipeline.schema import LEAD_TABLES
-from pipeline.tables.arrow import arrow_type
+from pipeline.tables.columns import arrow_type
 from pipeline.tables.flatten import Frames, flatten
 
 patient = settings(deadline=None)  # seven frames take their time on a busy machine; a slow example is no failure
