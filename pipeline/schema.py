@@ -65,16 +65,6 @@ class Table:
         """Names of the columns in which hardly a value comes twice."""
         return frozenset(column.name for column in self.columns if column.distinct)
 
-    @property
-    def api_columns(self) -> tuple[Column, ...]:
-        """TEMP."""
-        return self.read
-
-    @property
-    def mostly_unique(self) -> frozenset[str]:
-        """TEMP."""
-        return self.distinct
-
     def type_of(self, name: str) -> Type:
         """The Arrow type of the column called `name`; KeyError if there is none."""
         return {column.name: column.type for column in self.columns}[name]
