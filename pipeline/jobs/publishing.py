@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 FAILURES = "failures"
 _ROWS = 20_000
-_DISTINCT = {table.name: table.distinct for table in TABLES}
+_DISTINCT = {table.name: table.mostly_unique for table in TABLES}
 
 
 class Records(Protocol):

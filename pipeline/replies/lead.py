@@ -32,17 +32,17 @@ def _type_of(column: Column) -> Any:  # noqa: ANN401 - a type, or a union of the
     if column.type == "int8":
         return _Digit
     # `read` checks numbers and dates, but does not look into members of items: there they are for the lenient path.
-    return _Nothing if column.inside and column.type != "string" else Text
+    return _Nothing if column.nested_in and column.type != "string" else Text
 
 
 def _struct(name: str, columns: Iterable[Column], *more: tuple[str, Any, Any]) -> type[Any]:
     """An Item with a text for each column, None by default, and with `more` fields: name, type, default."""
-    texts = [(c.name, _type_of(c), msgspec.field(default=None, name=c.key)) for c in columns]
+    texts = [(c.name, _type_of(c), msgspec.field(default=None, name=c.source_key)) for c in columns]
     return msgspec.defstruct(name, [*texts, *more], bases=(Item,), module=__name__)
 
 
-OPTION_COLUMNS = tuple(column for column in schema.CUSTOM_FIELDS.read if column.inside)
-FIELD_COLUMNS = tuple(column for column in schema.CUSTOM_FIELDS.read if not column.inside)
+OPTION_COLUMNS = tuple(column for column in schema.CUSTOM_FIELDS.api_columns if column.nested_in)
+FIELD_COLUMNS = tuple(column for column in schema.CUSTOM_FIELDS.api_columns if not column.nested_in)
 
 # One chosen option of a custom field; ids are unique within the field only.
 Option = _struct("Option", OPTION_COLUMNS)
@@ -51,7 +51,7 @@ _Options: Any = list[Option]  # type: ignore[valid-type]  # made while the progr
 CustomField = _struct("CustomField", FIELD_COLUMNS, ("field_value", str | _Options | None, None))
 
 COLLECTIONS: dict[str, type[Any]] = {
-    table.name: CustomField if table is schema.CUSTOM_FIELDS else _struct(table.name, table.read)
+    table.name: CustomField if table is schema.CUSTOM_FIELDS else _struct(table.name, table.api_columns)
     for table in schema.LEAD_TABLES
     if table is not schema.LEADS
 }
@@ -73,6 +73,6 @@ if TYPE_CHECKING:
 else:
     Lead = _struct(
         "Lead",
-        schema.LEADS.read,
+        schema.LEADS.api_columns,
         *((name, list[item], msgspec.field(default_factory=list)) for name, item in COLLECTIONS.items()),
     )

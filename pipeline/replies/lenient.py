@@ -36,9 +36,9 @@ _BARE: Mapping[str, str] = {
     "memberships": "name",
 }
 # By what the API calls them.
-_COLUMNS = {table.name: {column.key: column for column in table.read} for table in schema.LEAD_TABLES}
-_FIELD_COLUMNS = {column.key: column for column in FIELD_COLUMNS}
-_OPTION_COLUMNS = {column.key: column for column in OPTION_COLUMNS}
+_COLUMNS = {table.name: {column.source_key: column for column in table.api_columns} for table in schema.LEAD_TABLES}
+_FIELD_COLUMNS = {column.source_key: column for column in FIELD_COLUMNS}
+_OPTION_COLUMNS = {column.source_key: column for column in OPTION_COLUMNS}
 _VALUE_TYPE = schema.CUSTOM_FIELDS.type_of("value")
 _MAX_DRIFT_KEYS = 500
 _DRIFT_KEY = re.compile(r"(reply\.)?[A-Za-z_][A-Za-z0-9_-]{0,63}")

@@ -37,13 +37,13 @@ class _AnyReply(msgspec.Struct, gc=False):
 R = TypeVar("R", _NormalReply, _AnyReply)
 _normal = msgspec.json.Decoder(_NormalReply)
 _glance = msgspec.json.Decoder(_AnyReply)
-_LEAD_CHECKS = [(column.name, PLAIN[column.type]) for column in LEADS.read if column.type in PLAIN]
+_LEAD_CHECKS = [(column.name, PLAIN[column.type]) for column in LEADS.api_columns if column.type in PLAIN]
 _ITEM_CHECKS = [
     (table.name, column.name, PLAIN[column.type])
     for table in LEAD_TABLES
     if table is not LEADS
-    for column in table.read
-    if column.type in PLAIN and not column.inside
+    for column in table.api_columns
+    if column.type in PLAIN and not column.nested_in
 ]
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Columns = dict[str, pa.Array[Any]]
     Indexes = npt.NDArray[np.int64]
 
-_SCALARS = len(LEADS.read)  # the collections come behind them
+_SCALARS = len(LEADS.api_columns)  # the collections come behind them
 # A custom field without a chosen option is a row of `options` all the same, in which nothing stands but its text.
 _NO_OPTION = (None,) * len(OPTION_COLUMNS)
 _TEXT_AT = [column.name for column in OPTION_COLUMNS].index("value") - len(OPTION_COLUMNS)
@@ -35,7 +35,7 @@ class LeadRows:
     """The rows of `leads`: one of each lead."""
 
     def __init__(self) -> None:
-        self._texts = _texts(LEADS.read)
+        self._texts = _texts(LEADS.api_columns)
 
     def add(self, leads: list[Lead]) -> None:
         """Take in some dozen leads; see `Texts`."""
@@ -55,7 +55,7 @@ class ItemRows:
     def __init__(self, table: Table) -> None:
         self._items_of = attrgetter(table.name)
         self._counts: list[int] = []
-        self._texts = _texts(table.read)
+        self._texts = _texts(table.api_columns)
 
     def add(self, leads: list[Lead]) -> None:
         """Take in the items of some dozen leads; see `Texts`."""

@@ -156,7 +156,7 @@ class _Batch:
 
 
 def _cast(table: Table, texts: dict[str, Column], timezone: str | None) -> dict[str, Any]:
-    return {column.name: column_of_texts(texts[column.name], column.type, timezone) for column in table.read}
+    return {column.name: column_of_texts(texts[column.name], column.type, timezone) for column in table.api_columns}
 
 
 def _table(table: Table, columns: dict[str, Any], timezone: str | None) -> pa.Table:

@@ -14,9 +14,9 @@ from pipeline.schema import LEADS, TRANSACTIONS
 CELLS = st.none() | st.text(max_size=8) | st.sampled_from(["35", "2024-01-01 10:00:00", "0000-00-00", "1", "9" * 30])
 LEAD = st.fixed_dictionaries(
     {"id": CELLS, "email": CELLS},
-    optional={column.key: CELLS for column in LEADS.read if column.name not in ("id", "email")},
+    optional={column.source_key: CELLS for column in LEADS.api_columns if column.name not in ("id", "email")},
 )
-SALE = st.fixed_dictionaries({}, optional={column.key: CELLS for column in TRANSACTIONS.read})
+SALE = st.fixed_dictionaries({}, optional={column.source_key: CELLS for column in TRANSACTIONS.api_columns})
 
 
 @given(LEAD, st.lists(SALE, max_size=3))

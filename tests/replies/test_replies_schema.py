@@ -37,7 +37,7 @@ def test_an_item_has_the_columns_of_its_table(table: schema.Table) -> None:
 
 def test_the_columns_of_custom_fields_are_those_of_a_field_and_of_an_option() -> None:
     """What stands inside of `field_value` is read from there."""
-    assert (*FIELD_COLUMNS, *OPTION_COLUMNS) == schema.CUSTOM_FIELDS.read
+    assert (*FIELD_COLUMNS, *OPTION_COLUMNS) == schema.CUSTOM_FIELDS.api_columns
     assert list(fields_of(CustomField)) == ["field_id", "field_identifier", "field_type", "field_value"]
     assert fields_of(Option) == {"option_id": "option_id", "value": "option_value"}
 
@@ -58,12 +58,12 @@ def test_the_type_of_a_column_is_found_by_its_name() -> None:
 
 # A line of the schema, and the lines that stand for it: with a column behind it, of each type that replies have.
 ADDED = {
-    '        _text("company", "company"),': '_text("sales_tax_id", "tax id"),',
-    '    _text("product_name", "product"),': 'Column("quantity", "int64", "how many", api="qty"),',
-    '    _text("list_name", "the list"),': '_date("joined", "since when"), Column("rank", "int32", "place"),',
-    '    _text("field_id", "the field\'s id"),': '_flag("required", "1 if it must be filled in"),',
-    '    _text("value", "the text, or the option\'s text", api="option_value", inside="field_value"),': (
-        'Column("price", "int64", "of the option", inside="field_value"),'
+    '        _string("company", "company"),': '_string("sales_tax_id", "tax id"),',
+    '    _string("product_name", "product"),': 'Column("quantity", "int64", "how many", source_key="qty"),',
+    '    _string("list_name", "the list"),': '_date("joined", "since when"), Column("rank", "int32", "place"),',
+    '    _string("field_id", "the field\'s id"),': '_flag("required", "1 if it must be filled in"),',
+    '    _string("value", "the text, or the option\'s text", source_key="option_value", nested_in="field_value"),': (
+        'Column("price", "int64", "of the option", nested_in="field_value"),'
     ),
 }
 DETAILS = {
