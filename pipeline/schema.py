@@ -1,9 +1,9 @@
-"""Every table and column that is published: name, type and meaning, declared once.
+"""The published tables and columns, each declared once: name, type and meaning.
 
-The readers of replies, the frames, the files, `lead-export schema` and the README's tables all follow this page: a
-column that is added here is read from the replies, under its own name unless `source_key` says otherwise.
-Types are Arrow's by name; `timestamp[s]` columns hold the API's own clock unless the `timezone` setting makes them UTC.
-Source of the `leads` and collection columns: Kartra's inbound API documentation for `get_lead`.
+The reply readers, the data frames, the files, `lead-export schema` and the tables in the README all derive from this
+module: a column added here is read from the replies under its own name unless `source_key` says otherwise.
+Types are Arrow's names. `timestamp[s]` columns hold the API's local time unless the `timezone` setting converts them
+to UTC. Source of the `leads` and collection columns: Kartra's inbound API documentation for `get_lead`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 Type = Literal["string", "int8", "int32", "int64", "timestamp[s]", "timestamp[ms, UTC]", "binary"]
 
 ZERO_DATES = ("0000-00-00 00:00:00", "0000-00-00")
-"""What MySQL, and so the API, writes for "no date"."""
+"""How MySQL, and therefore the API, writes "no date"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +96,21 @@ def _date(name: str, meaning: str) -> Column:
 
 
 _EXTRA = _string(
-    "extra", "JSON object of keys without a column and of values that do not fit theirs; null if none", derived=True
+    "extra",
+    "JSON object of unknown keys and of values that do not fit their column; null if there are none",
+    derived=True,
 )
 
 
 def _child(name: str, grain: str, *columns: Column) -> Table:
-    """A table of things that belong to a lead: its key columns first, `extra` last."""
+    """A table of a lead's items: key columns first, `extra` last."""
     return Table(
         name,
         grain,
         (
             _string("lead_id", "`leads.id`", derived=True),
             _string("email", "`leads.email`", derived=True),
-            Column("position", "int32", "place among the lead's rows of this table, from 0", derived=True),
+            Column("position", "int32", "index among the lead's rows in this table, from 0", derived=True),
             *columns,
             _EXTRA,
         ),
@@ -117,89 +119,94 @@ def _child(name: str, grain: str, *columns: Column) -> Table:
 
 LEADS = Table(
     "leads",
-    "a found address",
+    "an address for which a lead was found",
     (
-        _string("id", "the lead's id in the API; text, as everywhere", mostly_unique=True),
-        _string("email", "address as the API has it", mostly_unique=True),
-        _string("requested_email", "address as it was asked", derived=True, mostly_unique=True),
+        _string("id", "the lead's id in the API, as a string like all ids", mostly_unique=True),
+        _string("email", "address as stored in the API", mostly_unique=True),
+        _string("requested_email", "address the API was asked for", derived=True, mostly_unique=True),
         _string("first_name", "first name"),
         _string("middle_name", "middle name"),
         _string("last_name", "last name"),
         _string("last_name2", "second last name"),
         _string("company", "company"),
         _string("phone_country_code", "country calling code, without `+`"),
-        _string("phone", "phone number as it was entered"),
+        _string("phone", "phone number as entered"),
         _string("address", "street address"),
         _string("zip", "postal code, leading zeros kept"),
         _string("city", "city"),
         _string("state", "state or province"),
         _string("country", "country"),
-        _string("website", "web site"),
+        _string("website", "website"),
         _string("facebook", "Facebook profile"),
         _string("twitter", "Twitter profile"),
         _string("linkedin", "LinkedIn profile"),
-        _string("google_plus", "Google+ profile; only in old accounts"),
-        _string("lead_picture", "URL of a picture"),
-        _string("lead_preferred_time_zone", "time zone the lead chose"),
-        _string("notes", "free text, may hold line breaks"),
+        _string("google_plus", "Google+ profile, in old accounts only"),
+        _string("lead_picture", "URL of the lead's picture"),
+        _string("lead_preferred_time_zone", "time zone chosen by the lead"),
+        _string("notes", "free text, may contain line breaks"),
         Column("score", "int64", "lead score"),
-        _string("source", "how the lead came in: `checkout`, `import`, `api`, …; an open set"),
-        _string("source_id", "id of what the lead came in by"),
+        _string("source", "how the lead was acquired: `checkout`, `import`, `api`, … (open set)"),
+        _string("source_id", "id of the form, product or other source through which the lead was acquired"),
         _string("ip", "IP address at sign-up"),
         _string("ip_country", "country of that IP address"),
         _date("date_joined", "when the lead joined"),
         _flag("blacklisted", "1 if blacklisted"),
-        _flag("lead_deleted", "1 if the lead is deleted but still answered"),
-        _date("lead_deleted_date", "when it was deleted"),
-        _flag("gdpr_lead_status", "0 off, 1 not subject, 2 accepted, 3 not accepted, 4 unknown, 5 pending"),
+        _flag("lead_deleted", "1 if the lead is marked as deleted but still returned"),
+        _date("lead_deleted_date", "when the lead was deleted"),
+        _flag("gdpr_lead_status", "0 off, 1 not subject to GDPR, 2 accepted, 3 not accepted, 4 unknown, 5 pending"),
         _date("gdpr_lead_status_date", "when the GDPR status was set"),
-        _string("gdpr_lead_status_ip", "IP address it was set from"),
+        _string("gdpr_lead_status_ip", "IP address from which the GDPR status was set"),
         _flag(
-            "gdpr_lead_communications", "0 or 1 as given; its sense is documented both ways, so it is not translated"
+            "gdpr_lead_communications", "0 or 1 as received; Kartra documents both meanings, so it is not interpreted"
         ),
         _EXTRA,
-        Column("fetched_at", "timestamp[ms, UTC]", "when the reply arrived", derived=True, mostly_unique=True),
+        Column("fetched_at", "timestamp[ms, UTC]", "when the reply was received", derived=True, mostly_unique=True),
     ),
 )
-TAGS = _child("tags", "a tag of a lead", _string("tag_name", "the tag"))
+TAGS = _child("tags", "a lead's tag", _string("tag_name", "name of the tag"))
 TRANSACTIONS = _child(
     "transactions",
-    "a transaction of a lead",
-    _string("transaction_id", "the transaction's id", source_key="id", mostly_unique=True),
-    _string("product_name", "product"),
-    _string("transaction_type", "`Sale`, `Refund`, `Cancelation`, `Rebill`, `Chargeback`, …; an open set"),
-    _date("transaction_date", "when it happened"),
+    "a lead's transaction",
+    _string("transaction_id", "id of the transaction", source_key="id", mostly_unique=True),
+    _string("product_name", "name of the product"),
+    _string("transaction_type", "`Sale`, `Refund`, `Cancelation`, `Rebill`, `Chargeback`, … (open set)"),
+    _date("transaction_date", "when the transaction took place"),
 )
 LISTS = _child(
     "lists",
-    "a list a lead is or was on",
-    _string("list_name", "the list"),
-    _flag("active", "1 if subscribed now"),
+    "a list the lead is or was on",
+    _string("list_name", "name of the list"),
+    _flag("active", "1 if currently subscribed"),
 )
 SEQUENCES = _child(
     "sequences",
-    "a sequence a lead is or was in",
-    _string("sequence_name", "the sequence"),
-    _string("step", "the step reached"),
+    "a sequence the lead is or was in",
+    _string("sequence_name", "name of the sequence"),
+    _string("step", "step reached"),
     _string("status", "`active` or `unsubscribed`"),
 )
 MEMBERSHIPS = _child(
     "memberships",
-    "a level of a membership",
-    _string("name", "the membership; one row a level, so it may repeat"),
-    _string("level_name", "the level"),
-    _flag("active", "1 if active now"),
+    "a level of a lead's membership",
+    _string("name", "name of the membership; repeats if the lead has several of its levels"),
+    _string("level_name", "name of the level"),
+    _flag("active", "1 if currently active"),
 )
 CUSTOM_FIELDS = _child(
     "custom_fields",
-    "a chosen option, or a field with its text; a null value where the field is empty",
-    _string("field_id", "the field's id"),
-    _string("field_identifier", "the field's name: letters, digits, `-`, `_`"),
+    "a chosen option of a custom field, or a custom field that holds text or is empty",
+    _string("field_id", "id of the field"),
+    _string("field_identifier", "name of the field: letters, digits, `-`, `_`"),
     _string("field_type", "`input_field`, `text_area`, `drop_down`, `radio_button`, `checkbox`"),
     _string(
-        "option_id", "the option's id, unique within the field only; null for text fields", nested_in="field_value"
+        "option_id", "id of the option, unique only within its field; null for text fields", nested_in="field_value"
     ),
-    _string("value", "the text, or the option's text", source_key="option_value", nested_in="field_value"),
+    _string(
+        "value",
+        "the text, or the name of the option; null if the field is empty",
+        source_key="option_value",
+        nested_in="field_value",
+    ),
 )
 OUTCOMES = Table(
     "outcomes",
@@ -233,7 +240,7 @@ REPLIES = Table(
 )
 
 LEAD_TABLES = (LEADS, TAGS, TRANSACTIONS, LISTS, SEQUENCES, MEMBERSHIPS, CUSTOM_FIELDS)
-"""What `flatten` makes from replies."""
+"""The tables that `flatten` builds from replies."""
 
 TABLES = (*LEAD_TABLES, OUTCOMES, REPLIES)
-"""Everything a run publishes as a table."""
+"""Every table that a run publishes."""

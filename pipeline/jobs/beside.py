@@ -13,7 +13,7 @@ from pipeline.errors import InternalError, UsageError
 from pipeline.files.csv import CsvFile
 from pipeline.files.single import Style, open_single
 from pipeline.outcomes import Outcome
-from pipeline.replies.lenient import Drift
+from pipeline.replies.drift import Drift
 from pipeline.tables.gather import gather
 from pipeline.tables.wide import CUSTOM, empty, identifiers, resolve, widen
 

@@ -13,7 +13,7 @@ from pipeline.files.table import TableFiles, openers
 from pipeline.jobs.segments import LeadSegments, OutcomeSegments
 from pipeline.jobs.workers import crew, workers_for
 from pipeline.outcomes import Outcome
-from pipeline.replies.lenient import Drift
+from pipeline.replies.drift import Drift
 from pipeline.schema import LEAD_TABLES, LEADS, OUTCOMES, REPLIES, TABLES
 from pipeline.tables.arrow import arrow_schema
 from pipeline.tables.records import (

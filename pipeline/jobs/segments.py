@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pipeline.errors import InternalError
 from pipeline.outcomes import Answer, Outcome, RowOutcome
-from pipeline.replies.lenient import Drift
+from pipeline.replies.drift import Drift
 from pipeline.schema import LEADS, OUTCOMES, REPLIES
 from pipeline.tables.gather import Gathered, gather
 from pipeline.tables.records import outcome_table, reply_table

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from pandas.arrays import ArrowExtensionArray
 
-from pipeline.replies.lenient import Drift
+from pipeline.replies.drift import Drift
 from pipeline.tables.gather import gather
 
 if TYPE_CHECKING:

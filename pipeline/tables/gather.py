@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from pipeline.errors import MalformedReply
 from pipeline.outcomes import Answer
-from pipeline.replies.lenient import Drift
+from pipeline.replies.drift import Drift
 from pipeline.replies.read import FoundLead, read_leniently, read_normal
 from pipeline.schema import LEAD_TABLES, LEADS, Table
 from pipeline.tables.arrow import arrow_schema, column_of_texts, column_of_values
@@ -27,8 +27,8 @@ from pipeline.tables.cells import LeadRows, rows_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pipeline.replies.drift import Extras
     from pipeline.replies.lead import Lead
-    from pipeline.replies.lenient import Extras
     from pipeline.tables.cells import Indexes
 
     Column = pa.Array[Any]
