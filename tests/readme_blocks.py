@@ -27,7 +27,7 @@ def flow() -> str:
 def tables() -> str:
     """Every table with its columns."""
     rows = [
-        f"| `{table.name}` | {table.row} | {', '.join(f'`{column.name}`' for column in table.columns)} |"
+        f"| `{table.name}` | {table.grain} | {', '.join(f'`{column.name}`' for column in table.columns)} |"
         for table in TABLES
     ]
     return "\n".join(["| table | a row is | columns |", "|---|---|---|", *rows])

@@ -36,4 +36,4 @@ def schema(names: tuple[str, ...], *, as_json: bool) -> None:
 def _text(table: Table) -> str:
     width = max(len(column.name) for column in table.columns)
     rows = (f"  {column.name:<{width}}  {column.type:<18}  {column.meaning}" for column in table.columns)
-    return "\n".join([f"{table.name}: a row is {table.row}", *rows])
+    return "\n".join([f"{table.name}: a row is {table.grain}", *rows])

@@ -14,7 +14,7 @@ from pipeline.files.table_writer import TableWriter
 from pipeline.jobs.segments import LeadSegments, OutcomeSegments
 from pipeline.jobs.workers import crew, workers_for
 from pipeline.outcomes import Outcome
-from pipeline.replies.lenient import Drift
+from pipeline.replies.drift import Drift
 from pipeline.schema import LEAD_TABLES, LEADS, OUTCOMES, REPLIES, TABLES
 from pipeline.tables.columns import empty_frame
 from pipeline.tables.records import FAILURE_COLUMNS, failure_frame

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pipeline.jobs.publishing import Published
     from pipeline.journal.store import Journal
-    from pipeline.replies.lenient import Drift
+    from pipeline.replies.drift import Drift
     from pipeline.settings import Settings
 
 Manifest = dict[str, Any]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pipeline.errors import InternalError
 from pipeline.outcomes import Answer, Outcome, RowOutcome
-from pipeline.replies.lenient import Drift
+from pipeline.replies.drift import Drift
 from pipeline.schema import OUTCOMES, REPLIES
 from pipeline.tables.flatten import CHILD_TABLES, Frames, flatten
 from pipeline.tables.records import outcome_frame, reply_frame

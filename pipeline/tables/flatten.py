@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from pipeline.errors import MalformedReply
 from pipeline.outcomes import Answer
-from pipeline.replies.lenient import Drift
+from pipeline.replies.drift import Drift
 from pipeline.replies.read import FoundLead, read_leniently, read_normal
 from pipeline.schema import LEAD_TABLES, LEADS, Table
 from pipeline.tables.columns import make_frame, parse_column, value_column
@@ -28,8 +28,8 @@ from pipeline.tables.rows import LeadRows, rows_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pipeline.replies.drift import Extras
     from pipeline.replies.lead import Lead
-    from pipeline.replies.lenient import Extras
     from pipeline.tables.rows import Columns, RowNumbers
 
 CHILD_TABLES = tuple(table for table in LEAD_TABLES if table is not LEADS)

@@ -78,7 +78,7 @@ def test_schema_lists_every_table_and_column() -> None:
     result = lead_export("schema")
     assert (result.code, result.err) == (0, "")
     blocks = [block.splitlines() for block in result.out.strip().split("\n\n")]
-    assert [block[0] for block in blocks] == [f"{table.name}: a row is {table.row}" for table in TABLES]
+    assert [block[0] for block in blocks] == [f"{table.name}: a row is {table.grain}" for table in TABLES]
     for table, (_, *lines) in zip(TABLES, blocks, strict=True):
         assert [" ".join(line.split()) for line in lines] == [" ".join(row) for row in as_rows(table)]
 

@@ -7,7 +7,7 @@ import pytest
 from lead_shapes import TABLES, reply
 
 from pipeline.errors import MalformedReply
-from pipeline.replies.lenient import Drift
+from pipeline.replies.drift import Drift
 from pipeline.replies.read import FoundLead, read_leniently, read_normal
 from pipeline.sandbox import shapes
 from pipeline.sandbox.people import lead_details
