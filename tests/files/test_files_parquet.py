@@ -151,7 +151,7 @@ def test_texts_come_back_in_pandas_and_duckdb(folder: Path, rows: list[tuple[str
 )
 def test_pandas_reads_types_that_it_cannot_name(tmp_path: Path, kind: pa.DataType) -> None:
     """Columns of a user's own list whose types have no name in pandas come back all the same, beside the others."""
-    frame = make_frame(["odd", "id"], [pa.nulls(2, kind), pa.array([1, None])])
+    frame = make_frame(["odd", "id"], [pa.array([None, None], kind), pa.array([1, None])])
     read = pd.read_parquet(write(tmp_path, frame))
     assert read["odd"].isna().all()
     assert str(read["id"].dtype) == "int64[pyarrow]"

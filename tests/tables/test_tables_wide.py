@@ -33,7 +33,9 @@ def reply(**details: object) -> bytes:
 
 def cells(field: str, *replies: bytes, separator: str = "|") -> list[Any]:
     """The cells of one column."""
-    return pa.array(widen(flatten(replies), [field], separator=separator)[field].array).to_pylist()
+    column: Any = pa.array(widen(flatten(replies), [field], separator=separator)[field].array)
+    values: list[Any] = column.to_pylist()
+    return values
 
 
 NOBODY = reply()
