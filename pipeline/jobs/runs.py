@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import StorageError, UsageError
 from pipeline.files.folder import read_manifest
 from pipeline.jobs.intake import take_in
+from pipeline.jobs.manifest import Manifest
 from pipeline.journal.glance import Glance, glance
 from pipeline.journal.records import RunRecord
 from pipeline.journal.store import Journal
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from pipeline.emails.reader import EmailList
     from pipeline.files.folder import OutputFolder
     from pipeline.files.state import StateFolder
-    from pipeline.jobs.report import Manifest
     from pipeline.jobs.request import Request
     from pipeline.settings import Settings
 
@@ -51,7 +51,8 @@ def finish_published(folder: OutputFolder, request: Request) -> Manifest | None:
             done = glance(path)
             if manifest.get("started_at") == iso(done.run.started_at_ms):  # and no other run of the same name
                 folder.point_latest_to(run_id)
-                finished = manifest if request.takes_up(done) else finished
+                if request.takes_up(done):
+                    finished = Manifest.from_dict(manifest, folder.run(run_id))
                 _forget_replaced(folder, done.run)
                 Journal.remove_file(path)
     return finished
