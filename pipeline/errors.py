@@ -17,7 +17,7 @@ LeadExportError
     ├── ApiRefusal         4: the API refuses the credentials or the App
     │   ├── CredentialsRefused
     │   ├── PermissionRefused
-    │   └── WrongEndpoint  redirect, 401 or 404: this is not the API, or the connection is not secure
+    │   └── WrongEndpoint  redirect, 401, 404: not the API, or not a secure connection
     ├── ApiUnavailable     5: the API is unavailable
     ├── StorageError       6: local storage
     ├── FolderBusy         7: another run is using the folder

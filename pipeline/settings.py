@@ -63,7 +63,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
-    app_id: SecretStr = _credential("App ID", "KARTRA_APP_ID")
+    app_id: SecretStr = _credential("App id", "KARTRA_APP_ID")
     api_key: SecretStr = _credential("API key", "KARTRA_API_KEY")
     api_password: SecretStr = _credential("API password", "KARTRA_API_PASSWORD")
     api_url: str = Field(
@@ -207,7 +207,7 @@ class Settings(BaseModel):
             raise UsageError(f"Credentials are missing: set {', '.join(missing)} in the environment.")
 
     def app_hash(self) -> str:
-        """A hash of the App ID for files and file names: it tells Apps apart without revealing their IDs."""
+        """A hash of the App id for files and file names: it tells Apps apart without revealing their IDs."""
         app_id = self.app_id.get_secret_value().encode(errors="surrogateescape")
         return hashlib.sha256(app_id).hexdigest()[:16]
 

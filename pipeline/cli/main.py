@@ -24,6 +24,7 @@ from pipeline.errors import ExitCode, InternalError, StopRun
 from pipeline.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType
 
 NAME = "lead-export"
@@ -58,33 +59,42 @@ for command in (
 
 
 def main() -> NoReturn:
-    """Run the command line; every error ends as a message on standard error and a documented exit code."""
+    """Run the command line in a process of its own."""
     process.settle()
     os.umask(0o077)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # like standard error, whatever the locale can encode
-    terminated = _interrupt_on_sigterm()
+    code = execute(sigterms=_interrupt_on_sigterm())
+    process.leave()
+    sys.exit(code)
+
+
+def execute(arguments: Sequence[str] | None = None, *, sigterms: Sequence[int] = ()) -> int:
+    """Run one command and return its documented exit code; every error is reported on standard error.
+
+    Args:
+        arguments: those of the command line; None takes them from the process.
+        sigterms: not empty once SIGTERM has been received, which then looks like Ctrl-C.
+    """
     try:
-        code = cli(prog_name=NAME, standalone_mode=False) or ExitCode.OK
+        return int(cli.main(arguments, prog_name=NAME, standalone_mode=False) or ExitCode.OK)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        code = ExitCode.USAGE
+        return ExitCode.USAGE
     except click.ClickException as error:
-        code = _fail(_usage_message(error), ExitCode.USAGE)
+        return _fail(_usage_message(error), ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
-        what, code = ("SIGTERM", ExitCode.TERMINATED) if terminated else ("Ctrl-C", ExitCode.INTERRUPTED)
-        _fail(f"Stopped by {what}; run the same command again to resume.", code)
+        what, code = ("SIGTERM", ExitCode.TERMINATED) if sigterms else ("Ctrl-C", ExitCode.INTERRUPTED)
+        return _fail(f"Stopped by {what}; run the same command again to resume.", code)
     except InternalError as error:
-        code = _fail(_bug_report(str(error), error), error.exit_code)
+        return _fail(_bug_report(str(error), error), error.exit_code)
     except StopRun as error:
-        code = _fail(str(error), error.exit_code)
+        return _fail(str(error), error.exit_code)
     except SystemExit as exit_:
         # Click's own exits: 0 after shell completion, 1 if the reader of its help has gone (`--help | head`).
-        code = 128 + signal.SIGPIPE if exit_.code else ExitCode.OK
+        return 128 + signal.SIGPIPE if exit_.code else ExitCode.OK
     except Exception as error:  # noqa: BLE001 - the last resort: Python's own traceback could print lead data
-        code = _fail(_bug_report("A bug in lead-export; please report it with these lines.", error), ExitCode.BUG)
-    process.leave()
-    sys.exit(int(code))
+        return _fail(_bug_report("A bug in lead-export; please report it with these lines.", error), ExitCode.BUG)
 
 
 def _interrupt_on_sigterm() -> list[int]:

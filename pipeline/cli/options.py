@@ -53,7 +53,14 @@ def setting_help(field: FieldInfo) -> str:
 
 
 SETTING_OPTIONS: dict[str, Callable[[Command], Command]] = {
-    key: click.option(*declaration.split(), key, cls=SettingOption, metavar=metavar, multiple=key == "formats")
+    key: click.option(
+        *declaration.split(),
+        key,
+        cls=SettingOption,
+        metavar=metavar,
+        multiple=key == "formats",
+        default=None,  # so that only options which the user gave count, also those of flags
+    )
     for key, declaration, metavar in (
         ("email_column", "--email-column", "NAME"),
         ("encoding", "--encoding", "NAME"),
