@@ -6,7 +6,7 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -17,6 +17,7 @@ from pipeline.files.output_format import check_fits, format_of
 from pipeline.files.state import StateFolder
 from pipeline.jobs.conduct import conduct
 from pipeline.jobs.enriched_file import EnrichTarget, write_enriched
+from pipeline.jobs.manifest import OutputFile
 from pipeline.jobs.observer import Observer
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import open_run
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from pipeline.jobs.report import Manifest, Report
+    from pipeline.jobs.manifest import Manifest, ManifestBuilder
     from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ def enrich(
 
     Raises:
         UsageError: settings, `path`, `out` or `how` are not usable; nothing was called.
-        StopRun: it had to stop; `report` on it says what was done, and the answers are kept.
+        StopRun: it had to stop; `manifest` on it says what was done, and the answers are kept.
     """
     observer = observer or Observer()
     settings.require_credentials()
@@ -91,7 +92,11 @@ def enrich(
                 with open_run(folder, [source], settings, request) as journal:
                     check_fits(out, _own_header(source, target.width), journal.rows_read())
                     manifest = conduct(
-                        folder, journal, settings, observer, lambda report: _finish(folder, target, report)
+                        folder,
+                        journal,
+                        settings,
+                        observer,
+                        lambda builder: _finish(folder, journal, target, builder),
                     )
                     _tidy_up(folder)
             finally:
@@ -155,14 +160,19 @@ def _own_header(source: EmailList, width: int) -> pd.DataFrame:
     return make_frame(schema.names, (pa.array([], kind) for kind in schema.types))
 
 
-def _finish(folder: StateFolder, target: EnrichTarget, report: Report) -> Manifest:
-    """Write the file, see that it is whole, and put it in its place."""
+def _finish(folder: StateFolder, journal: Journal, target: EnrichTarget, builder: ManifestBuilder) -> Manifest:
+    """Write the file, check it, and put it in its place."""
     staged = folder.partial(target.out.name)
     with private.storage(staged):
-        written = write_enriched(target, report.journal, staged)
+        written = write_enriched(target, journal, staged)
         private.sync(staged)
-        file = {"name": target.out.name, "rows": written.rows, "bytes": staged.stat().st_size}
-        output: dict[str, Any] = {**file, "sha256": private.sha256(staged), "columns": written.columns}
+        output = OutputFile(
+            name=target.out.name,
+            rows=written.rows,
+            bytes=staged.stat().st_size,
+            sha256=private.sha256(staged),
+            columns=[*written.columns],
+        )
         try:
             private.put(staged, target.out, replace=target.force)
         except FileExistsError:
@@ -171,7 +181,7 @@ def _finish(folder: StateFolder, target: EnrichTarget, report: Report) -> Manife
             ) from None
         private.sync(target.out.parent)
     logger.info("wrote %s", target.out)
-    return report.enriched(output, written.drift)
+    return builder.enriched(journal.count_rows(), output, written.drift)
 
 
 def _tidy_up(folder: StateFolder) -> None:
