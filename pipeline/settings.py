@@ -125,6 +125,12 @@ class Settings(BaseModel):
         description="where an unfinished run is about something else: refuse to begin another, or let that replace it",
     )
     batch_leads: int = Field(default=4_000, ge=1, le=100_000, description="leads flattened and written at a time")
+    workers: int = Field(
+        default=0,
+        ge=0,
+        le=256,
+        description="processes that build tables; 0 chooses by cores and memory, 1 is no worker",
+    )
 
     @field_validator(*CREDENTIAL_VARIABLES)
     @classmethod

@@ -98,6 +98,12 @@ _SHAPE = (
         "--keep-replies/--no-keep-replies", default=None, help="Publish the raw replies too.  [default: keep]"
     ),
     *_CSV,
+    click.option(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="Processes that build tables; 0 = automatic, 1 = no worker process.  [default: 0]",
+    ),
 )
 _TALKING = (
     click.option("--json", "as_json", is_flag=True, help="Print as JSON on standard output."),
