@@ -121,6 +121,10 @@ class Settings(BaseModel):
     )
     batch_leads: int = Field(default=4_000, ge=1, le=100_000, description="Leads flattened and written at a time")
 
+    workers: int = Field(
+        default=0, ge=0, le=256, description="Processes that build tables; 0 = by cores and memory, 1 = no worker"
+    )
+
     @field_validator(*CREDENTIAL_VARIABLES)
     @classmethod
     def _stripped(cls, secret: SecretStr) -> SecretStr:

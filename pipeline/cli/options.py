@@ -75,12 +75,13 @@ SETTING_OPTIONS: dict[str, Callable[[Command], Command]] = {
         ("formula_guard", "--formula-guard/--no-formula-guard", None),
         ("keep_runs", "--keep-runs", "N"),
         ("unfinished", "--unfinished", "ACTION"),
+        ("workers", "--workers", "N"),
     )
 }
 LIST_SETTINGS = ("email_column", "encoding", "delimiter")
 CALL_SETTINGS = ("rate_per_s", "concurrency", "api_url")
 CSV_SETTINGS = ("csv_bom", "formula_guard")
-OUTPUT_SETTINGS = ("formats", "timezone", "keep_replies", *CSV_SETTINGS)
+OUTPUT_SETTINGS = ("formats", "timezone", "keep_replies", *CSV_SETTINGS, "workers")
 _CONFIG = click.option(
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),

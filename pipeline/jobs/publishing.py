@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 from pipeline.errors import InternalError
 from pipeline.files.output_format import WriteOptions
 from pipeline.files.table_writer import TableWriter
-from pipeline.jobs.segments import LeadSegments, OutcomeSegments
-from pipeline.jobs.workers import crew, workers_for
+from pipeline.jobs.batches import LeadBatches, OutcomeBatches
+from pipeline.jobs.workers import open_pool
 from pipeline.outcomes import Outcome
 from pipeline.replies.drift import Drift
 from pipeline.schema import LEAD_TABLES, LEADS, OUTCOMES, REPLIES, TABLES
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline.files.table_writer import FileInfo
-    from pipeline.jobs.segments import Numbered, Segment
+    from pipeline.jobs.batches import Batch, Sliceable
     from pipeline.outcomes import Answer, RowOutcome
     from pipeline.settings import Settings
 
@@ -43,10 +43,10 @@ class Records(Protocol):
     def rows_read(self) -> int:
         """Rows of all lists together."""
 
-    def numbered_answers(self) -> Numbered[Answer]:
+    def numbered_answers(self) -> Sliceable[Answer]:
         """Every answer in the order of the addresses' first appearance."""
 
-    def numbered_rows(self) -> Numbered[RowOutcome]:
+    def numbered_rows(self) -> Sliceable[RowOutcome]:
         """Every row of the lists, in order, with what it ended as."""
 
 
@@ -69,19 +69,19 @@ def write_tables(records: Records, settings: Settings, folder: Path, *, replies:
     published = Published()
     answers = records.numbered_answers()
     wanted = settings.keep_replies and replies is None
-    leads = LeadSegments(answers, settings.batch_leads, settings.timezone, replies=wanted)
-    outcomes = OutcomeSegments(records.numbered_rows(), _ROWS)
-    with crew(workers_for(answers.count)) as workers:
-        _write_leads(workers.do(leads), settings, folder, published, replies=wanted)
+    leads = LeadBatches(answers, settings.batch_leads, settings.timezone, replies=wanted)
+    outcomes = OutcomeBatches(records.numbered_rows(), _ROWS)
+    with open_pool(settings, answers.count) as pool:
+        _write_leads(pool.map(leads.build, range(leads.count)), settings, folder, published, replies=wanted)
         if replies is not None:
             published.tables[REPLIES.name] = [replies]
-        _write_outcomes(workers.do(outcomes), settings, folder, published)
+        _write_outcomes(pool.map(outcomes.build, range(outcomes.count)), settings, folder, published)
     _check(records, published)
     return published
 
 
 def _write_leads(
-    segments: Iterator[Segment], settings: Settings, folder: Path, published: Published, *, replies: bool
+    batches: Iterator[Batch], settings: Settings, folder: Path, published: Published, *, replies: bool
 ) -> None:
     """The tables of the leads, and `replies`, in one pass over the answers."""
     with ExitStack() as stack:
@@ -93,22 +93,22 @@ def _write_leads(
             files[REPLIES.name] = stack.enter_context(
                 _open(folder, REPLIES.name, empty_frame(REPLIES), settings, "parquet")
             )
-        for segment in segments:
-            published.drift.add(segment.drift)
-            for name in segment.tables:
-                files[name].write(segment.tables[name])
-            del segment  # before the next one is made: twenty megabytes
+        for batch in batches:
+            published.drift.add(batch.drift)
+            for name in batch.tables:
+                files[name].write(batch.tables[name])
+            del batch  # before the next one is made: twenty megabytes
     for name, file in files.items():
         published.tables[name] = file.files()
 
 
-def _write_outcomes(segments: Iterator[Segment], settings: Settings, folder: Path, published: Published) -> None:
+def _write_outcomes(batches: Iterator[Batch], settings: Settings, folder: Path, published: Published) -> None:
     # Rebuilding needs them to the letter, which CSV does not give.
     formats = tuple(dict.fromkeys([*settings.formats, "parquet"])) if settings.keep_replies else settings.formats
     with _open(folder, OUTCOMES.name, empty_frame(OUTCOMES), settings, *formats) as file, ExitStack() as stack:
         failures: TableWriter | None = None
-        for segment in segments:
-            outcomes = segment.tables[OUTCOMES.name]
+        for batch in batches:
+            outcomes = batch.tables[OUTCOMES.name]
             file.write(outcomes)
             rows = Counter(map(str, outcomes["outcome"]))
             published.rows.update(rows)

@@ -1,6 +1,6 @@
-"""Tables piece by piece: of some thousand answers that follow each other, or of some thousand rows of the lists.
+"""Tables in batches: of a few thousand consecutive answers, or of a few thousand rows of the lists.
 
-Segments know where answers and rows are kept, so that any process can make one; see `workers`.
+A batch is built from its number alone, by whichever process; see `workers`.
 """
 
 from __future__ import annotations
@@ -24,48 +24,48 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Numbered(Protocol[T_co]):
-    """Things by number, from 0 to `count`; pickled, another process can read them too."""
+class Sliceable(Protocol[T_co]):
+    """Items numbered from 0 to `count` - 1; pickled, they can be read by another process too."""
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of items."""
 
     def slice(self, first: int, last: int) -> Iterator[T_co]:
-        """Those from number `first` to the one before `last`."""
+        """Items from number `first` up to, but not including, `last`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """The tables of some answers or rows by name, and how the replies drifted from the documented shape."""
+class Batch:
+    """Tables by name, and how the replies deviate from the documented shape."""
 
     tables: dict[str, pd.DataFrame]
     drift: Drift = field(default_factory=Drift)
 
 
 @dataclass(frozen=True, slots=True)
-class LeadSegments:
-    """The tables of the leads, and of the raw replies.
+class LeadBatches:
+    """Batches of the lead tables, and of the table of raw replies.
 
     Attributes:
-        answers: what they are made of.
-        size: how many answers make a segment.
+        answers: what they are built from.
+        size: answers per batch.
         timezone: the zone of the API's dates; see `flatten`.
-        replies: whether the table of raw replies is wanted.
+        replies: whether to build the table of raw replies.
     """
 
-    answers: Numbered[Answer]
+    answers: Sliceable[Answer]
     size: int
     timezone: str | None
     replies: bool
 
     @property
-    def pieces(self) -> int:
-        """How many segments there are."""
+    def count(self) -> int:
+        """The number of batches."""
         return -(-self.answers.count // self.size)
 
-    def do(self, number: int) -> Segment:
-        """Make one.
+    def build(self, number: int) -> Batch:
+        """Build one batch; `number` counts from 0.
 
         Raises:
             InternalError: an answer is missing or gave no row, or a row does not belong to its lead.
@@ -76,47 +76,47 @@ class LeadSegments:
         frames = flatten(found, timezone=self.timezone)
         _check(frames, len(found))
         replies = {REPLIES.name: reply_frame(answers)} if self.replies else {}
-        return Segment(frames.by_name() | replies, frames.drift)
+        return Batch(frames.by_name() | replies, frames.drift)
 
 
 @dataclass(frozen=True, slots=True)
-class OutcomeSegments:
-    """The table `outcomes`.
+class OutcomeBatches:
+    """Batches of the table `outcomes`.
 
     Attributes:
-        rows: what it is made of.
-        size: how many of them make a segment.
+        rows: what they are built from.
+        size: rows per batch.
     """
 
-    rows: Numbered[RowOutcome]
+    rows: Sliceable[RowOutcome]
     size: int
 
     @property
-    def pieces(self) -> int:
-        """How many segments there are."""
+    def count(self) -> int:
+        """The number of batches."""
         return -(-self.rows.count // self.size)
 
-    def do(self, number: int) -> Segment:
-        """Make one.
+    def build(self, number: int) -> Batch:
+        """Build one batch; `number` counts from 0.
 
         Raises:
             InternalError: a row is missing.
             StorageError: the rows cannot be read.
         """
-        return Segment({OUTCOMES.name: outcome_frame(_read(self.rows, number, self.size))})
+        return Batch({OUTCOMES.name: outcome_frame(_read(self.rows, number, self.size))})
 
 
-def _read(kept: Numbered[T], number: int, size: int) -> list[T]:
+def _read(items: Sliceable[T], number: int, size: int) -> list[T]:
     first = number * size
-    last = min(first + size, kept.count)
-    things = list(kept.slice(first, last))
-    if len(things) != last - first:
-        raise InternalError(f"{last - first} records were to be read, and {len(things)} are there; please report this.")
-    return things
+    last = min(first + size, items.count)
+    read = list(items.slice(first, last))
+    if len(read) != last - first:
+        raise InternalError(f"Expected {last - first} records but read {len(read)}; please report this.")
+    return read
 
 
 def _check(frames: Frames, leads: int) -> None:
-    """Check that every answer is a lead, and that every other row carries the keys of one of these leads."""
+    """Check that every found answer became a lead, and that every other row has the keys of its lead."""
     if len(frames.leads) != leads:
         raise InternalError("A reply that counts as found cannot be flattened; please report this.")
     keys = frames.leads[["id", "email"]].set_axis(["lead_id", "email"], axis="columns")
