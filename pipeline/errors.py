@@ -3,6 +3,7 @@
 LeadExportError
 ├── TryAgain               the call may work later: it is made again
 │   ├── Unreachable        no connection, or it broke
+│   ├── StaleConnection    a pooled connection had been closed by the server
 │   ├── TimedOut           no answer in time
 │   ├── ServerTrouble      HTTP 408 or 5xx
 │   ├── FirewallPage       HTTP 403 with a page instead of an answer
@@ -87,6 +88,12 @@ class Unreachable(TryAgain):
     """No connection, or it broke before the answer was whole."""
 
     code = "connection"
+
+
+class StaleConnection(TryAgain):
+    """A pooled connection was no longer good for a request: the address itself has not failed."""
+
+    code = "stale_connection"
 
 
 class TimedOut(TryAgain):

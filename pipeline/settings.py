@@ -30,6 +30,7 @@ CREDENTIAL_VARIABLES = {
     "api_key": "KARTRA_API_KEY",
     "api_password": "KARTRA_API_PASSWORD",
 }
+SECRETS = (*CREDENTIAL_VARIABLES, "proxy")  # never shown: a proxy's URL may hold a password
 OPTIONS = {"rate_per_s": "--rate", "formats": "--format"}
 """Settings whose command-line option is not simply the key with dashes."""
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
@@ -69,6 +70,13 @@ class Settings(BaseModel):
     )
     api_url: str = Field(
         default="https://app.kartra.com/api", description="where the API is; plain http on loopback only"
+    )
+
+    proxy: SecretStr = Field(
+        default=SecretStr(""), description="URL of an HTTP proxy; unset follows HTTPS_PROXY and NO_PROXY"
+    )
+    ca_file: Annotated[Path | None, Unset] = Field(
+        default=None, description="PEM file of certificate authorities to trust besides the system's"
     )
 
     rate_per_s: float = Field(default=18.0, ge=0, le=10_000, description="calls started per second; 0 is no limit")
@@ -126,7 +134,7 @@ class Settings(BaseModel):
     )
     batch_leads: int = Field(default=4_000, ge=1, le=100_000, description="leads flattened and written at a time")
 
-    @field_validator(*CREDENTIAL_VARIABLES)
+    @field_validator(*SECRETS)
     @classmethod
     def _stripped(cls, secret: SecretStr) -> SecretStr:
         """Without the blanks and line ends that come along when a credential is copied."""
@@ -221,8 +229,8 @@ class Settings(BaseModel):
         return self.model_dump(mode="json", include=set(SHAPE))
 
     def public(self) -> dict[str, Any]:
-        """All settings but the credentials, as plain values."""
-        return self.model_dump(mode="json", exclude=set(CREDENTIAL_VARIABLES))
+        """All settings but the secrets, as plain values."""
+        return self.model_dump(mode="json", exclude=set(SECRETS))
 
 
 def _has_usable_port(parts: SplitResult) -> bool:
@@ -267,7 +275,7 @@ def _from_toml(path: Path) -> dict[str, object]:
     for key in layer:
         if key not in Settings.model_fields:
             raise UsageError(f"{path}: unknown key {key!r}.{_nearest(key, Settings.model_fields)}")
-    if any(key in CREDENTIAL_VARIABLES for key in layer) and path.stat().st_mode & 0o077:
+    if (CREDENTIAL_VARIABLES.keys() & layer or "@" in str(layer.get("proxy", ""))) and path.stat().st_mode & 0o077:
         raise UsageError(f"{path}: holds credentials, but others may read it; run chmod 600 on it.")
     return layer
 

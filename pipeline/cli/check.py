@@ -65,9 +65,9 @@ def _settings(settings: Settings, origins: dict[str, str]) -> list[str]:
 
 def _shown(settings: Settings) -> dict[str, Any]:
     """Every setting; of secrets only whether they are set."""
-    from pipeline.settings import CREDENTIAL_VARIABLES
+    from pipeline.settings import SECRETS
 
-    secret = {key: "set" if getattr(settings, key).get_secret_value() else "not set" for key in CREDENTIAL_VARIABLES}
+    secret = {key: "set" if getattr(settings, key).get_secret_value() else "not set" for key in SECRETS}
     return {**secret, **settings.public()}
 
 

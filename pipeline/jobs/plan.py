@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.calls.spacing import interval_s
+from pipeline.calls.rate import interval_s
 from pipeline.emails.address import Refusal, clean, key
 from pipeline.errors import StorageError, UsageError
 from pipeline.files import private
