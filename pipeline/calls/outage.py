@@ -110,7 +110,7 @@ class OutageDetector:
         self._fail()
 
     def holds_back(self, lookup: Lookup, answer: Answer) -> bool:
-        """Whether `answer`, the failure of `lookup`, awaits a probe, because nothing has worked since it first failed."""
+        """Whether `answer`, the failure of `lookup`, waits for a probe: nothing has worked since it failed."""
         since = lookup.failing_since
         if lookup.throttled_since is None and since is not None and self._last_answer_at >= since:
             self._first_attempts.pop(lookup, None)

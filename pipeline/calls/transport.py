@@ -209,7 +209,7 @@ class Endpoint:
 
     def _credentials_refused(self, proxy: Proxy) -> ApiUnavailable:
         return ApiUnavailable(
-            f"The proxy {proxy.address} refused the user name and password in {proxy.origin}, or requires some (HTTP 407);"
+            f"The proxy {proxy.address} requires credentials, or refused those in {proxy.origin} (HTTP 407);"
             " set them as http://user:password@host:port.",
             code="proxy",
         )
