@@ -62,11 +62,13 @@ async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port
     other_reader, other_writer = await asyncio.open_connection("127.0.0.1", port)
     other_writer.write(first)
     ways = [asyncio.create_task(_pass_on(reader, other_writer)), asyncio.create_task(_pass_on(other_reader, writer))]
-    await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-    for way in ways:
-        way.cancel()
-    await asyncio.gather(*ways, return_exceptions=True)
-    other_writer.close()
+    try:
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for way in ways:
+            way.cancel()
+        other_writer.close()
+        await asyncio.gather(*ways, return_exceptions=True)
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

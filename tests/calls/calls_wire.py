@@ -51,15 +51,19 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def listening(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """Serve every connection; yields the port."""
-    writers = set()
+    """Serve every connection; yields the port. All connections are closed when the block ends."""
+    serving: set[asyncio.Task[None]] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        serving.add(task)
         try:
             await serve(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
             pass  # the other end has closed the connection
+        except asyncio.CancelledError:
+            pass  # the test is over; asyncio's server would log a cancelled handler as an error
         finally:
             writer.close()
 
@@ -68,8 +72,9 @@ async def listening(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIte
         yield listener.sockets[0].getsockname()[1]
     finally:
         listener.close()
-        for writer in writers:
-            writer.close()
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
         await listener.wait_closed()
 
 

@@ -378,7 +378,9 @@ def test_every_network_error_is_translated() -> None:
     kinds = {*subclasses(aiohttp.ClientError), *subclasses(OSError)}
     raised = [kind(None, ()) if kind in replies else kind.__new__(kind) for kind in kinds]
     errors = {type(error).__name__: translate(error) for error in raised}
-    assert [name for name, error in errors.items() if not isinstance(error, TryAgain | UsageError | WrongEndpoint)] == []
+    assert [
+        name for name, error in errors.items() if not isinstance(error, TryAgain | UsageError | WrongEndpoint)
+    ] == []
 
 
 def test_network_error_that_is_not_known_is_a_bug() -> None:
