@@ -97,7 +97,7 @@ def test_imports_point_down_only(path: Path) -> None:
     [
         ("pipeline.journal", "from pipeline.errors import StorageError", []),
         ("pipeline.journal", "from pipeline import __version__", []),
-        ("pipeline.files.csv", "from pipeline.files import private", []),
+        ("pipeline.files.csv", "from pipeline.files import durable", []),
         ("pipeline.cli.sandbox", "import pipeline.sandbox.server", []),
         ("pipeline.journal", "from pipeline.emails.address import key", ["pipeline.emails.address.key"]),
         ("pipeline.journal", "from pipeline import emails", ["pipeline.emails"]),
@@ -105,7 +105,7 @@ def test_imports_point_down_only(path: Path) -> None:
         ("pipeline.replies.read", "def f():\n  from pipeline.jobs import export", ["pipeline.jobs.export"]),
         ("pipeline.jobs.export", "import pipeline.sandbox.process", ["pipeline.sandbox.process"]),
         ("pipeline.sandbox.server", "import pipeline.errors", ["pipeline.errors"]),
-        ("pipeline.files.csv", "from .private import create", [".private.create"]),
+        ("pipeline.files.csv", "from .private import create", [".durable.create"]),
     ],
 )
 def test_imports_that_climb_are_noticed(name: str, source: str, climbing: list[str]) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.errors import StorageError, UsageError
+from pipeline.files.durable import sha256
 from pipeline.files.folder import OutputFolder
 from pipeline.files.formats.parquet import ParquetWriter
 from pipeline.files.output_format import WriteOptions
-from pipeline.files.private import sha256
 from pipeline.files.published import PublishedAnswers, PublishedRun
 from pipeline.outcomes import Answer, Outcome, RowOutcome
 from pipeline.schema import REPLIES
