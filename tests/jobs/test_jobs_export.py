@@ -213,8 +213,8 @@ def test_run_killed_while_reading_its_lists_leaves_nothing(
 ) -> None:
     """Its incomplete journal is removed by the next run, whatever that one is called."""
     folder = OutputFolder(tmp_path / "out")
-    folder.prepare()
-    Journal.create(folder.journal("killed")).close()
+    folder.state.check_writable()
+    Journal.create(folder.state.journal("killed")).close()
     assert export(settings(sandbox.url), [people], tmp_path / "out").rows.found == 12
     assert left_over(tmp_path / "out") == ["lock"]
 
@@ -270,8 +270,8 @@ def test_ctrl_c_keeps_what_was_answered(sandbox: RunningSandbox, people: Path, t
 def test_folder_that_another_run_holds(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
     """Exit code 7, who holds it, no call, and nothing changed."""
     folder = OutputFolder(tmp_path / "out")
-    folder.prepare()
-    with folder.lock(), pytest.raises(FolderBusy, match=r"process \d+, running since") as caught:
+    folder.state.check_writable()
+    with folder.locked(), pytest.raises(FolderBusy, match=r"process \d+, running since") as caught:
         export(settings(sandbox.url), [people], tmp_path / "out")
     assert caught.value.exit_code == ExitCode.BUSY
     assert (sandbox.stats()["calls"], left_over(tmp_path / "out")) == (0, ["lock"])

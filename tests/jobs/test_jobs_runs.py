@@ -17,7 +17,7 @@ from pipeline.files.folder import OutputFolder
 from pipeline.jobs.manifest import CallRate, CallTotals, Manifest, RowCounts, Speed, Tool
 from pipeline.jobs.plan import plan
 from pipeline.jobs.request import Request, subject
-from pipeline.jobs.runs import finish_published, open_run, tidy_up
+from pipeline.jobs.runs import finish_published, open_run, remove_journals
 from pipeline.jobs.status import status
 from pipeline.journal.store import Journal
 from pipeline.journal.summary import JournalSummary, read_summary
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def folder(tmp_path: Path) -> OutputFolder:
     """An output folder that is ready."""
     made = OutputFolder(tmp_path / "out")
-    made.prepare()
+    made.state.check_writable()
     return made
 
 
@@ -50,9 +50,11 @@ def opened(
 ) -> str:
     """Open a run over the lists, answer one more address if one is open, and leave it unfinished; give its name."""
     sources, chosen = [EmailList(path) for path in lists], chosen or settings()
-    request = Request.of(folder, sources, chosen, run_id=wanted, resume=resume, command="lead-export run people.txt")
+    request = Request.of(
+        folder.state, sources, chosen, run_id=wanted, resume=resume, command="lead-export run people.txt"
+    )
     assert finish_published(folder, request) is None
-    with open_run(folder, sources, chosen, request) as journal:
+    with open_run(folder.state, sources, chosen, request) as journal:
         asyncio.run(answer_one(journal))
         return journal.summary().run.run_id
 
@@ -120,9 +122,9 @@ def test_later_runs_are_not_forgotten(folder: OutputFolder, people: Path, tmp_pa
     first = opened(folder, people, resume=False)
     time.sleep(0.002)
     opened(folder, write_list(tmp_path / "other.txt", ["bob@example.com"]), wanted="later")
-    with Journal.open(folder.journal(first)) as journal:
-        tidy_up(folder, journal)
-    assert folder.journals() == [folder.journal("later")]
+    with Journal.open(folder.state.journal(first)) as journal:
+        remove_journals(folder.state, journal)
+    assert folder.state.journals() == [folder.state.journal("later")]
 
 
 def test_another_run_of_the_same_name_is_not_taken_for_published(folder: OutputFolder, people: Path) -> None:
@@ -131,19 +133,19 @@ def test_another_run_of_the_same_name_is_not_taken_for_published(folder: OutputF
     manifest = {"run_id": "mine", "manifest_version": 1, "started_at": "2020", "finished_at": "2020"}
     with folder.staging("mine") as staging:
         folder.publish(staging, "mine", {**manifest, "rows": {}, "tables": {}})
-    assert finish_published(folder, Request.of(folder, [EmailList(people)], settings())) is None
-    assert folder.journals() == [folder.journal("mine")]
+    assert finish_published(folder, Request.of(folder.state, [EmailList(people)], settings())) is None
+    assert folder.state.journals() == [folder.state.journal("mine")]
 
 
 def test_a_run_without_an_answer_is_in_nobodys_way(folder: OutputFolder, people: Path) -> None:
     """Nothing was paid for: when the list changes another run begins, and this one is gone."""
-    request = Request.of(folder, [EmailList(people)], settings())
-    with open_run(folder, [EmailList(people)], settings(), request) as journal:
+    request = Request.of(folder.state, [EmailList(people)], settings())
+    with open_run(folder.state, [EmailList(people)], settings(), request) as journal:
         assert journal.summary().answered == 0
     people.write_text("bob@example.com\n")
     run_id = opened(folder, people)
-    assert folder.journals() == [folder.journal(run_id)]
-    assert summary(folder.journal(run_id)).answered == 1
+    assert folder.state.journals() == [folder.state.journal(run_id)]
+    assert summary(folder.state.journal(run_id)).answered == 1
 
 
 def test_a_moved_list_is_the_same(folder: OutputFolder, people: Path) -> None:
@@ -151,7 +153,7 @@ def test_a_moved_list_is_the_same(folder: OutputFolder, people: Path) -> None:
     first = opened(folder, people)
     moved = people.rename(people.with_name("moved.txt"))
     assert opened(folder, moved) == first
-    assert [entry.name for entry in summary(folder.journal(first)).lists] == ["moved.txt"]
+    assert [entry.name for entry in summary(folder.state.journal(first)).lists] == ["moved.txt"]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +169,7 @@ def test_another_subject_is_another_run(folder: OutputFolder, people: Path, chan
     """A rehearsal never goes on as a real run, one App's run not as another's, one column's not as another's."""
     opened(folder, people)
     assert words in refusal(folder, people, chosen=changed)
-    assert "another" not in folder.journals()[0].read_bytes().decode(errors="replace")
+    assert "another" not in folder.state.journals()[0].read_bytes().decode(errors="replace")
 
 
 def test_an_unattended_job_can_be_told_to_replace(folder: OutputFolder, people: Path) -> None:
@@ -178,9 +180,9 @@ def test_an_unattended_job_can_be_told_to_replace(folder: OutputFolder, people: 
     people.write_text("bob@example.com\n")
     second = opened(folder, people, chosen=chosen)
     assert second != first
-    with Journal.open(folder.journal(second)) as journal:
-        tidy_up(folder, journal)
-    assert folder.journals() == []
+    with Journal.open(folder.state.journal(second)) as journal:
+        remove_journals(folder.state, journal)
+    assert folder.state.journals() == []
 
 
 def test_two_sandboxes_are_the_same_subject() -> None:
@@ -196,7 +198,7 @@ def test_the_subject_does_not_tell_the_app_id() -> None:
 @pytest.mark.parametrize("content", [b"\0" * 5_000, b"no journal"])
 def test_a_damaged_journal_is_refused(folder: OutputFolder, people: Path, content: bytes) -> None:
     """It may be the very run that is to go on: nothing begins before somebody has decided; --new is offered."""
-    damaged = folder.journal("damaged")
+    damaged = folder.state.journal("damaged")
     damaged.write_bytes(content)
     with pytest.raises(StorageError, match=rf"^{damaged}: .*--new") as caught:
         opened(folder, people)
@@ -206,36 +208,36 @@ def test_a_damaged_journal_is_refused(folder: OutputFolder, people: Path, conten
 
 def test_what_a_killed_import_left_is_removed(folder: OutputFolder, people: Path) -> None:
     """At whatever step it was killed, there is no run to resume and none in the way, not even of the same name."""
-    folder.journal("empty").touch()
-    Journal.create(folder.journal("tables")).close()
-    Journal.create(folder.journal("mine")).close()
+    folder.state.journal("empty").touch()
+    Journal.create(folder.state.journal("tables")).close()
+    Journal.create(folder.state.journal("mine")).close()
     assert opened(folder, people, wanted="mine") == "mine"
-    assert folder.journals() == [folder.journal("mine")]
-    assert summary(folder.journal("mine")).answered == 1
+    assert folder.state.journals() == [folder.state.journal("mine")]
+    assert summary(folder.state.journal("mine")).answered == 1
 
 
 def test_an_import_is_not_an_unfinished_run_to_others(folder: OutputFolder, people: Path) -> None:
     """While lists are imported `status` shows no run, and `plan` finds none that would be in the way."""
-    Journal.create(folder.journal("now")).close()
-    assert status(folder.root)["unfinished"] == []
-    assert plan(settings(), [people], folder.root)["refused"] is None
-    assert folder.journals() == [folder.journal("now")]
+    Journal.create(folder.state.journal("now")).close()
+    assert status(folder.root).unfinished == []
+    assert plan(settings(), [people], folder.root).refused is None
+    assert folder.state.journals() == [folder.state.journal("now")]
 
 
 def test_damage_inside_is_refused(folder: OutputFolder, people: Path) -> None:
     """A journal is checked completely before it is resumed."""
     run_id = opened(folder, people)
-    content = bytearray(folder.journal(run_id).read_bytes())
+    content = bytearray(folder.state.journal(run_id).read_bytes())
     content[len(content) // 2 :] = b"\xa5" * (len(content) - len(content) // 2)
-    folder.journal(run_id).write_bytes(content)
-    with pytest.raises(StorageError, match=rf"^{folder.journal(run_id)}: .*--new"):
+    folder.state.journal(run_id).write_bytes(content)
+    with pytest.raises(StorageError, match=rf"^{folder.state.journal(run_id)}: .*--new"):
         opened(folder, people)
-    assert summary(folder.journal(opened(folder, people, resume=False))).answered == 1
+    assert summary(folder.state.journal(opened(folder, people, resume=False))).answered == 1
 
 
 def test_new_puts_a_damaged_journal_aside(folder: OutputFolder, people: Path, caplog: pytest.LogCaptureFixture) -> None:
     """With --new it is kept under another name, which the log has, and is in nobody's way."""
-    damaged = folder.journal("damaged")
+    damaged = folder.state.journal("damaged")
     damaged.write_bytes(b"no journal")
     run_id = opened(folder, people, resume=False)
     assert damaged.with_name("damaged.journal.unreadable").read_bytes() == b"no journal"
@@ -245,7 +247,7 @@ def test_new_puts_a_damaged_journal_aside(folder: OutputFolder, people: Path, ca
 
 def test_a_damaged_journal_is_in_the_way_of_its_own_name_only(folder: OutputFolder, people: Path) -> None:
     """A run with a name of its own begins beside it."""
-    folder.journal("damaged").write_bytes(b"no journal")
+    folder.state.journal("damaged").write_bytes(b"no journal")
     assert opened(folder, people, wanted="mine") == "mine"
     with pytest.raises(StorageError):
         opened(folder, people, wanted="damaged")
@@ -259,12 +261,12 @@ def test_a_name_of_another_stopped_run_is_taken(folder: OutputFolder, people: Pa
     assert opened(folder, people) == "mine"
     with pytest.raises(UsageError, match="--run-id mine"):
         opened(folder, other, wanted="mine", resume=False)
-    assert [entry.name for entry in summary(folder.journal("mine")).lists] == ["people.txt"]
+    assert [entry.name for entry in summary(folder.state.journal("mine")).lists] == ["people.txt"]
 
 
 def published(folder: OutputFolder, run_id: str) -> Manifest:
     """Publish the run of this name, whose journal is there if it has one, and return its manifest."""
-    path = folder.journal(run_id)
+    path = folder.state.journal(run_id)
     manifest = Manifest(
         manifest_version=1,
         run_id=run_id,
@@ -291,9 +293,9 @@ def test_a_run_that_is_published_already_has_nothing_left_to_do(folder: OutputFo
     opened(folder, people, wanted="done")
     manifest = published(folder, "done")
     folder.latest.unlink()
-    request = Request.of(folder, [EmailList(people)], settings())
+    request = Request.of(folder.state, [EmailList(people)], settings())
     assert finish_published(folder, request) == manifest
-    assert folder.journals() == []
+    assert folder.state.journals() == []
     assert folder.latest.readlink() == Path("run=done")
     assert finish_published(folder, request) is None
 
@@ -303,8 +305,8 @@ def test_a_published_run_is_cleared_away_for_another(folder: OutputFolder, peopl
     """--new, or another name, begins anew; the journal that was left behind goes all the same."""
     opened(folder, people, wanted="done")
     published(folder, "done")
-    assert finish_published(folder, Request.of(folder, [EmailList(people)], settings(), **how)) is None
-    assert folder.journals() == []
+    assert finish_published(folder, Request.of(folder.state, [EmailList(people)], settings(), **how)) is None
+    assert folder.state.journals() == []
 
 
 @pytest.mark.parametrize("killed", [False, True])
@@ -315,14 +317,14 @@ def test_a_published_run_forgets_those_it_replaces(
     opened(folder, people, wanted="old")
     opened(folder, write_list(tmp_path / "other.txt", ["bob@example.com"]), wanted="other")
     opened(folder, people, wanted="new", resume=False)
-    assert len(folder.journals()) == 3
+    assert len(folder.state.journals()) == 3
     if killed:
         published(folder, "new")
-        finish_published(folder, Request.of(folder, [EmailList(people)], settings()))
+        finish_published(folder, Request.of(folder.state, [EmailList(people)], settings()))
     else:
-        with Journal.open(folder.journal("new")) as journal:
-            tidy_up(folder, journal)
-    assert folder.journals() == []
+        with Journal.open(folder.state.journal("new")) as journal:
+            remove_journals(folder.state, journal)
+    assert folder.state.journals() == []
 
 
 def test_a_published_name_is_taken(folder: OutputFolder, people: Path) -> None:
@@ -336,9 +338,9 @@ def test_what_a_killed_run_has_staged_is_cleared_away(folder: OutputFolder) -> N
     staged = folder.root / ".lead-export" / "killed.staging"
     staged.mkdir()
     (staged / "leads.csv").write_text("half")
-    folder.spool(1).write_text("somebody's list")
-    folder.clear_leftovers()
-    assert list((folder.root / ".lead-export").iterdir()) == []
+    folder.state.spool(1).write_text("somebody's list")
+    with folder.locked():
+        assert [path.name for path in folder.state.path.iterdir()] == ["lock"]
 
 
 def test_what_a_new_run_leaves_behind_is_mentioned(
