@@ -23,6 +23,7 @@ from pipeline.journal.summary import read_summary
 from pipeline.sandbox.options import SandboxOptions
 from pipeline.sandbox.process import RunningSandbox, running
 from pipeline.schema import LEADS
+from pipeline.settings import SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,7 +129,7 @@ def test_no_credential_is_in_the_manifest(sandbox: RunningSandbox, people: Path,
     manifest = export(settings(sandbox.url, timezone="EST"), [people], tmp_path / "out")
     assert "sandbox-" not in json.dumps(manifest.to_dict())
     assert manifest.settings["timezone"] == "EST"
-    assert set(manifest.settings) == set(type(settings()).model_fields) - {"app_id", "api_key", "api_password"}
+    assert set(manifest.settings) == set(type(settings()).model_fields) - set(SECRETS)
 
 
 # Stopped runs.
