@@ -6,7 +6,7 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -17,6 +17,7 @@ from pipeline.files.single import check_columns, check_name, check_rows, names_o
 from pipeline.files.state import StateFolder
 from pipeline.jobs.beside import Beside, write_beside
 from pipeline.jobs.conduct import conduct
+from pipeline.jobs.manifest import OutputFile
 from pipeline.jobs.observer import Observer
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import open_run
@@ -26,7 +27,7 @@ from pipeline.tables.wide import CUSTOM, pick
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.jobs.report import Manifest, Report
+    from pipeline.jobs.manifest import Manifest, ManifestBuilder
     from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ def enrich(
 
     Raises:
         UsageError: settings, `path`, `out` or `how` are not usable; nothing was called.
-        StopRun: it had to stop; `report` on it says what was done, and the answers are kept.
+        StopRun: it had to stop; `manifest` on it says what was done, and the answers are kept.
     """
     observer = observer or Observer()
     settings.require_credentials()
@@ -88,7 +89,11 @@ def enrich(
                 with open_run(folder, [source], settings, request) as journal:
                     check_rows(out, journal.rows_read())
                     manifest = conduct(
-                        folder, journal, settings, observer, lambda report: _finish(folder, beside, report)
+                        folder,
+                        journal,
+                        settings,
+                        observer,
+                        lambda builder: _finish(folder, journal, beside, builder),
                     )
                     _tidy_up(folder)
             finally:
@@ -141,15 +146,19 @@ def _beside(source: EmailList, out: Path, picked: list[str], how: Enrichment, se
     )
 
 
-def _finish(folder: StateFolder, beside: Beside, report: Report) -> Manifest:
+def _finish(folder: StateFolder, journal: Journal, beside: Beside, builder: ManifestBuilder) -> Manifest:
     """Write the file, see that it is whole, and put it in its place."""
     staged = folder.partial(beside.out.name)
     with private.storage(staged):
-        written = write_beside(beside, report.journal, staged)
+        written = write_beside(beside, journal, staged)
         private.sync(staged)
-        file = {"name": beside.out.name, "rows": written.rows, "bytes": staged.stat().st_size}
-        columns = names_of(beside.out.suffix, written.schema)
-        output: dict[str, Any] = {**file, "sha256": private.sha256(staged), "columns": columns}
+        output = OutputFile(
+            name=beside.out.name,
+            rows=written.rows,
+            bytes=staged.stat().st_size,
+            sha256=private.sha256(staged),
+            columns=[*names_of(beside.out.suffix, written.schema)],
+        )
         try:
             private.put(staged, beside.out, replace=beside.force)
         except FileExistsError:
@@ -158,7 +167,7 @@ def _finish(folder: StateFolder, beside: Beside, report: Report) -> Manifest:
             ) from None
         private.sync(beside.out.parent)
     logger.info("wrote %s", beside.out)
-    return report.enriched(output, written.drift)
+    return builder.enriched(journal.count_rows(), output, written.drift)
 
 
 def _tidy_up(folder: StateFolder) -> None:

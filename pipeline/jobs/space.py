@@ -51,11 +51,11 @@ def check_space(folder: StateFolder, journal: Journal, settings: Settings) -> No
     sizes = f"{_megabytes(free)} are free, but {addresses:,} addresses need about {_megabytes(needed)}"
     if free < needed // 2:
         raise StorageError(
-            f"{folder.owner}: {sizes}; make room there, then the same command goes on, or name another --out."
+            f"{folder.owner}: {sizes}; free some space, then run the same command again, or name another --out."
         )
     if free < needed:
         logger.warning(
-            "%s: %s; if that is too little the run stops, and goes on when there is room.", folder.owner, sizes
+            "%s: %s; if the disk fills up, the run stops and can be resumed once there is space.", folder.owner, sizes
         )
 
 
