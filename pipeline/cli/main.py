@@ -77,24 +77,25 @@ def execute(arguments: Sequence[str] | None = None, *, sigterms: Sequence[int] =
         sigterms: not empty once SIGTERM has been received, which then looks like Ctrl-C.
     """
     try:
-        return int(cli.main(arguments, prog_name=NAME, standalone_mode=False) or ExitCode.OK)
+        code = cli.main(arguments, prog_name=NAME, standalone_mode=False) or ExitCode.OK
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        return ExitCode.USAGE
+        code = ExitCode.USAGE
     except click.ClickException as error:
-        return _fail(_usage_message(error), ExitCode.USAGE)
+        code = _fail(_usage_message(error), ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
         what, code = ("SIGTERM", ExitCode.TERMINATED) if sigterms else ("Ctrl-C", ExitCode.INTERRUPTED)
-        return _fail(f"Stopped by {what}; run the same command again to resume.", code)
+        _fail(f"Stopped by {what}; run the same command again to resume.", code)
     except InternalError as error:
-        return _fail(_bug_report(str(error), error), error.exit_code)
+        code = _fail(_bug_report(str(error), error), error.exit_code)
     except StopRun as error:
-        return _fail(str(error), error.exit_code)
+        code = _fail(str(error), error.exit_code)
     except SystemExit as exit_:
         # Click's own exits: 0 after shell completion, 1 if the reader of its help has gone (`--help | head`).
-        return 128 + signal.SIGPIPE if exit_.code else ExitCode.OK
+        code = 128 + signal.SIGPIPE if exit_.code else ExitCode.OK
     except Exception as error:  # noqa: BLE001 - the last resort: Python's own traceback could print lead data
-        return _fail(_bug_report("A bug in lead-export; please report it with these lines.", error), ExitCode.BUG)
+        code = _fail(_bug_report("A bug in lead-export; please report it with these lines.", error), ExitCode.BUG)
+    return int(code)
 
 
 def _interrupt_on_sigterm() -> list[int]:
