@@ -19,21 +19,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from cli_command import CREDENTIALS, NO_DELAYS, OPTIONS, Result, command, environment, lead_export
-
-from pipeline.sandbox.process import RunningSandbox, running
+from cli_command import CREDENTIALS, NO_DELAYS, Result, command, environment, lead_export
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+
+    from pipeline.sandbox.process import RunningSandbox
 
 FIELDS = "first_name,score,tags,custom.*"
-
-
-@pytest.fixture
-def sandbox() -> Iterator[RunningSandbox]:
-    """A sandbox that counts, and whose switches a test may change."""
-    with running(OPTIONS) as started:
-        yield started
 
 
 def enrich(sandbox: RunningSandbox, path: Path | str, out: Path, *options: object, **env: str) -> Result:

@@ -11,7 +11,6 @@ import pytest
 from cli_command import (
     CREDENTIALS,
     NO_DELAYS,
-    OPTIONS,
     SECRETS,
     Result,
     command,
@@ -22,21 +21,13 @@ from cli_command import (
     write_list,
 )
 
-from pipeline.sandbox.process import RunningSandbox, running
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from pipeline.sandbox.process import RunningSandbox
 
 PEOPLE = [f"person.{number}@example.com" for number in range(40)]
 CONCURRENCY = 2
-
-
-@pytest.fixture
-def sandbox() -> Iterator[RunningSandbox]:
-    """A sandbox whose switches a test may change."""
-    with running(OPTIONS) as started:
-        yield started
 
 
 @pytest.fixture

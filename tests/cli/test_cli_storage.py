@@ -14,7 +14,6 @@ import pytest
 from cli_command import (
     CREDENTIALS,
     NO_DELAYS,
-    OPTIONS,
     Result,
     command,
     environment,
@@ -24,19 +23,12 @@ from cli_command import (
     write_list,
 )
 
-from pipeline.sandbox.process import RunningSandbox, running
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pipeline.sandbox.process import RunningSandbox
+
 PEOPLE = [f"person.{number}@example.com" for number in range(300)]
-
-
-@pytest.fixture
-def sandbox() -> Iterator[RunningSandbox]:
-    """A sandbox whose switches a test may change."""
-    with running(OPTIONS) as started:
-        yield started
 
 
 @pytest.fixture

@@ -6,27 +6,20 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from cli_command import CREDENTIALS, OPTIONS, command, environment, lead_export, target, write_list
-
-from pipeline.sandbox.process import RunningSandbox, running
+from cli_command import CREDENTIALS, command, environment, lead_export, target, write_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[RunningSandbox]:
-    """A sandbox that must never be called."""
-    with running(OPTIONS) as started:
-        yield started
-        assert started.stats()["calls"] == 0
+    from pipeline.sandbox.process import RunningSandbox
 
 
 @pytest.fixture
-def refused(sandbox: RunningSandbox, tmp_path: Path) -> Refused:
-    """How the command is called."""
-    return Refused(sandbox, tmp_path)
+def refused(sandbox: RunningSandbox, tmp_path: Path) -> Iterator[Refused]:
+    """How the command is called; the sandbox must not be."""
+    yield Refused(sandbox, tmp_path)
+    assert sandbox.stats()["calls"] == 0
 
 
 class Refused:

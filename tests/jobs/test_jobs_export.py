@@ -12,12 +12,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from jobs_lists import settings, write_list
+from pipeline.jobs.report import Manifest
 
 from pipeline.errors import CredentialsRefused, ExitCode, FolderBusy, Interrupted, StopRun, UsageError
 from pipeline.files.folder import OutputFolder
 from pipeline.jobs.export import export
 from pipeline.jobs.observer import Observer
-from pipeline.jobs.report import Manifest
 from pipeline.journal.glance import glance
 from pipeline.sandbox.options import SandboxOptions
 from pipeline.sandbox.process import RunningSandbox, running
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.jobs.report import Manifest
+
     from pipeline.outcomes import Address, Answer
 
 STATE = ".lead-export"

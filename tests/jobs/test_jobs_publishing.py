@@ -8,10 +8,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from jobs_lists import journal, settings
+from pipeline.jobs.report import Report
 
 from pipeline.errors import InternalError
 from pipeline.jobs.publishing import write_tables
-from pipeline.jobs.report import Report
 from pipeline.outcomes import Answer, Outcome
 
 if TYPE_CHECKING:
