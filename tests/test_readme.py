@@ -64,7 +64,7 @@ def test_the_tally_of_the_demo_is_the_one_shown(tmp_path: Path) -> None:
     leads = pipeline.flatten([]).leads
     assert tally[0] == "        310 rows read"
     assert [line for line in tally if line not in block("demo").splitlines()] == []
-    assert f"leads: {manifest['rows']['found']} rows, {len(leads.columns)} columns" in block("demo")
+    assert f"leads: {manifest.rows.found} rows, {len(leads.columns)} columns" in block("demo")
 
 
 def test_every_command_is_mentioned() -> None:

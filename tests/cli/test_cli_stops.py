@@ -136,7 +136,7 @@ def test_a_bug_is_reported_with_its_frames_and_without_data(tmp_path: Path, log_
     """Exit 1, file, line and function of each frame, the innermost last; no message and no value."""
     script = tmp_path / "script.py"
     script.write_text(BUG)
-    words = [sys.executable, script, "fails", "--log-format", log_format]
+    words = [sys.executable, str(script), "fails", "--log-format", log_format]
     done = subprocess.run(words, env=environment({}), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert [data for data in ("@", "Traceback", str(tmp_path)) if data in done.stderr] == []
