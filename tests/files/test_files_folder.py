@@ -239,7 +239,7 @@ def test_a_lock_that_cannot_be_made_is_an_error_of_storage(tmp_path: Path) -> No
     """The message has the path."""
     lock = OutputFolder(tmp_path / "none").lock()
     with pytest.raises(
-        StorageError, match=r"/none/\.lead-export/lock: No such file or directory; something removed it"
+        StorageError, match=r"/none/\.lead-export/lock: No such file or directory"
     ):
         lock.__enter__()
 
