@@ -238,9 +238,7 @@ def test_a_folder_is_free_after_an_error(folder: OutputFolder) -> None:
 def test_a_lock_that_cannot_be_made_is_an_error_of_storage(tmp_path: Path) -> None:
     """The message has the path."""
     lock = OutputFolder(tmp_path / "none").lock()
-    with pytest.raises(
-        StorageError, match=r"/none/\.lead-export/lock: No such file or directory"
-    ):
+    with pytest.raises(StorageError, match=r"/none/\.lead-export/lock: No such file or directory"):
         lock.__enter__()
 
 
