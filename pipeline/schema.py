@@ -192,23 +192,24 @@ OUTCOMES = Table(
     "outcomes",
     "an input row",
     (
-        _text("input", "name of the file the row stood in"),
+        _text("input", "name of the file that holds the row"),
         Column("row", "int64", "data row in that file, from 1", distinct=True),
-        _text("given", "the text as it stood", distinct=True),
+        _text("given", "the cell as it stands in the file", distinct=True),
         _text("email", "the address it was read as; null if invalid", distinct=True),
         _text("outcome", "`found`, `not_found`, `deleted`, `failed`, `invalid` or `duplicate`"),
         _text("code", "the API's error type, or our reason; `email_mismatch` if the reply is for another address"),
         _text("message", "one sentence for a person"),
         _text("lead_id", "`leads.id`, also on duplicates", distinct=True),
-        Column("attempts", "int32", "calls made for the address; 0 if never asked"),
+        Column("attempts", "int32", "calls made for the row; 0 if it was never looked up"),
         Column("answered_at", "timestamp[ms, UTC]", "when the last reply arrived", distinct=True),
     ),
 )
+"""Documents the fields of `outcomes.RowOutcome`."""
 REPLIES = Table(
     "replies",
-    "an asked address",
+    "an address that was looked up",
     (
-        _text("email", "the address as it was asked", distinct=True),
+        _text("email", "the address as it was sent", distinct=True),
         _text("outcome", "`found`, `not_found`, `deleted` or `failed`"),
         _text("code", "as in `outcomes`"),
         _text("message", "as in `outcomes`"),
@@ -218,6 +219,7 @@ REPLIES = Table(
         Column("body", "binary", "the raw reply; null if none arrived whole", distinct=True),
     ),
 )
+"""Documents the fields of `outcomes.Answer`."""
 
 LEAD_TABLES = (LEADS, TAGS, TRANSACTIONS, LISTS, SEQUENCES, MEMBERSHIPS, CUSTOM_FIELDS)
 """What `flatten` makes from replies."""

@@ -1,13 +1,10 @@
 import inspect
 import re
-from datetime import UTC, datetime
 
 import pytest
 
 from pipeline import errors
 from pipeline.errors import ExitCode, LeadExportError, StopRun
-from pipeline.outcomes import Answer, Outcome, RowOutcome
-from pipeline.schema import OUTCOMES
 
 CLASSES = [value for value in vars(errors).values() if inspect.isclass(value) and issubclass(value, LeadExportError)]
 
@@ -60,22 +57,3 @@ def test_an_error_says_what_and_why(cls: type[LeadExportError]) -> None:
     plain, exact = cls("It broke."), cls("It broke.", code="exact", body=b"{")
     assert (str(plain), plain.code, plain.body) == ("It broke.", cls.code, None)
     assert (str(exact), exact.code, exact.body) == ("It broke.", "exact", b"{")
-
-
-def test_every_outcome_has_a_meaning() -> None:
-    """Six classes, each with the sentence that documents it."""
-    assert [outcome.value for outcome in Outcome] == ["found", "not_found", "deleted", "failed", "invalid", "duplicate"]
-    assert all(outcome.meaning for outcome in Outcome)
-
-
-def test_an_answer_knows_its_time() -> None:
-    """Milliseconds as they are kept, and the same instant for people; now, unless given."""
-    given = Answer("joe@example.com", Outcome.FOUND, answered_at_ms=1_795_003_200_123)
-    assert given.answered_at == datetime(2026, 11, 18, 12, 0, 0, 123_000, UTC)
-    before = datetime.now(UTC).replace(microsecond=0)
-    assert before <= Answer("joe@example.com", Outcome.FOUND).answered_at
-
-
-def test_a_row_of_outcomes_has_the_published_columns() -> None:
-    """The journal's rows are the table's rows."""
-    assert [name.removesuffix("_ms") for name in RowOutcome._fields] == list(OUTCOMES.names)

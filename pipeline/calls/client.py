@@ -63,7 +63,7 @@ class LeadClient:
         while True:
             try:
                 with await self.pace.acquire():
-                    return (await self.ask(email)).after(attempt)
+                    return (await self.ask(email)).with_attempts(attempt)
             except Throttled:
                 self.pace.check_patience(self._settings.throttle_patience_s)
                 throttled_since = clock() if throttled_since is None else throttled_since

@@ -228,7 +228,7 @@ class FanOut:
     async def _settle(self, turn: Turn, answer: Answer) -> None:
         self._reporting += 1
         try:
-            await self._report(turn.address, answer.after(turn.calls))
+            await self._report(turn.address, answer.with_attempts(turn.calls))
         finally:
             self._reporting -= 1
 

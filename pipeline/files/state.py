@@ -76,11 +76,11 @@ class StateFolder:
             return shutil.disk_usage(self.place).free
 
     def journal(self, run_id: str) -> Path:
-        """The journal of the run while it is unfinished."""
+        """The journal of the run while its lists are being imported, and while it is unfinished."""
         return self.place / f"{run_id}{_JOURNAL}"
 
     def journals(self) -> list[Path]:
-        """The journals of all unfinished runs, oldest name first."""
+        """All journals, oldest name first; an import that was killed leaves one that is not of an unfinished run."""
         return sorted(self.place.glob(f"*{_JOURNAL}"))
 
     def run_id(self, journal: Path) -> str:
@@ -100,10 +100,6 @@ class StateFolder:
                 with suppress(FileNotFoundError):
                     journal.with_name(journal.name + suffix).replace(aside.with_name(aside.name + suffix))
         return aside
-
-    def incoming(self) -> Path:
-        """A journal that is still taking in its lists; one name, so that the next run writes over a killed one's."""
-        return self.place / "new.incoming"
 
     def spool(self, number: int) -> Path:
         """Where a list is kept for the time of a run that can be read only once, such as standard input."""

@@ -82,7 +82,7 @@ def write_beside(beside: Beside, journal: Journal, place: Path) -> Written:
     read = 0
     with open_single(place, beside.out.suffix, written.schema, style) as file:
         for batch in itertools.chain([first], batches):
-            known = journal.page_of_rows(read, batch.num_rows)
+            known = journal.rows().addresses(read, read + batch.num_rows)
             if len(known) != batch.num_rows:
                 raise UsageError(f"{beside.source.name}: was changed since it was taken in; begin anew with --new.")
             rows, found = added.beside(known, written.drift)
@@ -150,4 +150,4 @@ class _Added:
         return table.add_column(0, "outcome", outcomes).rename_columns(self.schema.names).cast(self.schema), found
 
     def _found(self, addresses: list[int]) -> Iterator[Answer]:
-        return self._journal.answers_to(addresses)
+        return self._journal.answers().of_addresses(addresses)

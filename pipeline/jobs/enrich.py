@@ -20,7 +20,7 @@ from pipeline.jobs.conduct import conduct
 from pipeline.jobs.observer import Observer
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import open_run
-from pipeline.journal.store import Journal
+from pipeline.journal.database import remove_journal
 from pipeline.tables.wide import CUSTOM, pick
 
 if TYPE_CHECKING:
@@ -165,6 +165,6 @@ def _tidy_up(folder: StateFolder) -> None:
     """Forget every journal of this file: what they hold is in it, or was replaced."""
     try:
         for path in folder.journals():
-            Journal.remove_file(path)
+            remove_journal(path)
     except StorageError as error:
         logger.warning("%s", error)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.files.folder import OutputFolder
 from pipeline.jobs.conduct import conduct
-from pipeline.jobs.intake import sources
+from pipeline.jobs.import_lists import email_lists
 from pipeline.jobs.observer import Observer
 from pipeline.jobs.publishing import write_tables
 from pipeline.jobs.request import Request
@@ -46,7 +46,7 @@ def export(
     """
     observer = observer or Observer()
     settings.require_credentials()
-    chosen = sources(lists, settings)
+    chosen = email_lists(lists, settings)
     for source in chosen:
         source.check()
     folder = OutputFolder(out)

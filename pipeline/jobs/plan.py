@@ -15,11 +15,11 @@ from pipeline.emails.address import Refusal, clean, key
 from pipeline.errors import StorageError, UsageError
 from pipeline.files import private
 from pipeline.files.state import StateFolder
-from pipeline.jobs.intake import sources
+from pipeline.jobs.import_lists import email_lists
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import refusal
 from pipeline.jobs.space import needed_bytes
-from pipeline.journal.glance import glance
+from pipeline.journal.summary import read_summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ def plan(settings: Settings, lists: Sequence[Path], out: Path | None = None) -> 
         UsageError: a list cannot be read, or there is no address in any.
         StorageError: a list that can be read only once cannot be kept for the time of this.
     """
-    chosen = sources(lists, settings)
+    chosen = email_lists(lists, settings)
     for source in chosen:
         source.check()
     with tempfile.TemporaryDirectory(prefix="lead-export-") as place:
@@ -135,7 +135,9 @@ def _unfinished(out: Path | None, request: Request, settings: Settings) -> tuple
     paid = []
     for path in StateFolder.below(out).journals() if out else ():
         with suppress(StorageError):  # what cannot be read has no answers
-            seen = glance(path)
+            seen = read_summary(path)
+            if seen is None:
+                continue
             if request.takes_up(seen):
                 return seen.answered, None
             paid += [seen] if seen.answered else []

@@ -47,10 +47,10 @@ class Records(Protocol):
     def rows_read(self) -> int:
         """Rows of all lists together."""
 
-    def numbered_answers(self) -> Numbered[Answer]:
+    def answers(self) -> Numbered[Answer]:
         """Every answer in the order of the addresses' first appearance."""
 
-    def numbered_rows(self) -> Numbered[RowOutcome]:
+    def rows(self) -> Numbered[RowOutcome]:
         """Every row of the lists, in order, with what it ended as."""
 
 
@@ -71,10 +71,10 @@ def write_tables(records: Records, settings: Settings, folder: Path, *, replies:
         StorageError: the records cannot be read, or a table cannot be written.
     """
     published = Published()
-    answers = records.numbered_answers()
+    answers = records.answers()
     wanted = settings.keep_replies and replies is None
     leads = LeadSegments(answers, settings.batch_leads, settings.timezone, replies=wanted)
-    outcomes = OutcomeSegments(records.numbered_rows(), _ROWS)
+    outcomes = OutcomeSegments(records.rows(), _ROWS)
     with crew(workers_for(answers.count)) as workers:
         _write_leads(workers.do(leads), settings, folder, published, replies=wanted)
         if replies is not None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
 from pipeline.files.folder import OutputFolder, read_manifest
-from pipeline.files.kept import KeptRun
 from pipeline.files.parquet import described
+from pipeline.files.published import PublishedRun
 from pipeline.jobs.publishing import write_tables
 from pipeline.jobs.report import files_of, status_of, tally
 from pipeline.settings import SHAPE, Settings
@@ -40,7 +40,7 @@ def rebuild(run: Path, out: Path, load: Callable[[Mapping[str, object]], Setting
         StorageError: something cannot be read or written, or is damaged.
         FolderBusy: a run is publishing there.
     """
-    kept = KeptRun(run)
+    kept = PublishedRun(run)
     before = kept.manifest["settings"]
     settings = load({key: before[key] for key in SHAPE if before.get(key) is not None})
     folder = OutputFolder(out)

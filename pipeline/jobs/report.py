@@ -30,17 +30,17 @@ class Report:
     def __init__(self, journal: Journal, settings: Settings) -> None:
         self.journal = journal
         self.calls = CallCounts()
-        self.run = journal.run()
         self._settings = settings
-        self._resumed = journal.count_answered()
+        self._before = journal.summary()
+        self.run = self._before.run
         self._since = time.monotonic()
 
     def progress(self) -> dict[str, int]:
         """Rows, distinct addresses, and addresses answered by an earlier, stopped run."""
         return {
-            "rows": self.journal.rows_read(),
-            "addresses": self.journal.count_addresses(),
-            "answered": self._resumed,
+            "rows": self._before.rows,
+            "addresses": self._before.addresses,
+            "answered": self._before.answered,
         }
 
     def published(self, published: Published) -> Manifest:
@@ -67,7 +67,7 @@ class Report:
             "started_at": iso(self.run.started_at_ms),
             "finished_at": iso(now_ms()),
             "duration_s": round(time.monotonic() - self._since, 3),
-            "input": [entry._asdict() for entry in self.journal.lists()],
+            "input": [entry._asdict() for entry in self._before.lists],
             "rows": tally(rows, classes),
             "calls": {
                 "sent": self.calls.sent,
@@ -75,7 +75,7 @@ class Report:
                 "retried": self.calls.retried,
                 "throttled": self.calls.throttled,
                 "probes": self.calls.probes,
-                "resumed": self._resumed,
+                "resumed": self._before.answered,
             },
             "rate": {
                 "limit_per_s": self._settings.rate_per_s,

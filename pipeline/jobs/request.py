@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
     from pipeline.emails.reader import EmailList
     from pipeline.files.state import StateFolder
-    from pipeline.journal.glance import Glance
+    from pipeline.journal.summary import JournalSummary
     from pipeline.settings import Settings
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def subject(settings: Settings) -> str:
-    """What of the settings decides whom a run asks about, as one text; the App id only as a hash."""
+    """What of the settings decides whom a run asks about, as a JSON object; the App id as a hash only."""
     url = urlsplit(settings.api_url)
     api = "loopback" if url.hostname in LOOPBACK_HOSTS else settings.api_url  # a sandbox's port changes every time
     reading = {key: getattr(settings, key) for key in ("email_column", "encoding", "delimiter")}
-    return json.dumps({"api_url": api, "App id": settings.app_hash(), **reading})
+    return json.dumps({"api_url": api, "app_hash": settings.app_hash(), **reading})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +78,24 @@ class Request:
         place = os.fspath(Path.cwd())
         return cls(tuple(names), tuple(sha256), subject(settings), run_id, resume, _text(command), _text(place))
 
-    def takes_up(self, other: Glance) -> bool:
+    def takes_up(self, other: JournalSummary) -> bool:
         """Whether this command goes on with, or has already finished, that run."""
         named = self.run_id in (None, other.run.run_id)
         return self.resume and named and not any(self.differences(other))
 
-    def differences(self, other: Glance) -> Iterator[str]:
+    def differences(self, other: JournalSummary) -> Iterator[str]:
         """How this command differs from the one that began the run, in words; nothing if it does not."""
         was = [entry.sha256 for entry in other.lists]
         if list(self.sha256) != was:
-            yield from list(self._other_lists(other)) or ["its lists were given another number of times"]
+            yield from list(self._other_lists(other)) or ["a list was passed a different number of times"]
         before: dict[str, Any] = json.loads(other.run.subject)
         now: dict[str, Any] = json.loads(self.subject)
         for key, value in now.items():
             if value != before.get(key):
-                hidden = key == "App id"
-                yield f"another {key}" if hidden else f"{key} was {_word(before.get(key))} and is {_word(value)}"
+                hidden = key == "app_hash"
+                yield "another App id" if hidden else f"{key} was {_word(before.get(key))} and is {_word(value)}"
 
-    def _other_lists(self, other: Glance) -> Iterator[str]:
+    def _other_lists(self, other: JournalSummary) -> Iterator[str]:
         before = {entry.name: entry for entry in other.lists}
         for name, sha256 in zip(self.names, self.sha256, strict=True):
             if name not in before:
@@ -104,7 +104,7 @@ class Request:
                 yield f"{name} has changed since (it had {before[name].rows:,} rows)"
         yield from (f"{name} was among its lists" for name in before if name not in self.names)
         if sorted(self.sha256) == sorted(entry.sha256 for entry in other.lists):
-            yield "its lists stood in another order"
+            yield "its lists were in a different order"
 
 
 def _text(path: str) -> str:

@@ -31,7 +31,7 @@ class Numbered(Protocol[T_co]):
     def count(self) -> int:
         """How many there are."""
 
-    def between(self, first: int, last: int) -> Iterator[T_co]:
+    def slice(self, first: int, last: int) -> Iterator[T_co]:
         """Those from number `first` to the one before `last`."""
 
 
@@ -109,7 +109,7 @@ class OutcomeSegments:
 def _read(kept: Numbered[T], number: int, size: int) -> list[T]:
     first = number * size
     last = min(first + size, kept.count)
-    things = list(kept.between(first, last))
+    things = list(kept.slice(first, last))
     if len(things) != last - first:
         raise InternalError(f"{last - first} records were to be read, and {len(things)} are there; please report this.")
     return things

@@ -43,10 +43,9 @@ def check_space(folder: StateFolder, journal: Journal, settings: Settings) -> No
     Raises:
         StorageError: there is not even half of the room that such a run usually needs.
     """
-    addresses = journal.count_addresses()
-    needed = needed_bytes(
-        settings, rows=journal.rows_read(), addresses=addresses, open_=addresses - journal.count_answered()
-    )
+    seen = journal.summary()
+    addresses = seen.addresses
+    needed = needed_bytes(settings, rows=seen.rows, addresses=addresses, open_=addresses - seen.answered)
     free = folder.free_bytes()
     sizes = f"{_megabytes(free)} are free, but {addresses:,} addresses need about {_megabytes(needed)}"
     if free < needed // 2:

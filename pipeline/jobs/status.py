@@ -12,12 +12,12 @@ from pipeline.errors import StorageError, UsageError
 from pipeline.files import private
 from pipeline.files.folder import OutputFolder, read_manifest
 from pipeline.files.state import SUFFIX, StateFolder
-from pipeline.journal.glance import glance
+from pipeline.journal.summary import read_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pipeline.journal.glance import Glance
+    from pipeline.journal.summary import JournalSummary
 
 Status = dict[str, Any]
 
@@ -36,10 +36,10 @@ def status(out: Path) -> Status:
     latest = folder.latest.resolve().name if folder.latest.is_symlink() else None
     published = [_published(place, latest=place.name == latest) for place in folder.runs()]
     unfinished = [
-        _unfinished(state, path)
+        run
         for state in (folder, *_beside_files(out))
         for path in state.journals()
-        if not state.is_taken(state.run_id(path))
+        if not state.is_taken(state.run_id(path)) and (run := _unfinished(state, path))
     ]
     return {
         "folder": str(out),
@@ -67,13 +67,16 @@ def _beside_files(out: Path) -> list[StateFolder]:
     return [StateFolder.beside(out / place.name[1 : -len(SUFFIX)]) for place in sorted(out.glob(f".?*{SUFFIX}"))]
 
 
-def _unfinished(folder: StateFolder, path: Path) -> Status:
+def _unfinished(folder: StateFolder, path: Path) -> Status | None:
+    """The run of a journal; None while its lists are being imported."""
     bytes_ = _size(path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm"))
     try:
-        seen = glance(path)
+        seen = read_summary(path)
     except StorageError as error:
         nothing = dict.fromkeys(("started_at", "addresses", "answered", "failed", "stopped_at", "command"))
         return {"run_id": folder.run_id(path), **nothing, "reason": str(error), "bytes": bytes_, "file": None}
+    if seen is None:
+        return None
     return {
         "run_id": seen.run.run_id,
         "started_at": _time(seen.run.started_at_ms),
@@ -97,7 +100,7 @@ def _size(paths: Iterable[Path]) -> int:
     return size
 
 
-def _command(seen: Glance) -> str | None:
+def _command(seen: JournalSummary) -> str | None:
     """What goes on with the run, from wherever one stands now."""
     if not seen.run.command:
         return None

@@ -163,7 +163,7 @@ def test_a_link_to_a_run_that_is_gone_is_no_hindrance(folder: OutputFolder) -> N
 def test_journals_are_those_of_unfinished_runs(folder: OutputFolder) -> None:
     """One still taking in its lists is not among them."""
     assert folder.journals() == []
-    for path in (folder.journal("two"), folder.journal("one"), folder.incoming()):
+    for path in (folder.journal("two"), folder.journal("one"), folder.spool(1)):
         path.touch()
     assert folder.journals() == [folder.journal("one"), folder.journal("two")]
 

@@ -18,7 +18,8 @@ from pipeline.files.folder import OutputFolder
 from pipeline.jobs.export import export
 from pipeline.jobs.observer import Observer
 from pipeline.jobs.report import Manifest
-from pipeline.journal.glance import glance
+from pipeline.journal.store import Journal
+from pipeline.journal.summary import read_summary
 from pipeline.sandbox.options import SandboxOptions
 from pipeline.sandbox.process import RunningSandbox, running
 from pipeline.schema import LEADS
@@ -212,11 +213,10 @@ def test_run_killed_after_publishing_is_over(sandbox: RunningSandbox, people: Pa
 def test_run_killed_while_reading_its_lists_leaves_nothing(
     sandbox: RunningSandbox, people: Path, tmp_path: Path
 ) -> None:
-    """Half a journal of a killed run is written over by the next, whatever that one is called."""
+    """Its incomplete journal is removed by the next run, whatever that one is called."""
     folder = OutputFolder(tmp_path / "out")
     folder.prepare()
-    for suffix in ("", "-wal", "-shm"):
-        (tmp_path / "out" / STATE / f"new.incoming{suffix}").write_bytes(b"half a journal, and no good one")
+    Journal.create(folder.journal("killed")).close()
     assert export(settings(sandbox.url), [people], tmp_path / "out")["rows"]["found"] == 12
     assert left_over(tmp_path / "out") == ["lock"]
 
@@ -226,7 +226,8 @@ def test_why_a_run_stopped_is_noted(sandbox: RunningSandbox, people: Path, tmp_p
     sandbox.control(revoke_after=5)
     with pytest.raises(CredentialsRefused) as caught:
         export(settings(sandbox.url), [people], tmp_path / "out", run_id="mine", command="lead-export run people.txt")
-    seen = glance(tmp_path / "out" / STATE / "mine.journal")
+    seen = read_summary(tmp_path / "out" / STATE / "mine.journal")
+    assert seen is not None
     assert (seen.addresses, seen.answered, seen.failed) == (12, 5, 0)
     assert seen.stop is not None
     assert (seen.stop.code, seen.stop.reason) == (caught.value.code, str(caught.value))

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.errors import InternalError, StorageError
-from pipeline.files.kept import KeptAnswers
 from pipeline.files.parquet import ParquetFile
+from pipeline.files.published import PublishedAnswers
 from pipeline.jobs.segments import LeadSegments, OutcomeSegments
 from pipeline.jobs.workers import MOST_WORKERS, WORTH_A_WORKER, crew, workers_for
 from pipeline.journal.records import ListRow
@@ -46,7 +46,7 @@ def kept(folder: Path, segments: int = 20, group: int = 7) -> LeadSegments:
     with ParquetFile(path, table.schema) as file:
         for start in range(0, len(table), group):
             file.write(table.slice(start, group))
-    return LeadSegments(KeptAnswers(path, len(table)), SIZE, "EST", replies=True)
+    return LeadSegments(PublishedAnswers(path, len(table)), SIZE, "EST", replies=True)
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
@@ -72,7 +72,7 @@ def test_tables_come_in_order_whoever_makes_them(
 def test_an_error_is_the_same_whoever_meets_it(tmp_path: Path, workers: int) -> None:
     """Answers that cannot be read, or that are missing, end the job with the sentence that says so."""
     work = kept(tmp_path)
-    missing = LeadSegments(KeptAnswers(work.answers.path, 101), SIZE, None, replies=True)  # type: ignore[attr-defined]
+    missing = LeadSegments(PublishedAnswers(work.answers.path, 101), SIZE, None, replies=True)  # type: ignore[attr-defined]
     with crew(workers) as ours:
         with pytest.raises(InternalError, match="1 records were to be read, and 0 are there"):
             list(ours.do(missing))
@@ -154,14 +154,13 @@ def test_as_many_workers_as_can_be_started_do_the_work(
 async def test_workers_read_a_journal_that_is_open(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Answers, and the rows of the lists, as the process has them that writes the journal."""
     given = list(answers(3))
-    with Journal(tmp_path / "a.journal") as journal:
-        number = journal.add_list("a.csv", [ListRow(one.email, one.email, one.email) for one in given])
-        journal.seal_list(number, rows=len(given), sha256="")
+    with Journal.create(tmp_path / "a.journal") as journal:
+        journal.add_list("a.csv", [ListRow(one.email, one.email, one.email) for one in given], sha256=str)
         for place, one in enumerate(given, 1):
             await journal.append(place, one)
         await journal.flush()
-        leads = LeadSegments(journal.numbered_answers(), SIZE, None, replies=True)
-        outcomes = OutcomeSegments(journal.numbered_rows(), 4)
+        leads = LeadSegments(journal.answers(), SIZE, None, replies=True)
+        outcomes = OutcomeSegments(journal.rows(), 4)
         with crew(2) as ours:
             replies = [row for made in ours.do(leads) for row in made.tables["replies"].to_pylist()]
             rows = [row for made in ours.do(outcomes) for row in made.tables["outcomes"].to_pylist()]
