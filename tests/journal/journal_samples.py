@@ -18,13 +18,15 @@ RUN = RunRecord("night", NOON_MS, "everybody", "lead-export run a.csv", "/srv", 
 
 
 def rows(*given: str) -> list[ListRow]:
-    """Rows of a list; a cell without an @ holds no address."""
-    return [
-        ListRow(cell, cell.strip(), cell.strip().lower())
-        if "@" in cell
-        else ListRow(cell, code="no_at", message="no @")
-        for cell in given
-    ]
+    """Rows of a list; a cell without an @ does not hold an address."""
+    return [row(cell) for cell in given]
+
+
+def row(cell: str) -> ListRow:
+    """A row of a list."""
+    if "@" not in cell:
+        return ListRow(cell, code="no_at", message="no @")
+    return ListRow(cell, cell.strip(), cell.strip().lower())
 
 
 def numbered(count: int) -> list[str]:
