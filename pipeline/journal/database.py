@@ -127,8 +127,7 @@ def use_write_ahead_log(db: sqlite3.Connection, path: Path) -> None:
     mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":
         raise StorageError(
-            f"{path}: this file system does not support SQLite's write-ahead log (journal mode {mode!r});"
-            " choose a folder on a local disk."
+            f"{path}: this file system does not support SQLite's write-ahead log (mode {mode!r}); use a local disk."
         )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ANSWERS = [
     Answer("ann@example.com", Outcome.FOUND, lead_id="7", answered_at_ms=1_000, body=b'{"a": "\xff"}'),
-    Answer("bob@example.com", Outcome.FAILED, "http_500", "trouble", None, 5, 2_345),
+    Answer("bob@example.com", Outcome.FAILED, "http_500", "trouble", attempts=5, answered_at_ms=2_345),
 ]
 ROWS = [
     RowOutcome("a.csv", 1, " '=ann@example.com", "ann@example.com", "found", None, None, "7", 1, 1_000),

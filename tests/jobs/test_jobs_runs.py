@@ -14,8 +14,10 @@ from jobs_lists import settings, write_list
 from pipeline.emails.reader import EmailList
 from pipeline.errors import ExitCode, StorageError, UsageError
 from pipeline.files.folder import OutputFolder
+from pipeline.jobs.plan import plan
 from pipeline.jobs.request import Request, subject
 from pipeline.jobs.runs import finish_published, open_run, tidy_up
+from pipeline.jobs.status import status
 from pipeline.journal.store import Journal
 from pipeline.journal.summary import JournalSummary, read_summary
 from pipeline.outcomes import Answer, Outcome, iso
@@ -209,6 +211,14 @@ def test_what_a_killed_import_left_is_removed(folder: OutputFolder, people: Path
     assert opened(folder, people, wanted="mine") == "mine"
     assert folder.journals() == [folder.journal("mine")]
     assert summary(folder.journal("mine")).answered == 1
+
+
+def test_an_import_is_not_an_unfinished_run_to_others(folder: OutputFolder, people: Path) -> None:
+    """While lists are imported `status` shows no run, and `plan` finds none that would be in the way."""
+    Journal.create(folder.journal("now")).close()
+    assert status(folder.root)["unfinished"] == []
+    assert plan(settings(), [people], folder.root)["refused"] is None
+    assert folder.journals() == [folder.journal("now")]
 
 
 def test_damage_inside_is_refused(folder: OutputFolder, people: Path) -> None:
