@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-JOURNAL_BYTES = 650
-"""A packed answer in the journal."""
+JOURNAL_BYTES = 1_400
+"""A compressed answer in the journal."""
 ROW_BYTES = 80
 """A row of a list in `outcomes`, in one format."""
 TABLE_BYTES = {"parquet": 300, "csv": 2_000}
