@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.emails.address import Refusal, clean, key
@@ -48,8 +47,7 @@ def import_lists(lists: Sequence[EmailList], path: Path, run: RunRecord) -> Jour
     journal = Journal.create(path)
     try:
         for source in lists:
-            journal.add_list(source.name, _rows(source.cells()), sha256=partial(getattr, source, "sha256"))
-            logger.info("%s: %d rows read", source.name, source.rows)
+            _import(journal, source)
         _check_addresses(journal, lists)
         journal.start(run)
     except BaseException:
@@ -57,6 +55,11 @@ def import_lists(lists: Sequence[EmailList], path: Path, run: RunRecord) -> Jour
         remove_journal(path)
         raise
     return journal
+
+
+def _import(journal: Journal, source: EmailList) -> None:
+    journal.add_list(source.name, _rows(source.cells()), sha256=lambda: source.sha256)
+    logger.info("%s: %d rows read", source.name, source.rows)
 
 
 def _check_addresses(journal: Journal, lists: Sequence[EmailList]) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-JOURNAL_BYTES = 1_100
+JOURNAL_BYTES = 1_400
 """An answer in the journal, its body compressed."""
 REPLY_BYTES = 350
 """A reply in `replies.parquet`."""
