@@ -63,6 +63,7 @@ def test_the_defaults_are_settings() -> None:
         "keep_runs": 0,
         "unfinished": "refuse",
         "batch_leads": 4_000,
+        "workers": 0,
     }
 
 

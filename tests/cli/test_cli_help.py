@@ -156,6 +156,7 @@ def test_defaults_in_the_help_are_those_of_the_settings() -> None:
         "concurrency": str(defaults.concurrency),
         "keep_replies": "keep" if defaults.keep_replies else "no",
         "formula_guard": "guard" if defaults.formula_guard else "no",
+        "workers": str(defaults.workers),
     }
 
 
