@@ -1,14 +1,15 @@
-"""Does memory grow with the list? Peaks of `run`, and of `rebuild` from what it published, for longer and longer lists.
+"""Does memory grow with the list? Peaks of `run`, and of `rebuild` of what it published, for lists of growing length.
 
     python benchmarks/memory.py [--most 200000] [--million] [--workers 0]
 
 Lists of 20,000 addresses, ten times as many, and so on up to `--most`; `--million` is the same with 1,000,000, which
 takes a quarter of an hour and ten gigabytes of disk. Commands may use all cores, so that workers start as they do for
-users; `--workers` is passed on to them, 0 being their own choice.
+users; `--workers` is the setting of that name, where 0 lets the command choose.
 
 Memory is that of all processes of a command together: the proportional set size (PSS), in which pages shared by
-several processes count once, summed over the process tree twenty times a second. Where the kernel does not tell PSS,
-resident sizes are summed. Linux only.
+several processes count once, summed over the process tree twenty times a second. Where the kernel does not report PSS,
+resident set sizes (RSS) are summed. The peak RSS of the command's own process and of its largest worker is shown too.
+Linux only.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ SMALL_MIB = 40
 
 
 class Peaks(NamedTuple):
-    """Seconds, and MiB: at the same time by all processes, by the command's own, and by its largest worker; 0: none."""
+    """Seconds, peak MiB of all processes together, of the command's own and of its largest worker, and the workers."""
 
     wall_s: float
     total: float
@@ -92,7 +93,7 @@ def memory_mib(pid: int, file: str, name: str) -> float:
 
 
 def peaks(server: Server, addresses: int, workers: int) -> list[tuple[str, Peaks]]:
-    """Run a list of so many addresses, and rebuild it."""
+    """Peaks of a run over a list of this length, and of a rebuild of that run."""
     server.stop_after(0)
     with scratch() as folder:
         environment = {"LEAD_EXPORT_API_URL": server.url, "XDG_STATE_HOME": str(folder)}
@@ -105,7 +106,7 @@ def peaks(server: Server, addresses: int, workers: int) -> list[tuple[str, Peaks
 
 
 def rebuild_command(out: Path) -> list[str]:
-    """All tables again, from the raw replies of the newest run."""
+    """Rebuild all tables of the newest run from its raw replies."""
     return [*COMMAND, "rebuild", str(out / "latest"), "--out", str(out.with_name("again")), "--quiet"]
 
 
