@@ -6,10 +6,10 @@ Lists of 20,000 addresses, ten times as many, and so on up to `--most`; `--milli
 takes a quarter of an hour and ten gigabytes of disk. Commands may use all cores, so that workers start as they do for
 users; `--workers` is the setting of that name, where 0 lets the command choose.
 
-Memory is that of all processes of a command together: the proportional set size (PSS), in which pages shared by
-several processes count once, summed over the process tree twenty times a second. Where the kernel does not report PSS,
-resident set sizes (RSS) are summed. The peak RSS of the command's own process and of its largest worker is shown too.
-Linux only.
+Memory is that of all processes of a command together, summed over the process tree twenty times a second: the
+resident set sizes (RSS), which count libraries once for each process, and the proportional set sizes (PSS), which
+count a page shared by n processes as 1/n and so come out too low next to other users of the same libraries. The truth
+is in between. The peak RSS of the command's own process and of its largest worker is shown too. Linux only.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Peaks(NamedTuple):
     """Seconds, peak MiB of all processes together, of the command's own and of its largest worker, and the workers."""
 
     wall_s: float
-    total: float
+    all_rss: float
+    all_pss: float
     main: float
     worker: float
     workers: int
@@ -48,11 +49,12 @@ def measure_tree(command: list[str], environment: dict[str, str]) -> Peaks:
     """
     began = time.perf_counter()
     child = start(command, environment, CORES, stdout=subprocess.DEVNULL)
-    total = 0.0
+    all_rss = all_pss = 0.0
     peaks: dict[int, float] = defaultdict(float)
     while child.poll() is None:
         pids = descendants(child.pid)
-        total = max(total, sum(proportional_mib(pid) for pid in pids))
+        all_rss = max(all_rss, sum(memory_mib(pid, "status", "VmRSS:") for pid in pids))
+        all_pss = max(all_pss, sum(memory_mib(pid, "smaps_rollup", "Pss:") for pid in pids))
         for pid in pids:
             peaks[pid] = max(peaks[pid], memory_mib(pid, "status", "VmHWM:"))
         time.sleep(INTERVAL_S)
@@ -60,7 +62,7 @@ def measure_tree(command: list[str], environment: dict[str, str]) -> Peaks:
         raise SystemExit(f"{' '.join(command)}: exit code {child.returncode}")
     main = peaks.pop(child.pid, 0.0)
     workers = [peak for peak in peaks.values() if peak > SMALL_MIB]
-    return Peaks(time.perf_counter() - began, total, main, max(workers, default=0.0), len(workers))
+    return Peaks(time.perf_counter() - began, all_rss, all_pss, main, max(workers, default=0.0), len(workers))
 
 
 def descendants(root: int) -> list[int]:
@@ -76,11 +78,6 @@ def descendants(root: int) -> list[int]:
     for pid in found:
         found += children[pid]
     return found
-
-
-def proportional_mib(pid: int) -> float:
-    """The PSS of a process, or its RSS where that is all there is; 0 if it has ended."""
-    return memory_mib(pid, "smaps_rollup", "Pss:") or memory_mib(pid, "status", "VmRSS:")
 
 
 def memory_mib(pid: int, file: str, name: str) -> float:
@@ -118,10 +115,11 @@ def main() -> None:
     with serving(options.people) as server:
         for size in sizes:
             for name, measured in peaks(server, size, options.workers):
-                numbers = (f"{measured.total:.0f}", f"{measured.main:.0f}", f"{measured.worker:.0f}")
-                rows.append((f"{name}, {size:,}", *numbers, str(measured.workers), f"{measured.wall_s:.1f}"))
-    print(f"one run of each, {os.cpu_count()} cores\n")
-    print_table(("", "all MiB", "own MiB", "largest worker MiB", "workers", "seconds"), rows)
+                mib = (measured.all_rss, measured.all_pss, measured.main, measured.worker)
+                numbers = (*(f"{number:.0f}" for number in mib), str(measured.workers), f"{measured.wall_s:.1f}")
+                rows.append((f"{name}, {size:,}", *numbers))
+    print(f"one run of each on {os.cpu_count()} cores, peaks in MiB\n")
+    print_table(("", "all RSS", "all PSS", "own", "largest worker", "workers", "seconds"), rows)
 
 
 if __name__ == "__main__":
