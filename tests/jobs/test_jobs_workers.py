@@ -126,7 +126,7 @@ def test_errors_are_the_same_whichever_process_meets_them(tmp_path: Path, count:
     work = published(tmp_path)
     missing = LeadBatches(PublishedAnswers(tmp_path / "replies.parquet", 101), SIZE, None, replies=True)
     with open_pool(Settings(workers=count), 100) as pool:
-        with pytest.raises(InternalError, match="1 records but read 0"):
+        with pytest.raises(InternalError, match=r"\b1 .* 0\b"):
             list(build_all(pool, missing))
         (tmp_path / "replies.parquet").write_bytes(b"no table")
         with pytest.raises(StorageError, match=r"replies\.parquet"):
