@@ -39,6 +39,7 @@ def test_the_defaults_are_settings() -> None:
     assert settings == Settings()
     assert settings.public() == {
         "api_url": "https://app.kartra.com/api",
+        "ca_file": None,
         "rate_per_s": 18.0,
         "concurrency": 0,
         "share_pace": True,
@@ -231,7 +232,9 @@ def test_zones_are_taken(zone: str) -> None:
     assert Settings(timezone=zone).timezone == zone
 
 
-@pytest.mark.parametrize("key", ["timezone", "email_column", "encoding", "delimiter", "state_folder"])
+@pytest.mark.parametrize(
+    "key", ["timezone", "email_column", "encoding", "delimiter", "state_folder", "ca_file", "proxy"]
+)
 def test_no_value_may_be_written_as_nothing(tmp_path: Path, key: str) -> None:
     """TOML and the environment have no null."""
     config = toml(tmp_path, f'{key} = ""')
@@ -274,6 +277,16 @@ def test_other_files_may_be_read_by_all(tmp_path: Path) -> None:
     private = toml(tmp_path, f'app_id = "{SECRET}"', 0o400)
     assert Settings.load(config=private, environ={}).app_id.get_secret_value() == SECRET
     assert Settings.load(config=toml(tmp_path, "rate_per_s = 1", 0o644), environ={}).rate_per_s == 1.0
+
+
+def test_a_file_with_a_proxy_password_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """A proxy without credentials is no secret; one with a password makes the file secret, and is never shown."""
+    open_proxy = toml(tmp_path, 'proxy = "http://proxy:3128"', 0o644)
+    assert Settings.load(config=open_proxy, environ={}).proxy.get_secret_value() == "http://proxy:3128"
+    text = f'proxy = "http://user:{SECRET}@proxy:3128"'
+    assert "chmod 600" in refusal(config=toml(tmp_path, text, 0o644))
+    settings = Settings.load(config=toml(tmp_path, text, 0o600), environ={})
+    assert SECRET not in repr(settings) + str(settings.public())
 
 
 def test_credentials_come_from_their_variables() -> None:

@@ -10,8 +10,6 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from virtual_time import now, run
 
 from pipeline.calls.pace import Gate, Pace
@@ -21,8 +19,6 @@ from pipeline.errors import Throttled, TimedOut
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from pipeline.calls.pace import Permit
 
 
 async def starts(pace: Pace, count: int) -> list[float]:

@@ -33,6 +33,8 @@ def test_all_is_well(sandbox: RunningSandbox, tmp_path: Path) -> None:
     assert [line.split(":")[0] for line in said.out.splitlines() if line.startswith(("ok", "FAILED"))] == [
         "ok     credentials",
         "ok     output folder",
+        "ok     proxy",
+        "ok     certificates",
         "ok     pace",
         "ok     API",
     ]
@@ -87,6 +89,8 @@ def test_a_folder_that_does_not_do(sandbox: RunningSandbox, tmp_path: Path) -> N
         assert [(one["name"], one["ok"]) for one in said.json["checks"]] == [
             ("credentials", True),
             ("output folder", False),
+            ("proxy", True),
+            ("certificates", True),
             ("pace", True),
             ("API", True),
         ]
