@@ -9,6 +9,7 @@ import ssl
 import stat
 import threading
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -19,7 +20,6 @@ from pipeline.calls.transport import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 BODY = b'{"status":"Success"}'
 CALLS = 3
@@ -52,7 +52,8 @@ def silent_server(authority: trustme.CA) -> Iterator[str]:
 def clients_of(url: str) -> int:
     """The sockets of this process that are connected to the server."""
     port, count = urlsplit(url).port, 0
-    for number in map(int, os.listdir("/dev/fd")):
+    for descriptor in Path("/dev/fd").iterdir():
+        number = int(descriptor.name)
         try:
             if stat.S_ISSOCK(os.fstat(number).st_mode):
                 with socket.socket(fileno=os.dup(number)) as one:
