@@ -105,10 +105,6 @@ class StateFolder:
         """A journal that is still taking in its lists; one name, so that the next run writes over a killed one's."""
         return self.place / "new.incoming"
 
-    def spool(self, number: int) -> Path:
-        """Where a list is kept for the time of a run that can be read only once, such as standard input."""
-        return self.place / f"list-{number}.spool"
-
     def is_taken(self, run_id: str) -> bool:  # noqa: ARG002 - whoever keeps finished runs knows better
         """Whether a run of this name is finished already."""
         return False
@@ -132,9 +128,3 @@ class StateFolder:
         for pattern in ("*.link", "*.partial"):
             for path in self.place.glob(pattern):
                 path.unlink(missing_ok=True)
-        self.clear_spools()
-
-    def clear_spools(self) -> None:
-        """Remove the copies of lists that could be read only once."""
-        for path in self.place.glob("*.spool"):
-            path.unlink(missing_ok=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pipeline.emails.reader import EmailList
+    from pipeline.emails.lists import EmailList
     from pipeline.journal.store import Journal
     from pipeline.outcomes import Answer
     from pipeline.settings import Settings
@@ -105,7 +105,7 @@ def write_beside(beside: Beside, journal: Journal, place: Path) -> Written:
 def _style(beside: Beside, *, unguarded: int) -> Style:
     """The list's own delimiter, and UTF-8 unless an encoding was stated; our columns are guarded, its own are not."""
     settings, detected = beside.settings, beside.source.detected()
-    same_form = detected.form == beside.out.suffix.lower().removeprefix(".")
+    same_form = detected.format == beside.out.suffix.lower().removeprefix(".")
     return Style(
         delimiter=(same_form and detected.delimiter) or ",",
         encoding=settings.encoding or "utf-8",

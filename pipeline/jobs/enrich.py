@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from pipeline.emails.reader import EmailList, Reading
+from pipeline.emails.lists import EmailList, ReadOptions
 from pipeline.errors import StorageError, UsageError
 from pipeline.files import private
 from pipeline.files.single import check_columns, check_name, check_rows, names_of
@@ -72,7 +72,7 @@ def enrich(
     """
     observer = observer or Observer()
     settings.require_credentials()
-    source = EmailList(path, Reading(settings.email_column, settings.encoding, settings.delimiter))
+    source = EmailList(path, ReadOptions(settings.email_column, settings.encoding, settings.delimiter))
     source.check()
     picked = pick(how.fields)
     with private.storage(out):
@@ -92,7 +92,6 @@ def enrich(
                     )
                     _tidy_up(folder)
             finally:
-                folder.clear_spools()
                 folder.remove()
     finally:
         with suppress(OSError):
@@ -115,7 +114,7 @@ def _check_out(path: Path, out: Path, how: Enrichment) -> None:
 
 def _beside(source: EmailList, out: Path, picked: list[str], how: Enrichment, settings: Settings) -> Beside:
     """What is written beside what, once it is known that it can be, and that no column has the name of another."""
-    shape = source.shape()
+    shape = source.row_counts()
     first = next(iter(source.batches(shape.width)), None)
     schema = first.schema if first is not None else pa.schema([])  # a list without rows is refused when it is taken in
     check_columns(out, schema)

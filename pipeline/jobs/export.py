@@ -53,14 +53,11 @@ def export(
     folder.prepare()
     with folder.lock():
         folder.clear_leftovers()
-        try:
-            request = Request.of(folder, chosen, settings, run_id=run_id, resume=resume, command=command)
-            manifest = finish_published(folder, request)
-            if manifest is None:
-                with open_run(folder, chosen, settings, request) as journal:
-                    manifest = _run(folder, journal, settings, observer)
-        finally:
-            folder.clear_spools()
+        request = Request.of(folder, chosen, settings, run_id=run_id, resume=resume, command=command)
+        manifest = finish_published(folder, request)
+        if manifest is None:
+            with open_run(folder, chosen, settings, request) as journal:
+                manifest = _run(folder, journal, settings, observer)
     observer.published(folder.run(manifest["run_id"]))
     return manifest
 

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pipeline.emails.address import Refusal, clean, key
-from pipeline.emails.reader import EmailList, Reading
+from pipeline.emails.lists import EmailList, ReadOptions
 from pipeline.errors import UsageError
 from pipeline.journal.records import ListRow
 from pipeline.journal.store import Journal
@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 def sources(paths: Sequence[Path], settings: Settings) -> list[EmailList]:
     """The lists by their files' names; those of the same name by their paths, so that they can be told apart."""
     names = Counter(path.name for path in dict.fromkeys(paths))
-    reading = Reading(settings.email_column, settings.encoding, settings.delimiter)
-    return [EmailList(path, reading, str(path) if names[path.name] > 1 else None) for path in paths]
+    options = ReadOptions(settings.email_column, settings.encoding, settings.delimiter)
+    return [EmailList(path, options, str(path) if names[path.name] > 1 else None) for path in paths]
 
 
 def take_in(lists: Sequence[EmailList], path: Path, run: RunRecord) -> Journal:

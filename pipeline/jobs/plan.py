@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.calls.spacing import interval_s
@@ -23,8 +21,9 @@ from pipeline.journal.glance import glance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-    from pipeline.emails.reader import EmailList
+    from pipeline.emails.lists import EmailList
     from pipeline.settings import Settings
 
 Plan = dict[str, Any]
@@ -61,12 +60,11 @@ def plan(settings: Settings, lists: Sequence[Path], out: Path | None = None) -> 
     chosen = sources(lists, settings)
     for source in chosen:
         source.check()
-    with tempfile.TemporaryDirectory(prefix="lead-export-") as place:
-        request = Request.of(StateFolder(Path(place), Path(place)), chosen, settings)
-        count = _Count()
-        listed = [_read(source, count) for source in chosen]
-        answered, refused = _unfinished(out, request, settings)
-        return {**_plan(settings, count, listed, out, answered), "refused": refused}
+    request = Request.of(None, chosen, settings)
+    count = _Count()
+    listed = [_read(source, count) for source in chosen]
+    answered, refused = _unfinished(out, request, settings)
+    return {**_plan(settings, count, listed, out, answered), "refused": refused}
 
 
 def _plan(settings: Settings, count: _Count, listed: list[Plan], out: Path | None, answered: int) -> Plan:
@@ -110,12 +108,12 @@ def _read(source: EmailList, count: _Count) -> Plan:
         count.duplicates += mark in count.seen
         count.seen.add(mark)
     count.rows += source.rows
-    lines = source.lines_of(first) if first else {}
+    lines = source.line_numbers(first) if first else {}
     distinct, duplicates, invalid = before
     return {
         "name": source.name,
         "read_as": str(detected),
-        "form": detected.form,
+        "form": detected.format,
         "compression": detected.compression,
         "encoding": detected.encoding,
         "delimiter": detected.delimiter,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from pipeline.emails.reader import EmailList
+    from pipeline.emails.lists import EmailList
     from pipeline.files.folder import OutputFolder
     from pipeline.files.state import StateFolder
     from pipeline.jobs.report import Manifest
