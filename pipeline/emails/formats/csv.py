@@ -59,6 +59,8 @@ class Csv(TableFormat):
         """The delimiter, and how many lines come before the first row."""
         with closing(self.lines()) as lines:  # type: ignore[type-var]  # a generator
             skipped, first = next(((n, line) for n, line in enumerate(lines) if line.strip()), (0, ""))
+            if not first:
+                raise self.error("the list is empty")
             if announced := _SEP_LINE.fullmatch(first):
                 skipped += 1
             stated = self.options.delimiter_character() or (announced and announced[1]) or self.usual_delimiter
