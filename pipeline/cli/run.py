@@ -9,19 +9,20 @@ from typing import Any
 import click
 
 from pipeline.cli.options import folder_name, job_options, load, resuming_command, set_up_log
+from pipeline.emails.formats import supported
 from pipeline.errors import ExitCode
 from pipeline.process import load_arrow
 
 
 @click.command(
-    epilog="""\b
+    epilog=f"""\b
 Examples:
   lead-export run data/emails.csv --out export --sandbox
   lead-export run customers.csv --out /srv/leads --format parquet --format csv
   psql -c "copy (select email from users) to stdout" | lead-export run - --out export
 
-A list is .csv, .tsv, .txt (one address a line) or .jsonl, each also packed as .gz or .zst, .parquet, .xlsx,
-or - for standard input. Credentials come from the environment: KARTRA_APP_ID, KARTRA_API_KEY,
+A list is {supported()}.
+A .txt file has one address on each line. Credentials come from the environment: KARTRA_APP_ID, KARTRA_API_KEY,
 KARTRA_API_PASSWORD. The tables are in DIR/latest when the command ends with 0 or 3.
 After a stop, the same command goes on where it was.
 """

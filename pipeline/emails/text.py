@@ -167,7 +167,7 @@ def _guess_single_byte(name: str, stats: ByteStats) -> str:
             f"{where} has an encoding that could not be detected; pass --encoding, such as cp1251 or shift_jis."
         )
     codec = "iso8859-1" if stats.not_in_1252 else "cp1252"
-    message = "%s is not UTF-8 and is read as %s, a guess; check the accents in the result, or pass --encoding."
+    message = "%s is not UTF-8 and is read as %s, a guess; check the accents, or pass --encoding."
     logger.warning(message, where, codec)
     return codec
 

@@ -53,8 +53,8 @@ def test_lists_of_several_forms_are_taken_as_one(sandbox: RunningSandbox, tmp_pa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--encoding", "klingon"], "There is no encoding 'klingon'; use a name"),
-        (["--delimiter", "dots"], "The delimiter 'dots' is not one character; use comma,"),
+        (["--encoding", "klingon"], "Unknown encoding 'klingon'"),
+        (["--delimiter", "dots"], "Invalid delimiter 'dots'"),
     ],
 )
 def test_what_cannot_be_stated_is_wrong_usage(

@@ -76,7 +76,7 @@ def test_list_without_an_email_column_names_the_columns(refused: Refused, tmp_pa
     """What was found instead, and the option that helps."""
     path = tmp_path / "phones.csv"
     path.write_text("name,phone\nAnn,5550100\n")
-    expected = "phones.csv: no column holds addresses; say which with --email-column. Columns: 'name', 'phone'."
+    expected = "phones.csv: no column holds addresses; pass --email-column. Columns: 'name', 'phone'."
     assert refused(lists=path) == expected
 
 

@@ -48,7 +48,9 @@ class Csv(TableFormat):
                     yield number, row  # type: ignore[misc]  # cells of CSV are never None
                 number = skipped + reader.line_num + 1
         except csv.Error as error:
-            raise self.error(f"line {number} is not valid CSV ({error}); is a quote left open?") from error
+            raise self.error(
+                f"line {number} is not valid CSV ({error}); check for a quote that is never closed"
+            ) from error
 
     def delimiter(self) -> tuple[str, bool]:
         """The delimiter, and whether it was detected."""
