@@ -25,7 +25,7 @@ A list is {supported()}.
 A .txt file has one address on each line. Credentials come from the environment: KARTRA_APP_ID, KARTRA_API_KEY,
 KARTRA_API_PASSWORD. The tables are in DIR/latest when the command ends with 0 or 3.
 After a stop, the same command goes on where it was.
-"""
+""",  # noqa: S608 - the SQL is an example for a shell
 )
 @click.argument("lists", metavar="LIST...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, metavar="DIR", type=folder_name, help="Folder to publish in.")
