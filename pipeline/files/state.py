@@ -55,10 +55,7 @@ class StateFolder:
         self.check_writable()
         with lock.held(self._lock, self.owner):
             self._remove_leftovers()
-            try:
-                yield
-            finally:
-                self._remove_matching("*.spool")
+            yield
 
     def check_writable(self) -> int:
         """Create the folder and its parents if need be, and try to write a file; return the free bytes.
@@ -112,10 +109,6 @@ class StateFolder:
                     journal.with_name(journal.name + suffix).replace(renamed.with_name(renamed.name + suffix))
         return renamed
 
-    def spool(self, number: int) -> Path:
-        """Where the list with that number is copied if it can be read only once, such as standard input."""
-        return self.path / f"list-{number}.spool"
-
     def partial(self, name: str) -> Path:
         """Where a file of that name is written before it is moved into place."""
         return self.path / f"{name}.partial"
@@ -140,9 +133,6 @@ class StateFolder:
         for pattern in ("*.staging", "*.removed"):
             for path in self.path.glob(pattern):
                 shutil.rmtree(path, ignore_errors=True)
-        self._remove_matching("*.link", "*.partial", "*.spool")
-
-    def _remove_matching(self, *patterns: str) -> None:
-        for pattern in patterns:
+        for pattern in ("*.link", "*.partial"):
             for path in self.path.glob(pattern):
                 path.unlink(missing_ok=True)

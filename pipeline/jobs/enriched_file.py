@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from pipeline.emails.reader import EmailList
+    from pipeline.emails.lists import EmailList
     from pipeline.journal.store import Journal
     from pipeline.settings import Settings
 
@@ -78,10 +78,10 @@ class EnrichTarget:
         Raises:
             UsageError: `out` cannot hold the list's columns, or one of them has the name of an added column.
         """
-        shape = source.shape()
-        header = own_header(source, shape.width)
+        counts = source.row_counts()
+        header = own_header(source, counts.width)
         check_fits(out, header)
-        target = cls(source, shape.width, out, fields, how, settings)
+        target = cls(source, counts.width, out, fields, how, settings)
         own = list(header.columns)
         added = [target.column_name(name) for name in ("outcome", "id", *fields) if not name.startswith(CUSTOM)]
         if taken := [name for name in added if name in own]:
@@ -89,9 +89,9 @@ class EnrichTarget:
         patterns = [name for name in fields if name.startswith(CUSTOM)]
         if any(fnmatchcase(name, pattern) for name in own for pattern in patterns):
             raise UsageError(f"{source.name}: already has columns for custom fields; leave them out with --fields.")
-        if shape.ragged:
+        if counts.ragged:
             text = "%s: %d rows have more or fewer cells than the first line; the first are in lines %s."
-            logger.warning(text, source.name, shape.ragged, ", ".join(map(str, shape.ragged_lines)))
+            logger.warning(text, source.name, counts.ragged, ", ".join(map(str, counts.ragged_lines)))
         return target
 
     def column_name(self, field: str) -> str:
@@ -101,7 +101,7 @@ class EnrichTarget:
     def write_options(self, own_columns: int) -> WriteOptions:
         """The list's own delimiter, UTF-8 unless an encoding was stated; the list's own columns stay unguarded."""
         detected, settings = self.source.detected(), self.settings
-        same_format = detected.form == self.out.suffix.lower().removeprefix(".")
+        same_format = detected.format == self.out.suffix.lower().removeprefix(".")
         return WriteOptions(
             delimiter=(same_format and detected.delimiter) or ",",
             encoding=settings.encoding or "utf-8",

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pipeline.emails.address import Refusal, clean, key
-from pipeline.emails.reader import EmailList, Reading
+from pipeline.emails.lists import EmailList, ReadOptions
 from pipeline.errors import UsageError
 from pipeline.journal.database import remove_journal
 from pipeline.journal.records import ListRow
@@ -30,8 +30,8 @@ def email_lists(paths: Sequence[Path], settings: Settings) -> list[EmailList]:
         UsageError: a list cannot be read.
     """
     names = Counter(path.name for path in dict.fromkeys(paths))
-    reading = Reading(settings.email_column, settings.encoding, settings.delimiter)
-    lists = [EmailList(path, reading, str(path) if names[path.name] > 1 else None) for path in paths]
+    options = ReadOptions(settings.email_column, settings.encoding, settings.delimiter)
+    lists = [EmailList(path, options, str(path) if names[path.name] > 1 else None) for path in paths]
     for one in lists:
         one.check()
     return lists

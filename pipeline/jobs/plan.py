@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,8 +22,9 @@ from pipeline.journal.summary import read_summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-    from pipeline.emails.reader import EmailList
+    from pipeline.emails.lists import EmailList
     from pipeline.settings import Settings
 
 MAX_INVALID_SHOWN = 10
@@ -140,10 +139,9 @@ def plan(settings: Settings, lists: Sequence[Path], out: Path | None = None) -> 
         StorageError: standard input cannot be stored in a temporary file.
     """
     sources = email_lists(lists, settings)
-    with tempfile.TemporaryDirectory(prefix="lead-export-") as folder:
-        request = Request.of(StateFolder(Path(folder), Path(folder)), sources, settings)
-        counts = _Counts()
-        planned = [_read(source, counts) for source in sources]
+    request = Request.of(None, sources, settings)
+    counts = _Counts()
+    planned = [_read(source, counts) for source in sources]
     addresses = len(counts.seen)
     if not addresses:
         raise UsageError("The lists hold no address; is --email-column right?")
@@ -184,11 +182,11 @@ def _read(source: EmailList, counts: _Counts) -> PlannedList:
         counts.duplicates += hashed in counts.seen
         counts.seen.add(hashed)
     counts.rows += source.rows
-    lines = source.lines_of(first) if first else {}
+    lines = source.line_numbers(first) if first else {}
     return PlannedList(
         name=source.name,
         read_as=str(detected),
-        form=detected.form,
+        form=detected.format,
         compression=detected.compression,
         encoding=detected.encoding,
         delimiter=detected.delimiter,

@@ -16,7 +16,7 @@ from pipeline.settings import LOOPBACK_HOSTS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pipeline.emails.reader import EmailList
+    from pipeline.emails.lists import EmailList
     from pipeline.files.state import StateFolder
     from pipeline.journal.summary import JournalSummary
     from pipeline.settings import Settings
@@ -57,7 +57,7 @@ class Request:
     @classmethod
     def of(
         cls,
-        folder: StateFolder,
+        folder: StateFolder | None,
         lists: Sequence[EmailList],
         settings: Settings,
         *,
@@ -65,7 +65,7 @@ class Request:
         resume: bool = True,
         command: str = "",
     ) -> Request:
-        """Read the lists once to their ends, so that they can be recognised.
+        """Read the lists once to their ends, to recognise them later; pipes are copied to `folder` or a temporary one.
 
         Raises:
             UsageError: a list cannot be read, or `run_id` is not a valid name.
@@ -73,7 +73,7 @@ class Request:
         """
         if run_id is not None and not _RUN_ID.fullmatch(run_id):
             raise UsageError(f"--run-id {run_id!r}: use up to 64 letters, digits, dots, dashes and underscores.")
-        sha256 = [source.fingerprint(folder.spool(number)) for number, source in enumerate(lists, 1)]
+        sha256 = [source.fingerprint(folder.path if folder else None) for source in lists]
         names = [source.name for source in lists]
         place = os.fspath(Path.cwd())
         return cls(tuple(names), tuple(sha256), subject(settings), run_id, resume, _text(command), _text(place))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from pipeline.emails.reader import EmailList
+    from pipeline.emails.lists import EmailList
     from pipeline.files.folder import OutputFolder
     from pipeline.files.state import StateFolder
     from pipeline.jobs.request import Request

@@ -162,7 +162,7 @@ def test_a_link_to_a_deleted_run_is_replaced(folder: OutputFolder) -> None:
 def test_journals_are_listed_by_name(folder: OutputFolder) -> None:
     """Other files in the state folder are not journals."""
     assert folder.state.journals() == []
-    for path in (folder.state.journal("two"), folder.state.journal("one"), folder.state.spool(1)):
+    for path in (folder.state.journal("two"), folder.state.journal("one"), folder.state.partial("one.csv")):
         path.touch()
     assert folder.state.journals() == [folder.state.journal("one"), folder.state.journal("two")]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.emails.reader import EmailList
+from pipeline.emails.lists import EmailList
 from pipeline.jobs.import_lists import import_lists
 from pipeline.journal.records import RunRecord
 from pipeline.settings import Settings

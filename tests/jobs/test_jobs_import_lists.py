@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from jobs_lists import SUBJECT, journal, write_list
 
-from pipeline.emails.reader import EmailList
+from pipeline.emails.lists import EmailList
 from pipeline.errors import UsageError
 from pipeline.jobs.import_lists import import_lists
 from pipeline.journal.records import ListSummary, RunRecord

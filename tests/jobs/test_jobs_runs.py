@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jobs_lists import settings, write_list
 
-from pipeline.emails.reader import EmailList
+from pipeline.emails.lists import EmailList
 from pipeline.errors import ExitCode, StorageError, UsageError
 from pipeline.files.folder import OutputFolder
 from pipeline.jobs.manifest import CallRate, CallTotals, Manifest, RowCounts, Speed, Tool
@@ -338,7 +338,6 @@ def test_what_a_killed_run_has_staged_is_cleared_away(folder: OutputFolder) -> N
     staged = folder.root / ".lead-export" / "killed.staging"
     staged.mkdir()
     (staged / "leads.csv").write_text("half")
-    folder.state.spool(1).write_text("somebody's list")
     with folder.locked():
         assert [path.name for path in folder.state.path.iterdir()] == ["lock"]
 

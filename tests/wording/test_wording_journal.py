@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.emails.reader import EmailList
+from pipeline.emails.lists import EmailList
 from pipeline.errors import StopRun
 from pipeline.jobs.import_lists import import_lists
 from pipeline.journal.database import use_write_ahead_log
