@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -218,4 +217,4 @@ def _marked(name: str, content: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(write())
+    write()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,7 @@ def fences(page: Path) -> Iterator[Fence]:
 def anchors(page: Path) -> set[str]:
     """The anchors that GitHub gives to the headings of a page."""
     tokens = list(_tokens(page))
-    titles = [after.content for token, after in zip(tokens, tokens[1:], strict=False) if token.type == "heading_open"]
+    titles = [after.content for token, after in itertools.pairwise(tokens) if token.type == "heading_open"]
     seen: dict[str, int] = {}
     found = set()
     for title in titles:

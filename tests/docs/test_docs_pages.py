@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import pytest
@@ -13,6 +13,9 @@ from docs_pages import DOCS, LINKING_PAGES, PAGES, README, ROOT, anchors, links,
 import pipeline
 from pipeline.cli.main import cli
 from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAKE = re.compile(r"`make ([a-z][a-z-]*)`|^make ([a-z][a-z-]*)", re.MULTILINE)
 OPTIONS = {
