@@ -1,44 +1,106 @@
 """Does memory grow with the list? Peaks of `run`, and of `rebuild` from what it published, for longer and longer lists.
 
-    python benchmarks/memory.py [--most 200000] [--million]
+    python benchmarks/memory.py [--most 200000] [--million] [--workers 0]
 
 Lists of 20,000 addresses, ten times as many, and so on up to `--most`; `--million` is the same with 1,000,000, which
-takes a quarter of an hour and ten gigabytes of disk.
+takes a quarter of an hour and ten gigabytes of disk. Commands may use all cores, so that workers start as they do for
+users; `--workers` is passed on to them, 0 being their own choice.
+
+Memory is that of all processes of a command together: the proportional set size (PSS), in which pages shared by
+several processes count once, summed over the process tree twenty times a second. Where the kernel does not tell PSS,
+resident sizes are summed. Linux only.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import subprocess
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
 
-from common import (
-    COMMAND,
-    Server,
-    Usage,
-    arguments,
-    checked,
-    measure,
-    print_table,
-    run_command,
-    scratch,
-    serving,
-    write_list,
-)
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from common import COMMAND, CORES, Server, arguments, print_table, run_command, scratch, serving, start, write_list
 
 SIZES = (20_000, 200_000, 1_000_000)
+MIB = 1024**2
+INTERVAL_S = 0.05
+SMALL_MIB = 40
+"""Less than any worker uses; resource trackers of multiprocessing are smaller."""
 
 
-def peaks(server: Server, addresses: int) -> list[tuple[str, Usage]]:
+class Peaks(NamedTuple):
+    """Seconds, and MiB: at the same time by all processes, by the command's own, and by its largest worker; 0: none."""
+
+    wall_s: float
+    total: float
+    main: float
+    worker: float
+    workers: int
+
+
+def measure_tree(command: list[str], environment: dict[str, str]) -> Peaks:
+    """Run a command to its end on all cores.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    began = time.perf_counter()
+    child = start(command, environment, CORES, stdout=subprocess.DEVNULL)
+    total = 0.0
+    peaks: dict[int, float] = defaultdict(float)
+    while child.poll() is None:
+        pids = descendants(child.pid)
+        total = max(total, sum(proportional_mib(pid) for pid in pids))
+        for pid in pids:
+            peaks[pid] = max(peaks[pid], memory_mib(pid, "status", "VmHWM:"))
+        time.sleep(INTERVAL_S)
+    if child.returncode:
+        raise SystemExit(f"{' '.join(command)}: exit code {child.returncode}")
+    main = peaks.pop(child.pid, 0.0)
+    workers = [peak for peak in peaks.values() if peak > SMALL_MIB]
+    return Peaks(time.perf_counter() - began, total, main, max(workers, default=0.0), len(workers))
+
+
+def descendants(root: int) -> list[int]:
+    """A process and everything that it started, directly or not, as far as it is running."""
+    children = defaultdict(list)
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()  # the name before it may contain anything
+        except OSError:
+            continue
+        children[int(fields[1])].append(int(stat.parent.name))
+    found = [root]
+    for pid in found:
+        found += children[pid]
+    return found
+
+
+def proportional_mib(pid: int) -> float:
+    """The PSS of a process, or its RSS where that is all there is; 0 if it has ended."""
+    return memory_mib(pid, "smaps_rollup", "Pss:") or memory_mib(pid, "status", "VmRSS:")
+
+
+def memory_mib(pid: int, file: str, name: str) -> float:
+    """A line of a file in /proc; 0 if the process has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) * 1024 / MIB for line in lines if line.startswith(name)), 0.0)
+
+
+def peaks(server: Server, addresses: int, workers: int) -> list[tuple[str, Peaks]]:
     """Run a list of so many addresses, and rebuild it."""
     server.stop_after(0)
     with scratch() as folder:
         environment = {"LEAD_EXPORT_API_URL": server.url, "XDG_STATE_HOME": str(folder)}
+        environment |= {"LEAD_EXPORT_WORKERS": str(workers)}
         emails, out = write_list(folder / "emails.csv", addresses), folder / "out"
         return [
-            ("run", checked(measure(run_command(emails, out, "--quiet"), environment), "run")),
-            ("rebuild", checked(measure(rebuild_command(out), environment), "rebuild")),
+            ("run", measure_tree(run_command(emails, out, "--quiet"), environment)),
+            ("rebuild", measure_tree(rebuild_command(out), environment)),
         ]
 
 
@@ -49,15 +111,16 @@ def rebuild_command(out: Path) -> list[str]:
 
 def main() -> None:
     """Print the table."""
-    options = arguments(__doc__, most=200_000, people=8192, million=False)
+    options = arguments(__doc__, most=200_000, people=8192, workers=0, million=False)
     sizes = [size for size in SIZES if size <= options.most or options.million] or [options.most]
     rows: list[tuple[str, ...]] = []
     with serving(options.people) as server:
         for size in sizes:
-            for name, usage in peaks(server, size):
-                rows.append((f"{name}, {size:,}", f"{usage.peak_mib:.0f}", f"{usage.wall_s:.1f}", f"{usage.cpu_s:.1f}"))
-    print("one run of each\n")
-    print_table(("", "peak MiB", "seconds", "CPU seconds"), rows)
+            for name, measured in peaks(server, size, options.workers):
+                numbers = (f"{measured.total:.0f}", f"{measured.main:.0f}", f"{measured.worker:.0f}")
+                rows.append((f"{name}, {size:,}", *numbers, str(measured.workers), f"{measured.wall_s:.1f}"))
+    print(f"one run of each, {os.cpu_count()} cores\n")
+    print_table(("", "all MiB", "own MiB", "largest worker MiB", "workers", "seconds"), rows)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """One tree of errors, sorted by what the caller does next.
 
 LeadExportError
-├── TryAgain               the call may work later: it is made again
+├── TryAgain               the call may work later and is retried
 │   ├── Unreachable        no connection, or it broke
 │   ├── TimedOut           no answer in time
 │   ├── ServerTrouble      HTTP 408 or 5xx
@@ -9,41 +9,40 @@ LeadExportError
 │   ├── MalformedReply     empty, cut off, not JSON, or a Success that holds no lead
 │   └── Throttled          over the API's limit
 ├── GiveUp                 this address fails, the run goes on
-│   ├── UnknownApiError    an error that no documentation names
-│   ├── AddressRefused     the API takes this for no address
-│   └── ReplyTooLarge      more bytes than any lead has
+│   ├── UnknownApiError    an undocumented API error
+│   ├── AddressRefused     the API rejects the address
+│   └── ReplyTooLarge      more bytes than any lead should have
 └── StopRun                the run ends, with an exit code
     ├── UsageError         2: usage, settings or input; nothing was called
-    ├── ApiRefusal         4: the API refuses us
+    ├── ApiRefusal         4: the API refuses the credentials or the App
     │   ├── CredentialsRefused
     │   ├── PermissionRefused
-    │   └── WrongEndpoint  redirects, 401, 404: this is not the API, or not over a secure connection
-    ├── ApiUnavailable     5: the API is not there
+    │   └── WrongEndpoint  redirect, 401, 404: not the API, or not a secure connection
+    ├── ApiUnavailable     5: the API is unavailable
     ├── StorageError       6: local storage
-    ├── FolderBusy         7: another run holds the folder
+    ├── FolderBusy         7: another run is using the folder
     ├── Interrupted        130: Ctrl-C
     ├── Terminated         143: SIGTERM
-    └── InternalError      1: a bug of ours
+    └── InternalError      1: a bug in lead-export
 """
 
 from __future__ import annotations
 
 import errno
 from enum import IntEnum
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 
 class ExitCode(IntEnum):
-    """What the process says to cron; the text is the documentation."""
+    """Exit codes of the command line, with their documentation."""
 
     meaning: str
 
     def __new__(cls, value: int, meaning: str) -> Self:
-        """Attach the sentence that documents the code."""
+        """Attach the documentation to the code."""
         member = int.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning
@@ -51,23 +50,23 @@ class ExitCode(IntEnum):
 
     OK = 0, "every row is accounted for and none failed"
     BUG = 1, "a bug in lead-export; please report it"
-    USAGE = 2, "wrong usage, settings, input or output folder; nothing was called"
-    ROWS_FAILED = 3, "done, but some rows failed; a run lists them in failures.csv"
-    REFUSED = 4, "stopped: the API refuses us (credentials, App, permission, address of the API)"
+    USAGE = 2, "invalid usage, settings, input or output folder; no call was made"
+    ROWS_FAILED = 3, "finished, but some rows failed; run lists them in failures.csv"
+    REFUSED = 4, "stopped: the API refuses access (credentials, App, permission, URL of the API)"
     UNAVAILABLE = 5, "stopped: the API is unavailable"
     STORAGE = 6, "stopped: local storage (disk full, not writable, files damaged)"
-    BUSY = 7, "another run holds the output folder"
+    BUSY = 7, "another run is using the output folder"
     INTERRUPTED = 130, "stopped by SIGINT (Ctrl-C)"
     TERMINATED = 143, "stopped by SIGTERM"
 
 
 class LeadExportError(Exception):
-    """Root of everything this package raises on purpose; the message is one sentence for a person.
+    """Base of everything that this package raises on purpose; the message is one sentence for a person.
 
     Attributes:
-        code: short machine-readable reason, as it stands in the `code` column of `outcomes`.
-        body: raw bytes of the reply that caused it, if one arrived whole.
-        sent: whether a request may have left; errors of the network before that say no.
+        code: short machine-readable reason, as in the `code` column of `outcomes`.
+        body: raw bytes of the reply that caused the error, if a whole one arrived.
+        sent: whether a request may have been sent; False if the connection failed before that.
     """
 
     code: str = "error"
@@ -84,13 +83,13 @@ class TryAgain(LeadExportError):
 
 
 class Unreachable(TryAgain):
-    """No connection, or it broke before the answer was whole."""
+    """There was no connection, or it broke before the whole answer had arrived."""
 
     code = "connection"
 
 
 class TimedOut(TryAgain):
-    """No whole answer within the configured time."""
+    """No complete answer arrived within the configured time."""
 
     code = "timeout"
 
@@ -102,19 +101,19 @@ class ServerTrouble(TryAgain):
 
 
 class FirewallPage(TryAgain):
-    """HTTP 403 with a page: the firewall before the API, which may relent."""
+    """HTTP 403 with a page: the firewall in front of the API, which may be temporary."""
 
     code = "http_403"
 
 
 class MalformedReply(TryAgain):
-    """A reply that cannot be read as an answer."""
+    """The reply cannot be parsed as an answer."""
 
     code = "malformed"
 
 
 class Throttled(TryAgain):
-    """Over the limit; `retry_after_s` is what the server asked for, if it did."""
+    """Over the rate limit; `retry_after_s` is the server's Retry-After in seconds, if it sent one."""
 
     code = "429"
     retry_after_s: float | None = None
@@ -125,19 +124,19 @@ class GiveUp(LeadExportError):
 
 
 class UnknownApiError(GiveUp):
-    """An error type that no documentation names; `code` is the API's own."""
+    """An undocumented API error; `code` is the API's error type."""
 
     code = "unknown"
 
 
 class AddressRefused(GiveUp):
-    """The API takes this for no address at all."""
+    """The API rejects the address as malformed."""
 
     code = "206"
 
 
 class ReplyTooLarge(GiveUp):
-    """More bytes than any lead has; reading stopped at the limit."""
+    """More bytes than any lead should have; reading stopped at the limit."""
 
     code = "too_large"
 
@@ -146,22 +145,22 @@ class StopRun(LeadExportError):
     """The run ends here with `exit_code`.
 
     Attributes:
-        report: the manifest of what was done so far, once a run had begun.
+        manifest: what was done so far, a `pipeline.jobs.manifest.Manifest`; None if the run had not started.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
-    report: Mapping[str, object] | None = None
+    manifest: Any = None  # typed loosely, because errors are imported by everything, the manifest included
 
 
 class UsageError(StopRun):
-    """Wrong usage, settings or input."""
+    """Invalid usage, settings or input."""
 
     code = "usage"
     exit_code = ExitCode.USAGE
 
 
 class ApiRefusal(StopRun):
-    """The API refuses us; asking again would not help."""
+    """The API refuses access; a retry would not help."""
 
     code = "refused"
     exit_code = ExitCode.REFUSED
@@ -180,7 +179,7 @@ class PermissionRefused(ApiRefusal):
 
 
 class WrongEndpoint(ApiRefusal):
-    """What answers is not the API, or not over a secure connection."""
+    """The server is not the API, or the connection is not secure."""
 
     code = "endpoint"
 
@@ -200,49 +199,49 @@ class StorageError(StopRun):
 
     @classmethod
     def of(cls, error: OSError, path: Path) -> Self:
-        """Say in one sentence what an error of the operating system means for `path`, and what to do."""
+        """Explain an error of the operating system about `path` in one sentence, with what to do."""
         return cls(f"{error.filename or path}: {error.strerror or error}{storage_advice(error.errno)}.")
 
 
 _ADVICE = {
-    (errno.ENOSPC, errno.EDQUOT): "make room there, then give the same command again to go on",
-    (errno.EFBIG,): "allow larger files (ulimit -f) or take another disk, then give the same command again to go on",
-    (errno.EROFS, errno.EACCES, errno.EPERM): "make it writable, then give the same command again to go on",
-    (errno.ENOENT, errno.ENOTDIR, errno.ESTALE): "something removed it or put something else in its place",
+    (errno.ENOSPC, errno.EDQUOT): "free some space, then run the same command again to resume",
+    (errno.EFBIG,): "allow larger files (ulimit -f) or use another disk, then run the same command again to resume",
+    (errno.EROFS, errno.EACCES, errno.EPERM): "make it writable, then run the same command again to resume",
+    (errno.ENOENT, errno.ENOTDIR, errno.ESTALE): "it was removed or replaced by something else",
     (errno.EIO,): "the disk may be failing",
     (errno.ENAMETOOLONG,): "choose a shorter name",
 }
 STORAGE_TROUBLE = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM))
-"""What can be wrong with a folder that was named correctly (numbers of `errno`)."""
+"""Errors (numbers of `errno`) that a correctly named folder can cause."""
 
 
 def storage_advice(number: int | None) -> str:
-    """What to do about an error of storage (a number of `errno`), to be put behind its text; "" if that is unknown."""
+    """What to do about a storage error (a number of `errno`), to append to a message; "" if there is no advice."""
     return next((f"; {advice}" for numbers, advice in _ADVICE.items() if number in numbers), "")
 
 
 class FolderBusy(StopRun):
-    """Another run holds the output folder."""
+    """Another run is using the output folder."""
 
     code = "busy"
     exit_code = ExitCode.BUSY
 
 
 class Interrupted(StopRun):
-    """Somebody pressed Ctrl-C."""
+    """Ctrl-C (SIGINT)."""
 
     code = "interrupted"
     exit_code = ExitCode.INTERRUPTED
 
 
 class Terminated(StopRun):
-    """Somebody, or the system, asked the process to end."""
+    """SIGTERM."""
 
     code = "terminated"
     exit_code = ExitCode.TERMINATED
 
 
 class InternalError(StopRun):
-    """A bug of ours: a request the API calls malformed, or a tally that does not add up."""
+    """A bug in lead-export: the API calls a request malformed, or the counts do not add up."""
 
     code = "bug"

@@ -1,79 +1,90 @@
-"""Every table and column that is published: name, type and meaning, declared once.
+"""The published tables and columns, each declared once: name, type and meaning.
 
-The readers of replies, the frames, the files, `lead-export schema` and the README's tables all follow this page: a
-column that is added here is read from the replies, where it stands under its name unless `api` says otherwise.
-Types are Arrow's by name; `timestamp[s]` columns hold the API's own clock unless the `timezone` setting makes them UTC.
-Source of the `leads` and collection columns: Kartra's inbound API documentation for `get_lead`.
+The reply readers, the data frames, the files, `lead-export schema` and the tables in the README all derive from this
+module: a column added here is read from the replies under its own name unless `source_key` says otherwise.
+Types are Arrow's names. `timestamp[s]` columns hold the API's local time unless the `timezone` setting converts them
+to UTC. Source of the `leads` and collection columns: Kartra's inbound API documentation for `get_lead`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Type = Literal["string", "int8", "int32", "int64", "timestamp[s]", "timestamp[ms, UTC]", "binary"]
 
 ZERO_DATES = ("0000-00-00 00:00:00", "0000-00-00")
-"""What MySQL, and so the API, writes for "no date"."""
+"""How MySQL, and therefore the API, writes "no date"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its name, Arrow type and what it means.
+    """One column: its name, Arrow type and meaning.
 
     Attributes:
-        api: the key of the API's objects that holds it, where that is not called like the column.
-        inside: the key of an item whose members hold it, where the item itself does not.
-        ours: whether lead-export makes it, and no reply has it.
-        distinct: whether hardly a value in it comes twice.
+        source_key: the key under which the API's objects hold the value; the column's name unless stated otherwise.
+        nested_in: the key of an item's member objects that hold the value, where the item itself does not.
+        derived: whether lead-export computes the value, rather than reading it from the reply.
+        mostly_unique: whether values rarely repeat within the column.
     """
 
     name: str
     type: Type
     meaning: str
-    api: str = ""
-    inside: str = ""
-    ours: bool = False
-    distinct: bool = False
+    source_key: str = ""
+    nested_in: str = ""
+    derived: bool = False
+    mostly_unique: bool = False
 
-    @property
-    def key(self) -> str:
-        """What the API calls it."""
-        return self.api or self.name
+    def __post_init__(self) -> None:
+        """Default the key in the API's objects to the column's name."""
+        if not self.source_key:
+            object.__setattr__(self, "source_key", self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table: its name, what a row is, and its columns in order."""
+    """One table: its name, what one row is, and its columns in order.
+
+    Attributes:
+        grain: what one row stands for.
+        names: the names of all columns, in order.
+        api_columns: the columns that are read from the API's objects, in order.
+        mostly_unique: the names of the columns whose values rarely repeat.
+    """
 
     name: str
-    row: str
+    grain: str
     columns: tuple[Column, ...]
+    names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    api_columns: tuple[Column, ...] = field(init=False, repr=False, compare=False)
+    mostly_unique: frozenset[str] = field(init=False, repr=False, compare=False)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Column names in order."""
-        return tuple(column.name for column in self.columns)
-
-    @property
-    def read(self) -> tuple[Column, ...]:
-        """The columns that come from the API's objects, in order."""
-        return tuple(column for column in self.columns if not column.ours)
-
-    @property
-    def distinct(self) -> frozenset[str]:
-        """Names of the columns in which hardly a value comes twice."""
-        return frozenset(column.name for column in self.columns if column.distinct)
+    def __post_init__(self) -> None:
+        """Work out what follows from the columns, once."""
+        derived_facts = {
+            "names": tuple(column.name for column in self.columns),
+            "api_columns": tuple(column for column in self.columns if not column.derived),
+            "mostly_unique": frozenset(column.name for column in self.columns if column.mostly_unique),
+        }
+        for name, value in derived_facts.items():
+            object.__setattr__(self, name, value)
 
     def type_of(self, name: str) -> Type:
         """The Arrow type of the column called `name`; KeyError if there is none."""
         return {column.name: column.type for column in self.columns}[name]
 
 
-def _text(
-    name: str, meaning: str, *, api: str = "", inside: str = "", ours: bool = False, distinct: bool = False
+def _string(
+    name: str,
+    meaning: str,
+    *,
+    source_key: str = "",
+    nested_in: str = "",
+    derived: bool = False,
+    mostly_unique: bool = False,
 ) -> Column:
-    return Column(name, "string", meaning, api, inside, ours, distinct)
+    return Column(name, "string", meaning, source_key, nested_in, derived, mostly_unique)
 
 
 def _flag(name: str, meaning: str) -> Column:
@@ -81,23 +92,25 @@ def _flag(name: str, meaning: str) -> Column:
 
 
 def _date(name: str, meaning: str) -> Column:
-    return Column(name, "timestamp[s]", meaning, distinct=True)
+    return Column(name, "timestamp[s]", meaning, mostly_unique=True)
 
 
-_EXTRA = _text(
-    "extra", "JSON object of keys without a column and of values that do not fit theirs; null if none", ours=True
+_EXTRA = _string(
+    "extra",
+    "JSON object of unknown keys and of values that do not fit their column; null if there are none",
+    derived=True,
 )
 
 
-def _child(name: str, row: str, *columns: Column) -> Table:
-    """A table of things that belong to a lead: its key columns first, `extra` last."""
+def _child(name: str, grain: str, *columns: Column) -> Table:
+    """A table of a lead's items: key columns first, `extra` last."""
     return Table(
         name,
-        row,
+        grain,
         (
-            _text("lead_id", "`leads.id`", ours=True),
-            _text("email", "`leads.email`", ours=True),
-            Column("position", "int32", "place among the lead's rows of this table, from 0", ours=True),
+            _string("lead_id", "`leads.id`", derived=True),
+            _string("email", "`leads.email`", derived=True),
+            Column("position", "int32", "index among the lead's rows in this table, from 0", derived=True),
             *columns,
             _EXTRA,
         ),
@@ -106,121 +119,128 @@ def _child(name: str, row: str, *columns: Column) -> Table:
 
 LEADS = Table(
     "leads",
-    "a found address",
+    "an address for which a lead was found",
     (
-        _text("id", "the lead's id in the API; text, as everywhere", distinct=True),
-        _text("email", "address as the API has it", distinct=True),
-        _text("requested_email", "address as it was asked", ours=True, distinct=True),
-        _text("first_name", "first name"),
-        _text("middle_name", "middle name"),
-        _text("last_name", "last name"),
-        _text("last_name2", "second last name"),
-        _text("company", "company"),
-        _text("phone_country_code", "country calling code, without `+`"),
-        _text("phone", "phone number as it was entered"),
-        _text("address", "street address"),
-        _text("zip", "postal code, leading zeros kept"),
-        _text("city", "city"),
-        _text("state", "state or province"),
-        _text("country", "country"),
-        _text("website", "web site"),
-        _text("facebook", "Facebook profile"),
-        _text("twitter", "Twitter profile"),
-        _text("linkedin", "LinkedIn profile"),
-        _text("google_plus", "Google+ profile; only in old accounts"),
-        _text("lead_picture", "URL of a picture"),
-        _text("lead_preferred_time_zone", "time zone the lead chose"),
-        _text("notes", "free text, may hold line breaks"),
+        _string("id", "the lead's id in the API, as a string like all ids", mostly_unique=True),
+        _string("email", "address as stored in the API", mostly_unique=True),
+        _string("requested_email", "address the API was asked for", derived=True, mostly_unique=True),
+        _string("first_name", "first name"),
+        _string("middle_name", "middle name"),
+        _string("last_name", "last name"),
+        _string("last_name2", "second last name"),
+        _string("company", "company"),
+        _string("phone_country_code", "country calling code, without `+`"),
+        _string("phone", "phone number as entered"),
+        _string("address", "street address"),
+        _string("zip", "postal code, leading zeros kept"),
+        _string("city", "city"),
+        _string("state", "state or province"),
+        _string("country", "country"),
+        _string("website", "website"),
+        _string("facebook", "Facebook profile"),
+        _string("twitter", "Twitter profile"),
+        _string("linkedin", "LinkedIn profile"),
+        _string("google_plus", "Google+ profile, in old accounts only"),
+        _string("lead_picture", "URL of the lead's picture"),
+        _string("lead_preferred_time_zone", "time zone chosen by the lead"),
+        _string("notes", "free text, may contain line breaks"),
         Column("score", "int64", "lead score"),
-        _text("source", "how the lead came in: `checkout`, `import`, `api`, …; an open set"),
-        _text("source_id", "id of what the lead came in by"),
-        _text("ip", "IP address at sign-up"),
-        _text("ip_country", "country of that IP address"),
+        _string("source", "how the lead was acquired: `checkout`, `import`, `api`, … (open set)"),
+        _string("source_id", "id of the form, product or other source through which the lead was acquired"),
+        _string("ip", "IP address at sign-up"),
+        _string("ip_country", "country of that IP address"),
         _date("date_joined", "when the lead joined"),
         _flag("blacklisted", "1 if blacklisted"),
-        _flag("lead_deleted", "1 if the lead is deleted but still answered"),
-        _date("lead_deleted_date", "when it was deleted"),
-        _flag("gdpr_lead_status", "0 off, 1 not subject, 2 accepted, 3 not accepted, 4 unknown, 5 pending"),
+        _flag("lead_deleted", "1 if the lead is marked as deleted but still returned"),
+        _date("lead_deleted_date", "when the lead was deleted"),
+        _flag("gdpr_lead_status", "0 off, 1 not subject to GDPR, 2 accepted, 3 not accepted, 4 unknown, 5 pending"),
         _date("gdpr_lead_status_date", "when the GDPR status was set"),
-        _text("gdpr_lead_status_ip", "IP address it was set from"),
+        _string("gdpr_lead_status_ip", "IP address from which the GDPR status was set"),
         _flag(
-            "gdpr_lead_communications", "0 or 1 as given; its sense is documented both ways, so it is not translated"
+            "gdpr_lead_communications", "0 or 1 as received; Kartra documents both meanings, so it is not interpreted"
         ),
         _EXTRA,
-        Column("fetched_at", "timestamp[ms, UTC]", "when the reply arrived", ours=True, distinct=True),
+        Column("fetched_at", "timestamp[ms, UTC]", "when the reply was received", derived=True, mostly_unique=True),
     ),
 )
-TAGS = _child("tags", "a tag of a lead", _text("tag_name", "the tag"))
+TAGS = _child("tags", "a lead's tag", _string("tag_name", "name of the tag"))
 TRANSACTIONS = _child(
     "transactions",
-    "a transaction of a lead",
-    _text("transaction_id", "the transaction's id", api="id", distinct=True),
-    _text("product_name", "product"),
-    _text("transaction_type", "`Sale`, `Refund`, `Cancelation`, `Rebill`, `Chargeback`, …; an open set"),
-    _date("transaction_date", "when it happened"),
+    "a lead's transaction",
+    _string("transaction_id", "id of the transaction", source_key="id", mostly_unique=True),
+    _string("product_name", "name of the product"),
+    _string("transaction_type", "`Sale`, `Refund`, `Cancelation`, `Rebill`, `Chargeback`, … (open set)"),
+    _date("transaction_date", "when the transaction took place"),
 )
 LISTS = _child(
     "lists",
-    "a list a lead is or was on",
-    _text("list_name", "the list"),
-    _flag("active", "1 if subscribed now"),
+    "a list the lead is or was on",
+    _string("list_name", "name of the list"),
+    _flag("active", "1 if currently subscribed"),
 )
 SEQUENCES = _child(
     "sequences",
-    "a sequence a lead is or was in",
-    _text("sequence_name", "the sequence"),
-    _text("step", "the step reached"),
-    _text("status", "`active` or `unsubscribed`"),
+    "a sequence the lead is or was in",
+    _string("sequence_name", "name of the sequence"),
+    _string("step", "step reached"),
+    _string("status", "`active` or `unsubscribed`"),
 )
 MEMBERSHIPS = _child(
     "memberships",
-    "a level of a membership",
-    _text("name", "the membership; one row a level, so it may repeat"),
-    _text("level_name", "the level"),
-    _flag("active", "1 if active now"),
+    "a level of a lead's membership",
+    _string("name", "name of the membership; repeats if the lead has several of its levels"),
+    _string("level_name", "name of the level"),
+    _flag("active", "1 if currently active"),
 )
 CUSTOM_FIELDS = _child(
     "custom_fields",
-    "a chosen option, or a field with its text; a null value where the field is empty",
-    _text("field_id", "the field's id"),
-    _text("field_identifier", "the field's name: letters, digits, `-`, `_`"),
-    _text("field_type", "`input_field`, `text_area`, `drop_down`, `radio_button`, `checkbox`"),
-    _text("option_id", "the option's id, unique within the field only; null for text fields", inside="field_value"),
-    _text("value", "the text, or the option's text", api="option_value", inside="field_value"),
+    "a chosen option of a custom field, or a custom field that holds text or is empty",
+    _string("field_id", "id of the field"),
+    _string("field_identifier", "name of the field: letters, digits, `-`, `_`"),
+    _string("field_type", "`input_field`, `text_area`, `drop_down`, `radio_button`, `checkbox`"),
+    _string(
+        "option_id", "id of the option, unique only within its field; null for text fields", nested_in="field_value"
+    ),
+    _string(
+        "value",
+        "the text, or the name of the option; null if the field is empty",
+        source_key="option_value",
+        nested_in="field_value",
+    ),
 )
 OUTCOMES = Table(
     "outcomes",
     "an input row",
     (
-        _text("input", "name of the file the row stood in"),
-        Column("row", "int64", "data row in that file, from 1", distinct=True),
-        _text("given", "the text as it stood", distinct=True),
-        _text("email", "the address it was read as; null if invalid", distinct=True),
-        _text("outcome", "`found`, `not_found`, `deleted`, `failed`, `invalid` or `duplicate`"),
-        _text("code", "the API's error type, or our reason; `email_mismatch` if the reply is for another address"),
-        _text("message", "one sentence for a person"),
-        _text("lead_id", "`leads.id`, also on duplicates", distinct=True),
+        _string("input", "name of the file the row stood in"),
+        Column("row", "int64", "data row in that file, from 1", mostly_unique=True),
+        _string("given", "the text as it stood", mostly_unique=True),
+        _string("email", "the address it was read as; null if invalid", mostly_unique=True),
+        _string("outcome", "`found`, `not_found`, `deleted`, `failed`, `invalid` or `duplicate`"),
+        _string("code", "the API's error type, or our reason; `email_mismatch` if the reply is for another address"),
+        _string("message", "one sentence for a person"),
+        _string("lead_id", "`leads.id`, also on duplicates", mostly_unique=True),
         Column("attempts", "int32", "calls made for the address; 0 if never asked"),
-        Column("answered_at", "timestamp[ms, UTC]", "when the last reply arrived", distinct=True),
+        Column("answered_at", "timestamp[ms, UTC]", "when the last reply arrived", mostly_unique=True),
     ),
 )
 REPLIES = Table(
     "replies",
     "an asked address",
     (
-        _text("email", "the address as it was asked", distinct=True),
-        _text("outcome", "`found`, `not_found`, `deleted` or `failed`"),
-        _text("code", "as in `outcomes`"),
-        _text("message", "as in `outcomes`"),
-        _text("lead_id", "as in `outcomes`", distinct=True),
+        _string("email", "the address as it was asked", mostly_unique=True),
+        _string("outcome", "`found`, `not_found`, `deleted` or `failed`"),
+        _string("code", "as in `outcomes`"),
+        _string("message", "as in `outcomes`"),
+        _string("lead_id", "as in `outcomes`", mostly_unique=True),
         Column("attempts", "int32", "calls made for the address"),
-        Column("answered_at", "timestamp[ms, UTC]", "when the last reply arrived", distinct=True),
-        Column("body", "binary", "the raw reply; null if none arrived whole", distinct=True),
+        Column("answered_at", "timestamp[ms, UTC]", "when the last reply arrived", mostly_unique=True),
+        Column("body", "binary", "the raw reply; null if none arrived whole", mostly_unique=True),
     ),
 )
 
 LEAD_TABLES = (LEADS, TAGS, TRANSACTIONS, LISTS, SEQUENCES, MEMBERSHIPS, CUSTOM_FIELDS)
-"""What `flatten` makes from replies."""
+"""The tables that `flatten` builds from replies."""
 
 TABLES = (*LEAD_TABLES, OUTCOMES, REPLIES)
-"""Everything a run publishes as a table."""
+"""Every table that a run publishes."""

@@ -1,7 +1,8 @@
-"""Every number, choice and secret of a job, with its unit in its name: the one home of the defaults.
+"""Every setting of a job with its default, its limits and its description; names end in the unit where there is one.
 
-Settings come in layers, strongest first: options of the command, the environment (`LEAD_EXPORT_…`, and `KARTRA_…` for
-credentials), the TOML file, the defaults below. An unknown key in any layer is an error.
+Settings come in layers, strongest first: command-line options, environment variables (`LEAD_EXPORT_…`, and `KARTRA_…`
+for credentials), the TOML file, the defaults below. An unknown key in any layer is an error. The help of the options
+and `configs/default.toml` are generated from the fields of `Settings`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import os
 import tomllib
 from collections import ChainMap
-from pathlib import Path  # noqa: TC003 - pydantic resolves it when the class is made
+from pathlib import Path  # noqa: TC003 - pydantic resolves it when the class is created
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -31,133 +32,131 @@ CREDENTIAL_VARIABLES = {
     "api_password": "KARTRA_API_PASSWORD",
 }
 OPTIONS = {"rate_per_s": "--rate", "formats": "--format"}
-"""Settings whose command-line option is not simply the key with dashes."""
+"""Settings whose command-line option is not the key with dashes."""
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
-SHAPE = ("formats", "timezone", "keep_replies", "csv_bom", "formula_guard", "batch_leads")
-"""Settings that decide how answers become files; all others are about getting the answers."""
+OUTPUT_SETTINGS = ("formats", "timezone", "keep_replies", "csv_bom", "formula_guard", "batch_leads")
+"""Settings that decide how answers become files; the others are about reading lists and making calls."""
 
 Format = Literal["parquet", "csv"]
 
 
 def _split(value: object) -> object:
-    """Lists come as one text from the environment: `parquet,csv`."""
+    """Environment variables hold lists as one string: `parquet,csv`."""
     return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
 
 
-def _unset(value: object) -> object:
-    """TOML and the environment have no null; an empty text stands for it."""
+def _none_if_empty(value: object) -> object:
+    """TOML and the environment have no null; an empty string means None."""
     return None if value == "" else value
 
 
-Unset = BeforeValidator(_unset)
+Unset = BeforeValidator(_none_if_empty)
+
+
+def _credential(label: str, variable: str) -> Any:  # noqa: ANN401 - what pydantic's Field returns
+    return Field(default=SecretStr(""), description=f"{label}; better set as {variable} in the environment")
 
 
 class Settings(BaseModel):
-    """What a job may vary. Frozen, checked when it is made, and safe to print: credentials show as asterisks."""
+    """The settings of a job: immutable, validated when created, and safe to print (credentials show as asterisks)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
-    app_id: SecretStr = Field(
-        default=SecretStr(""), description="App id; better set as KARTRA_APP_ID in the environment"
-    )
-    api_key: SecretStr = Field(
-        default=SecretStr(""), description="API key; better set as KARTRA_API_KEY in the environment"
-    )
-    api_password: SecretStr = Field(
-        default=SecretStr(""), description="API password; better set as KARTRA_API_PASSWORD in the environment"
-    )
+    app_id: SecretStr = _credential("App id", "KARTRA_APP_ID")
+    api_key: SecretStr = _credential("API key", "KARTRA_API_KEY")
+    api_password: SecretStr = _credential("API password", "KARTRA_API_PASSWORD")
     api_url: str = Field(
-        default="https://app.kartra.com/api", description="where the API is; plain http on loopback only"
+        default="https://app.kartra.com/api", description="URL of the API; http:// is allowed on loopback only"
     )
 
-    rate_per_s: float = Field(default=18.0, ge=0, le=10_000, description="calls started per second; 0 is no limit")
-    concurrency: int = Field(
-        default=0, ge=0, le=1_000, description="calls in flight at most; 0 chooses from rate and latency"
-    )
-    share_pace: bool = Field(default=True, description="share the rate with other processes here that use the same App")
+    rate_per_s: float = Field(default=18.0, ge=0, le=10_000, description="Calls per second; 0 = no limit")
+    concurrency: int = Field(default=0, ge=0, le=1_000, description="Maximum concurrent calls; 0 = automatic")
+    share_pace: bool = Field(default=True, description="Share the rate with other processes here that use the same App")
     state_folder: Annotated[Path | None, Unset] = Field(
-        default=None,
-        description="folder of the file through which it is shared; unset is lead-export in XDG_STATE_HOME",
+        default=None, description="Folder of the file that shares the rate; if unset, lead-export in XDG_STATE_HOME"
     )
     throttle_patience_s: float = Field(
-        default=900.0, ge=0, le=86_400, description="seconds of nothing but 'too many requests' before the run stops"
+        default=900.0, ge=0, le=86_400, description="Seconds of 429 Too Many Requests before the run stops"
     )
     outage_patience_s: float = Field(
-        default=900.0, ge=0, le=86_400, description="seconds without any usable answer before the run stops"
+        default=900.0, ge=0, le=86_400, description="Seconds without a usable answer before the run stops"
     )
-    connect_timeout_s: float = Field(default=10.0, gt=0, le=3_600, description="seconds to reach the server")
-    read_timeout_s: float = Field(default=30.0, gt=0, le=3_600, description="seconds between two pieces of an answer")
-    total_timeout_s: float = Field(default=60.0, gt=0, le=3_600, description="seconds for one call in all")
-    max_reply_bytes: int = Field(default=8 * 1024 * 1024, ge=1_024, description="bytes; a longer answer is refused")
-    max_attempts: int = Field(default=5, ge=1, le=100, description="calls for one address before it fails")
+    connect_timeout_s: float = Field(default=10.0, gt=0, le=3_600, description="Seconds to connect to the server")
+    read_timeout_s: float = Field(default=30.0, gt=0, le=3_600, description="Seconds to wait for more of an answer")
+    total_timeout_s: float = Field(default=60.0, gt=0, le=3_600, description="Seconds for a whole call")
+    max_reply_bytes: int = Field(default=8 * 1024 * 1024, ge=1_024, description="Bytes of the longest accepted answer")
+    max_attempts: int = Field(default=5, ge=1, le=100, description="Calls for one address before it fails")
     retry_first_delay_s: float = Field(
-        default=0.5, ge=0, le=3_600, description="seconds before the second call, at most"
+        default=0.5, ge=0, le=3_600, description="Maximum seconds before the first retry"
     )
-    retry_max_delay_s: float = Field(default=30.0, ge=0, le=3_600, description="seconds between two calls, at most")
+    retry_max_delay_s: float = Field(default=30.0, ge=0, le=3_600, description="Maximum seconds before any retry")
 
     email_column: Annotated[str | None, Unset] = Field(
-        default=None, description="name or number of the column with addresses; detected if unset"
+        default=None, description="Name or number of the column with the addresses; detected if unset"
     )
     encoding: Annotated[str | None, Unset] = Field(
-        default=None, description="encoding of the lists, such as utf-8 or cp1252; detected if unset"
+        default=None, description="Encoding of the lists, such as utf-8 or cp1252; detected if unset"
     )
     delimiter: Annotated[str | None, Unset] = Field(
-        default=None,
-        description="mark between the cells of a list, or comma, semicolon, tab or pipe; detected if unset",
+        default=None, description="Field delimiter: a character, or comma, semicolon, tab or pipe; detected if unset"
     )
     formats: Annotated[tuple[Format, ...], BeforeValidator(_split)] = Field(
-        default=("parquet",), min_length=1, description="file formats of the tables: parquet, csv or both"
+        default=("parquet",), min_length=1, description="File formats of the tables: parquet, csv or both"
     )
     timezone: Annotated[str | None, Unset] = Field(
-        default=None, description="zone of the API's dates, such as EST or America/New_York; unset leaves them as given"
+        default=None,
+        description="Time zone of the API's dates, such as EST, to convert them to UTC; unset = as given",
     )
-    keep_replies: bool = Field(default=True, description="publish the raw replies, so that tables can be made again")
-    csv_bom: bool = Field(default=False, description="begin CSV files with a byte order mark, for Excel")
+    keep_replies: bool = Field(default=True, description="Publish the raw replies, so that the tables can be rebuilt")
+    csv_bom: bool = Field(default=False, description="Start CSV files with a byte order mark, for Excel")
     formula_guard: bool = Field(
-        default=True, description="put ' before CSV cells that a spreadsheet would run as a formula"
+        default=True, description="Put ' before CSV cells that a spreadsheet would run as a formula"
     )
     keep_runs: int = Field(
-        default=0, ge=0, le=100_000, description="published runs that stay, older ones are removed; 0 keeps all"
+        default=0, ge=0, le=100_000, description="Published runs to keep; older ones are removed; 0 = all"
     )
     unfinished: Literal["refuse", "replace"] = Field(
-        default="refuse",
-        description="where an unfinished run is about something else: refuse to begin another, or let that replace it",
+        default="refuse", description="What to do about an unfinished run for a different list: refuse or replace"
     )
-    batch_leads: int = Field(default=4_000, ge=1, le=100_000, description="leads flattened and written at a time")
+    batch_leads: int = Field(default=4_000, ge=1, le=100_000, description="Leads flattened and written at a time")
+
+    workers: int = Field(
+        default=0, ge=0, le=256, description="Processes that build tables; 0 = by cores and memory, 1 = no worker"
+    )
 
     @field_validator(*CREDENTIAL_VARIABLES)
     @classmethod
     def _stripped(cls, secret: SecretStr) -> SecretStr:
-        """Without the blanks and line ends that come along when a credential is copied."""
+        """Remove the whitespace and line breaks that copying a credential brings along."""
         return SecretStr(secret.get_secret_value().strip())
 
     @field_validator("api_url")
     @classmethod
-    def _secure(cls, url: str) -> str:
+    def _is_secure(cls, url: str) -> str:
         parts = urlsplit(url)
         if parts.username or parts.password or parts.query or parts.fragment or not _has_usable_port(parts):
-            raise ValueError("must hold nothing but scheme, host, port and path")
+            raise ValueError("may contain only scheme, host, port and path")
         if parts.scheme == "https" and parts.hostname:
             return url
         if parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS:
             return url
-        raise ValueError("must begin with https:// (plain http is for loopback only)")
+        raise ValueError("must start with https:// (http:// is allowed on loopback only)")
 
     @field_validator("timezone")
     @classmethod
-    def _known_zone(cls, zone: str | None) -> str | None:
+    def _is_known_zone(cls, zone: str | None) -> str | None:
         if not zone:
             return None
         try:
             ZoneInfo(zone)
         except (KeyError, ValueError, OSError):
-            raise ValueError("is no time zone; use a name such as EST, UTC or America/New_York") from None
+            raise ValueError("not a known time zone; use a name such as EST, UTC or America/New_York") from None
         return zone
 
     @field_validator("formats")
     @classmethod
-    def _once(cls, formats: tuple[Format, ...]) -> tuple[Format, ...]:
+    def _without_repeats(cls, formats: tuple[Format, ...]) -> tuple[Format, ...]:
         return tuple(dict.fromkeys(formats))
 
     @classmethod
@@ -169,10 +168,10 @@ class Settings(BaseModel):
         environ: Mapping[str, str] | None = None,
         base: Mapping[str, object] | None = None,
     ) -> Self:
-        """Settings from all layers; `environ` is the process's environment unless given, `base` is weaker than all.
+        """Combine all layers; `environ` defaults to the process's environment, and `base` is weaker than all of them.
 
         Raises:
-            UsageError: a key is unknown or a value wrong; the message says where it stands and what is expected.
+            UsageError: a key is unknown or a value is wrong; the message says where it is and what is expected.
         """
         layers = {**_layers(options, config, environ), "base": base or {}}
         try:
@@ -188,7 +187,7 @@ class Settings(BaseModel):
         config: Path | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> dict[str, str]:
-        """Where each setting comes from: `option`, `environment`, the name of the file, or `default`.
+        """Where each setting comes from: `option`, `environment`, the path of the file, or `default`.
 
         Raises:
             UsageError: a key is unknown.
@@ -198,10 +197,10 @@ class Settings(BaseModel):
         return {key: names[0] if names else "default" for key, names in given.items()}
 
     def require_credentials(self) -> None:
-        """Refuse to go on without them.
+        """Check that all credentials are set.
 
         Raises:
-            UsageError: names the variables that are not set.
+            UsageError: some are not; the message names their variables.
         """
         missing = [
             variable
@@ -212,16 +211,16 @@ class Settings(BaseModel):
             raise UsageError(f"Credentials are missing: set {', '.join(missing)} in the environment.")
 
     def app_hash(self) -> str:
-        """What may stand in files and names for the App id: it tells two Apps apart, but not what they are called."""
+        """A hash of the App id for files and file names: it tells Apps apart without revealing their IDs."""
         app_id = self.app_id.get_secret_value().encode(errors="surrogateescape")
         return hashlib.sha256(app_id).hexdigest()[:16]
 
-    def shape(self) -> dict[str, Any]:
-        """The settings of `SHAPE`, as plain values."""
-        return self.model_dump(mode="json", include=set(SHAPE))
+    def output_settings(self) -> dict[str, Any]:
+        """The `OUTPUT_SETTINGS`, as plain values."""
+        return self.model_dump(mode="json", include=set(OUTPUT_SETTINGS))
 
     def public(self) -> dict[str, Any]:
-        """All settings but the credentials, as plain values."""
+        """All settings except the credentials, as plain values."""
         return self.model_dump(mode="json", exclude=set(CREDENTIAL_VARIABLES))
 
 
@@ -235,7 +234,7 @@ def _has_usable_port(parts: SplitResult) -> bool:
 def _layers(
     options: Mapping[str, object] | None, config: Path | None, environ: Mapping[str, str] | None
 ) -> dict[str, Mapping[str, object]]:
-    """What is given, strongest first, by where it is given."""
+    """The layers, strongest first, by where their settings come from."""
     return {
         "option": options or {},
         "environment": _from_environment(os.environ if environ is None else environ),
@@ -261,26 +260,26 @@ def _from_toml(path: Path) -> dict[str, object]:
     try:
         layer = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"{path}: the configuration cannot be read ({error.strerror}).") from error
+        raise UsageError(f"{path}: cannot be read ({error.strerror}).") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not TOML ({error}).") from None
+        raise UsageError(f"{path}: not valid TOML ({error}).") from None
     for key in layer:
         if key not in Settings.model_fields:
             raise UsageError(f"{path}: unknown key {key!r}.{_nearest(key, Settings.model_fields)}")
     if any(key in CREDENTIAL_VARIABLES for key in layer) and path.stat().st_mode & 0o077:
-        raise UsageError(f"{path}: holds credentials, but others may read it; run chmod 600 on it.")
+        raise UsageError(f"{path}: contains credentials but is not private; run chmod 600 on it.")
     return layer
 
 
 def _nearest(name: str, known: Mapping[str, object], prefix: str = "") -> str:
-    """The known name that `name` was perhaps meant to be, as a hint to put behind a message."""
+    """A hint to append to a message: the known name that `name` resembles, or else all known names."""
     bare = {key.removeprefix(prefix).lower(): key for key in known}
     words = difflib.get_close_matches(name.removeprefix(prefix).lower(), bare, 1, cutoff=0.5)
-    return f" Did you mean {bare[words[0]]!r}?" if words else f" Known are: {', '.join(known)}."
+    return f" Did you mean {bare[words[0]]!r}?" if words else f" Known names: {', '.join(known)}."
 
 
 def _explain(error: ValidationError, layers: Mapping[str, Mapping[str, object]]) -> str:
-    """One sentence for the first wrong value: where it stands and what is wrong, never the value."""
+    """One sentence about the first wrong value: where it is and what is wrong, without the value itself."""
     first = error.errors(include_url=False, include_input=False)[0]
     key = str(first["loc"][0])
     origin = next((name for name, layer in layers.items() if key in layer), "default")

@@ -53,7 +53,7 @@ def pandas(path: Path) -> Pass:
 
 def struct() -> str:
     """What DuckDB is to read of `lead_details`; told beforehand, it has neither to guess nor to read the rest."""
-    scalars = ", ".join(f"{name} VARCHAR" for name in (column.key for column in LEADS.read))
+    scalars = ", ".join(f"{name} VARCHAR" for name in (column.source_key for column in LEADS.api_columns))
     transaction = ", ".join(f"{name} VARCHAR" for name in TRANSACTION)
     return f"STRUCT({scalars}, tags STRUCT(tag_name VARCHAR)[], transactions STRUCT({transaction})[])"
 
@@ -64,7 +64,7 @@ def duckdb_tables(connection: Any, source: str, **views: Any) -> tuple[int, ...]
         connection.register(name, view)
     connection.sql(f"CREATE OR REPLACE TEMP TABLE replies AS SELECT unnest(lead) FROM ({source})")
     queries = (
-        f"SELECT {', '.join(column.key for column in LEADS.read)} FROM replies",
+        f"SELECT {', '.join(column.source_key for column in LEADS.api_columns)} FROM replies",
         "SELECT id AS lead_id, email, unnest(tags, recursive := true) FROM replies",
         "SELECT r.id AS lead_id, email, t.* FROM replies r, unnest(transactions) AS u(t)",
     )
@@ -97,7 +97,7 @@ def duckdb_arrow(path: Path) -> Pass:
 
 def json_struct() -> str:
     """The same as `struct`, in the words of `from_json`."""
-    names: dict[str, Any] = dict.fromkeys((column.key for column in LEADS.read), "VARCHAR")
+    names: dict[str, Any] = dict.fromkeys((column.source_key for column in LEADS.api_columns), "VARCHAR")
     names |= {"tags": [{"tag_name": "VARCHAR"}], "transactions": [dict.fromkeys(TRANSACTION, "VARCHAR")]}
     return json.dumps(names)
 

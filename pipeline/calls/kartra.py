@@ -29,12 +29,12 @@ from pipeline.errors import (
     WrongEndpoint,
 )
 from pipeline.outcomes import Answer, Outcome
-from pipeline.replies.read import FoundLead, glance_at_lead, read_leniently
+from pipeline.replies.read import FoundLead, peek_identity, read_leniently
 
 if TYPE_CHECKING:
     from pipeline.replies.envelope import Envelope
     from pipeline.replies.lead import Lead
-    from pipeline.replies.read import Named
+    from pipeline.replies.read import LeadIdentity
     from pipeline.settings import Settings
 
 
@@ -139,7 +139,7 @@ def judge(status: int, body: bytes, *, asked: str) -> Answer:
     Raises:
         LeadExportError: it says something else; the class says what to do next, `code` keeps the API's error type.
     """
-    lead = glance_at_lead(body)
+    lead = peek_identity(body)
     if lead is not None:
         return _found(lead, body, asked)
     reply: FoundLead | Envelope | None = None
@@ -158,7 +158,7 @@ def judge(status: int, body: bytes, *, asked: str) -> Answer:
     raise _unknown(status, reply, body)
 
 
-def _found(lead: Lead | Named, body: bytes, asked: str) -> Answer:
+def _found(lead: Lead | LeadIdentity, body: bytes, asked: str) -> Answer:
     if lead.email and lead.email != asked and _folded(lead.email) != _folded(asked):
         return Answer(
             asked,

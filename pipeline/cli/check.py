@@ -3,80 +3,82 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli import output
-from pipeline.cli.options import check_options, folder_name, given_settings, load, set_up_log
+from pipeline.cli.options import out_path, takes_output_options, takes_settings
+from pipeline.cli.output import print_json, print_message, print_result
+from pipeline.cli.sandbox import sandbox_option, temporary_sandbox
 from pipeline.errors import ExitCode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipeline.cli.options import GivenSettings, OutputOptions
     from pipeline.jobs.check import Check
     from pipeline.settings import Settings
 
 
 @click.command(
+    "check",
     epilog="""\b
 Examples:
   lead-export check --out export
   lead-export check --config nightly.toml --out /srv/leads --json
 
-At most one call is made, for an address that cannot exist. The exit code is the one a run would end with.
-"""
+Makes at most one call, for an address that cannot exist. The exit code is that of a run.
+""",
 )
-@click.option("--out", metavar="DIR", type=folder_name, help="Folder that runs publish in.")
-@click.option("--sandbox", is_flag=True, help="Ask a simulated API on this machine instead of the real one.")
-@check_options
-def check(out: Path | None, config: Path | None, *, sandbox: bool, **rest: Any) -> int:  # noqa: ANN401 - as in run
+@click.option("--out", metavar="DIR", type=out_path, help="Folder that runs publish in.")
+@sandbox_option
+@takes_settings("rate_per_s", "api_url")
+@takes_output_options
+def check_command(out: Path | None, *, sandbox: bool, settings: GivenSettings, output: OutputOptions) -> ExitCode:
     """Check settings, credentials, output folder and API."""
-    from pipeline.cli.rehearsal import rehearsal
-    from pipeline.settings import Settings
+    with temporary_sandbox(start=sandbox) as overrides:
+        loaded = settings.load(overrides=overrides)
+        origins = settings.origins(overrides=overrides)
+        from pipeline.jobs.check import check
 
-    set_up_log(rest)
-    as_json, quiet = rest.pop("as_json"), rest.pop("quiet")
-    with ExitStack() as stack:
-        target = stack.enter_context(rehearsal()) if sandbox else {}
-        settings = load(rest, config, stronger=target)
-        origins = Settings.origins({**given_settings(rest), **target}, config=config)
-        from pipeline.jobs.check import check as check_
-
-        checks = check_(settings, out)
-    code = next((one.code for one in checks if one.code), ExitCode.OK)
-    if as_json:
-        output.write(json.dumps(_as_json(settings, origins, checks), indent=2))
-    elif not quiet:
-        output.write("\n".join([*_settings(settings, origins), *(_line(one) for one in checks)]))
-    for one in checks if quiet else ():
-        if one.code:
-            output.say("error", _line(one))
-    return code
+        checks = check(loaded, out)
+    failed = [each for each in checks if each.code]
+    if output.as_json:
+        print_json(_as_json(loaded, origins, checks))
+    elif not output.quiet:
+        print_result("\n".join([*_settings(loaded, origins), *map(_line, checks)]))
+    for each in failed if output.quiet else ():
+        print_message("error", _line(each))
+    return failed[0].code if failed else ExitCode.OK
 
 
 def _settings(settings: Settings, origins: dict[str, str]) -> list[str]:
-    """Every setting with where it comes from."""
+    """Every setting with its origin."""
     shown = _shown(settings)
     width = max(map(len, shown))
     return ["settings:", *(f"  {key:<{width}} = {json.dumps(value)}  ({origins[key]})" for key, value in shown.items())]
 
 
 def _shown(settings: Settings) -> dict[str, Any]:
-    """Every setting; of secrets only whether they are set."""
+    """Every setting; for credentials only whether they are set."""
     from pipeline.settings import CREDENTIAL_VARIABLES
 
-    secret = {key: "set" if getattr(settings, key).get_secret_value() else "not set" for key in CREDENTIAL_VARIABLES}
-    return {**secret, **settings.public()}
+    credentials = {
+        key: "set" if getattr(settings, key).get_secret_value() else "not set" for key in CREDENTIAL_VARIABLES
+    }
+    return {**credentials, **settings.public()}
 
 
-def _line(one: Check) -> str:
-    return f"FAILED {one.name}: {one.text} (exit {one.code.value})" if one.code else f"ok     {one.name}: {one.text}"
+def _line(check: Check) -> str:
+    if check.code:
+        return f"FAILED {check.name}: {check.text} (exit {check.code.value})"
+    return f"ok     {check.name}: {check.text}"
 
 
 def _as_json(settings: Settings, origins: dict[str, str], checks: list[Check]) -> dict[str, Any]:
     return {
         "settings": {key: {"value": value, "origin": origins[key]} for key, value in _shown(settings).items()},
-        "checks": [{"name": one.name, "ok": not one.code, "text": one.text, "code": one.code.value} for one in checks],
+        "checks": [
+            {"name": check.name, "ok": not check.code, "text": check.text, "code": check.code.value} for check in checks
+        ],
     }

@@ -1,31 +1,27 @@
-"""The log on standard error: plain lines for people, JSON lines for machines; never an address, never a secret."""
+"""The log on standard error, as text or as JSON lines. It contains neither addresses nor credentials."""
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
-from datetime import UTC, datetime
 
-from pipeline.cli.output import Voice
+from pipeline.cli.output import MessageFormat, json_line
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line."""
+    """One JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write time, level, source and message."""
-        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        line = {"time": moment, "level": record.levelname.lower(), "logger": record.name}
-        return json.dumps({**line, "message": record.getMessage()})
+        """Write time, level, logger and message."""
+        return json_line(record.created, record.levelname.lower(), record.name, record.getMessage())
 
 
 def set_up(*, verbose: int, quiet: bool, as_json: bool) -> None:
-    """Send the package's log to standard error: warnings, with -v what happens, with -vv every detail.
+    """Send the package's log to standard error: warnings; with -v also what happens; with -vv every detail.
 
-    What libraries log is dropped: it may hold addresses, and asyncio logs whole tracebacks.
+    Other libraries' log messages are dropped: they may contain addresses, and asyncio logs whole tracebacks.
     """
-    Voice.as_json = as_json
+    MessageFormat.as_json = as_json
     logging.getLogger().addHandler(logging.NullHandler())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if as_json else logging.Formatter("%(levelname)s: %(message)s"))

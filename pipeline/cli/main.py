@@ -1,4 +1,4 @@
-"""`lead-export`: the group of commands, and what every way out of them says."""
+"""`lead-export`: the group of commands, and how every way out of them is reported."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import os
 import signal
 import sys
 from io import TextIOWrapper
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from pipeline import process
-from pipeline.cli import output
-from pipeline.cli.check import check
-from pipeline.cli.enrich import enrich
-from pipeline.cli.plan import plan
-from pipeline.cli.rebuild import rebuild
-from pipeline.cli.run import run
-from pipeline.cli.sandbox import sandbox
-from pipeline.cli.schema import schema
-from pipeline.cli.status import status
-from pipeline.errors import ExitCode, StopRun
+from pipeline.cli.check import check_command
+from pipeline.cli.enrich import enrich_command
+from pipeline.cli.output import MessageFormat, print_message
+from pipeline.cli.plan import plan_command
+from pipeline.cli.rebuild import rebuild_command
+from pipeline.cli.run import run_command
+from pipeline.cli.sandbox import sandbox_command
+from pipeline.cli.schema import schema_command
+from pipeline.cli.status import status_command
+from pipeline.errors import ExitCode, InternalError, StopRun
 from pipeline.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType
 
 NAME = "lead-export"
@@ -33,57 +33,78 @@ CODES = "\n".join(f"{code.value:>5}  {code.meaning}" for code in ExitCode)
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=f"\b\nExit codes:\n{CODES}\n\n\b\nStart with a rehearsal, no account needed:\n"
+    epilog=f"\b\nExit codes:\n{CODES}\n\n\b\nTo try it out without an account:\n"
     "  lead-export run emails.csv --out export --sandbox",
 )
 @click.version_option(__version__, package_name=NAME)
 def cli() -> None:
     """A list of email addresses in; leads, tags and transactions out.
 
-    Asks Kartra's get_lead for every address of a list, at the limit of the API and never over it, keeps every
-    answer, and publishes flat tables as Parquet or CSV with an account of every row.
+    Calls Kartra's get_lead for every address of a list, at the rate limit of the API and never above it, stores
+    every answer, and publishes flat tables as Parquet or CSV that account for every row.
     """
 
 
-for command in (run, enrich, plan, check, status, rebuild, schema, sandbox):
+for command in (
+    run_command,
+    enrich_command,
+    plan_command,
+    check_command,
+    status_command,
+    rebuild_command,
+    schema_command,
+    sandbox_command,
+):
     cli.add_command(command)
 
 
 def main() -> NoReturn:
-    """Run the command line; every error ends as one sentence on standard error and a documented exit code."""
+    """Run the command line in a process of its own."""
     process.settle()
     os.umask(0o077)
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does, whatever the locale can print
-    terminated = _interrupt_on_sigterm()
+        sys.stdout.reconfigure(errors="backslashreplace")  # like standard error, whatever the locale can encode
+    code = execute(sigterms=_interrupt_on_sigterm())
+    process.leave()
+    sys.exit(code)
+
+
+def execute(arguments: Sequence[str] | None = None, *, sigterms: Sequence[int] = ()) -> int:
+    """Run one command and return its documented exit code; every error is reported on standard error.
+
+    Args:
+        arguments: those of the command line; None takes them from the process.
+        sigterms: not empty once SIGTERM has been received, which then looks like Ctrl-C.
+    """
     try:
-        code = cli(prog_name=NAME, standalone_mode=False) or ExitCode.OK
+        code = cli.main(arguments, prog_name=NAME, standalone_mode=False) or ExitCode.OK
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = ExitCode.USAGE
     except click.ClickException as error:
-        code = _say(_wrong_usage(error), ExitCode.USAGE)
+        code = _fail(_usage_message(error), ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
-        what, code = ("SIGTERM", ExitCode.TERMINATED) if terminated else ("Ctrl-C", ExitCode.INTERRUPTED)
-        _say(f"Stopped by {what}; give the same command again to go on.", code)
+        what, code = ("SIGTERM", ExitCode.TERMINATED) if sigterms else ("Ctrl-C", ExitCode.INTERRUPTED)
+        _fail(f"Stopped by {what}; run the same command again to resume.", code)
+    except InternalError as error:
+        code = _fail(_bug_report(str(error), error), error.exit_code)
     except StopRun as error:
-        code = _say(str(error), error.exit_code)
+        code = _fail(str(error), error.exit_code)
     except SystemExit as exit_:
-        # Click's own ways out: 0 after completion in a shell, 1 when nobody reads its help any more (`--help | head`).
+        # Click's own exits: 0 after shell completion, 1 if the reader of its help has gone (`--help | head`).
         code = 128 + signal.SIGPIPE if exit_.code else ExitCode.OK
-    except Exception as error:  # noqa: BLE001 - the last net: a traceback could print lead data
-        code = _say(f"A bug in lead-export ({_where(error)}); please report it.", ExitCode.BUG)
-    process.leave()
-    sys.exit(int(code))
+    except Exception as error:  # noqa: BLE001 - the last resort: Python's own traceback could print lead data
+        code = _fail(_bug_report("A bug in lead-export; please report it with these lines.", error), ExitCode.BUG)
+    return int(code)
 
 
 def _interrupt_on_sigterm() -> list[int]:
-    """Have SIGTERM end everything the way Ctrl-C does; return a list that then holds the signal."""
+    """Make SIGTERM act like Ctrl-C; return a list that then holds the signal."""
     received: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        # While calls are in flight asyncio has a handler of its own; a shell's background job has none at all.
+        # During calls asyncio has its own handler; a shell's background job has none at all.
         handler = signal.getsignal(signal.SIGINT)
         (handler if callable(handler) else signal.default_int_handler)(number, frame)
 
@@ -91,24 +112,19 @@ def _interrupt_on_sigterm() -> list[int]:
     return received
 
 
-def _say(message: str, code: int) -> int:
-    output.say("error", message if output.Voice.as_json else f"{NAME}: {message}")
+def _fail(message: str, code: int) -> int:
+    print_message("error", message if MessageFormat.as_json else f"{NAME}: {message}")
     return code
 
 
-def _wrong_usage(error: click.ClickException) -> str:
-    """What click says, on one line, and where to read on."""
+def _usage_message(error: click.ClickException) -> str:
+    """Click's message on one line, with a pointer to the help."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     hint = f" Try '{context.command_path} --help'." if context else ""
     return error.format_message() + hint
 
 
-def _where(error: BaseException) -> str:
-    """The kind of an error and the line it came from, without its text, which may hold data."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "unknown place"
-    return f"{type(error).__name__} at {place}"
+def _bug_report(message: str, error: BaseException) -> str:
+    from pipeline.cli.traces import frames
+
+    return "\n".join([message, *(f"  {line}" for line in frames(error))])

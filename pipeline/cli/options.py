@@ -1,151 +1,183 @@
-"""Options that commands share, and how they become settings: only what was given counts, the rest is for the layers."""
+"""Options that several commands take: settings, and what to print."""
 
 from __future__ import annotations
 
+import functools
 import shlex
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.errors import UsageError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
+
+    from pydantic.fields import FieldInfo
 
     from pipeline.settings import Settings
 
 Command = Any
+"""A function that click's decorators take and return."""
 
 
-def folder_name(value: str | Path) -> Path:
-    """A folder as it was named; an empty name is a variable that was not set, not the current folder."""
-    if not str(value).strip():
-        raise click.BadParameter("the name of the folder is empty.")
-    return Path(value)
+class SettingOption(click.Option):
+    """An option named after a setting, which has its help and default and checks its value.
+
+    `Settings` is loaded only to show help or to run a command, so that `lead-export --help` starts at once.
+    """
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the option with the description and the default of its setting."""
+        from pipeline.settings import Settings
+
+        self.help = setting_help(Settings.model_fields[str(self.name)])
+        return super().get_help_record(ctx)
 
 
-def job_options(command: Command) -> Command:
-    """The options of every job that asks the API."""
-    return _with(command, (_CONFIG, *_READING, *_CALLING, *_SHAPE, *_TALKING))
+def setting_help(field: FieldInfo) -> str:
+    """The description of a setting as help, with its default unless that is None, which the description explains."""
+    default = field.default
+    if default is None:
+        return f"{field.description}."
+    if isinstance(default, tuple):
+        shown = ", ".join(default)
+    elif isinstance(default, bool):
+        shown = "on" if default else "off"
+    else:
+        shown = f"{default:g}" if isinstance(default, float) else str(default)
+    return f"{field.description}.  [default: {shown}]"
 
 
-def asking_options(command: Command) -> Command:
-    """The options of a job that asks and writes a single file."""
-    return _with(command, (_CONFIG, *_READING, *_CALLING, _ZONE, *_CSV, *_TALKING))
+SETTING_OPTIONS: dict[str, Callable[[Command], Command]] = {
+    key: click.option(
+        *declaration.split(),
+        key,
+        cls=SettingOption,
+        metavar=metavar,
+        multiple=key == "formats",
+        default=None,  # so that only options which the user gave count, also those of flags
+    )
+    for key, declaration, metavar in (
+        ("email_column", "--email-column", "NAME"),
+        ("encoding", "--encoding", "NAME"),
+        ("delimiter", "--delimiter", "CHAR"),
+        ("rate_per_s", "--rate", "N"),
+        ("concurrency", "--concurrency", "N"),
+        ("api_url", "--api-url", "URL"),
+        ("formats", "--format", "FORMAT"),
+        ("timezone", "--timezone", "ZONE"),
+        ("keep_replies", "--keep-replies/--no-keep-replies", None),
+        ("csv_bom", "--csv-bom/--no-csv-bom", None),
+        ("formula_guard", "--formula-guard/--no-formula-guard", None),
+        ("keep_runs", "--keep-runs", "N"),
+        ("unfinished", "--unfinished", "ACTION"),
+        ("workers", "--workers", "N"),
+    )
+}
+LIST_SETTINGS = ("email_column", "encoding", "delimiter")
+CALL_SETTINGS = ("rate_per_s", "concurrency", "api_url")
+CSV_SETTINGS = ("csv_bom", "formula_guard")
+OUTPUT_SETTINGS = ("formats", "timezone", "keep_replies", *CSV_SETTINGS, "workers")
+_CONFIG = click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="TOML file with settings; configs/default.toml lists them all.",
+)
 
 
-def check_options(command: Command) -> Command:
-    """The options of a job that only looks whether others would work."""
-    return _with(command, (_CONFIG, _RATE, _API, *_TALKING))
+@dataclass(frozen=True, slots=True)
+class GivenSettings:
+    """The settings that the user gave: as options, by key, and in a file."""
+
+    options: Mapping[str, object]
+    config: Path | None
+
+    def load(
+        self, *, overrides: Mapping[str, object] | None = None, base: Mapping[str, object] | None = None
+    ) -> Settings:
+        """Combine all layers; `overrides` is stronger than the options, `base` weaker than all but the defaults.
+
+        Raises:
+            UsageError: a key is unknown or a value is wrong.
+        """
+        from pipeline.settings import Settings
+
+        return Settings.load({**self.options, **(overrides or {})}, config=self.config, base=base)
+
+    def origins(self, *, overrides: Mapping[str, object] | None = None) -> dict[str, str]:
+        """Where each setting comes from; see `Settings.origins`."""
+        from pipeline.settings import Settings
+
+        return Settings.origins({**self.options, **(overrides or {})}, config=self.config)
 
 
-def plan_options(command: Command) -> Command:
-    """The options of a job that reads lists and asks nobody."""
-    return _with(command, (_CONFIG, *_READING, _RATE, *_TALKING))
+def takes_settings(*keys: str) -> Callable[[Command], Command]:
+    """Add `--config` and the options of these settings; the command gets `settings: GivenSettings`."""
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_settings(config: Path | None, **values: Any) -> Any:  # noqa: ANN401 - of any command
+            options = {key: values.pop(key) for key in keys}
+            given = {key: value for key, value in options.items() if value is not None and value != ()}
+            return command(settings=GivenSettings(given, config), **values)
+
+        return _with_options(with_settings, _CONFIG, *(SETTING_OPTIONS[key] for key in keys))
+
+    return decorate
 
 
-def shape_options(command: Command) -> Command:
-    """The options of a job that makes files of answers that are there already."""
-    return _with(command, (_CONFIG, *_SHAPE, *_TALKING))
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """What to print: the result as JSON, and with `quiet` neither progress nor summary nor warnings."""
+
+    as_json: bool
+    quiet: bool
 
 
-def _with(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
+def takes_output_options(command: Command) -> Command:
+    """Add `--json`, `-v`, `-q` and `--log-format`; the command gets `output: OutputOptions`, and logging is set up."""
+
+    @functools.wraps(command)
+    def with_output(*, as_json: bool, quiet: bool, verbose: int, log_format: str, **values: Any) -> Any:  # noqa: ANN401
+        from pipeline.cli import logs
+
+        logs.set_up(verbose=verbose, quiet=quiet, as_json=log_format == "json")
+        return command(output=OutputOptions(as_json, quiet), **values)
+
+    return _with_options(
+        with_output,
+        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output."),
+        click.option("-v", "--verbose", count=True, help="Log what happens; -vv logs every detail."),
+        click.option("-q", "--quiet", is_flag=True, help="Print no progress, summary or warnings."),
+        click.option(
+            "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Log format."
+        ),
+    )
+
+
+def _with_options(command: Command, *options: Callable[[Command], Command]) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
 
 
-_CONFIG = click.option(
-    "--config",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="TOML file with settings; configs/default.toml has every key.",
-)
-_READING = (
-    click.option("--email-column", metavar="NAME", help="Name or number of the column with addresses."),
-    click.option("--encoding", metavar="NAME", help="Encoding of the lists, such as utf-8 or cp1252."),
-    click.option(
-        "--delimiter", metavar="MARK", help="Mark between the cells of a list, or comma, semicolon, tab or pipe."
-    ),
-)
-_RATE = click.option("--rate", type=float, metavar="N", help="Calls a second; 0 is no limit.  [default: 18]")
-_API = click.option("--api-url", metavar="URL", help="Where the API is.")
-_CALLING = (
-    _RATE,
-    click.option("--concurrency", type=int, metavar="N", help="Calls in flight at most; 0 chooses.  [default: 0]"),
-    _API,
-)
-_ZONE = click.option(
-    "--timezone", metavar="ZONE", help="Zone of the API's dates, such as EST; makes them instants in UTC."
-)
-_CSV = (
-    click.option("--csv-bom/--no-csv-bom", default=None, help="Begin CSV files with a byte order mark, for Excel."),
-    click.option(
-        "--formula-guard/--no-formula-guard",
-        default=None,
-        help="Put ' before CSV cells that a spreadsheet would run.  [default: guard]",
-    ),
-)
-_SHAPE = (
-    click.option(
-        "--format",
-        "format",
-        multiple=True,
-        type=click.Choice(["parquet", "csv"]),
-        help="File format of the tables; may be given twice.  [default: parquet]",
-    ),
-    _ZONE,
-    click.option(
-        "--keep-replies/--no-keep-replies", default=None, help="Publish the raw replies too.  [default: keep]"
-    ),
-    *_CSV,
-)
-_TALKING = (
-    click.option("--json", "as_json", is_flag=True, help="Print as JSON on standard output."),
-    click.option("-v", "--verbose", count=True, help="Log what happens; twice for every detail."),
-    click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
-    click.option(
-        "--log-format",
-        type=click.Choice(["text", "json"]),
-        default="text",
-        show_default=True,
-        help="Format of the log.",
-    ),
-)
+def out_path(value: str | Path) -> Path:
+    """The type of `--out`; an empty string, as from an unset variable, does not mean the current folder.
 
-
-def set_up_log(options: dict[str, Any]) -> None:
-    """Take the options about the log out of `options` and follow them; `quiet` stays for the summary."""
-    from pipeline.cli import logs
-
-    as_json = options.pop("log_format") == "json"
-    logs.set_up(verbose=options.pop("verbose"), quiet=options["quiet"], as_json=as_json)
+    Raises:
+        UsageError: the path is empty.
+    """
+    if not str(value).strip():
+        raise UsageError("--out must not be empty.")
+    return Path(value)
 
 
 def resuming_command() -> str:
-    """The words of this process's command, but for `--new`, as they can be typed again."""
-    return shlex.join(["lead-export", *(word for word in sys.argv[1:] if word != "--new")])
-
-
-def load(
-    options: Mapping[str, Any],
-    config: Path | None,
-    *,
-    stronger: Mapping[str, object] | None = None,
-    base: Mapping[str, object] | None = None,
-) -> Settings:
-    """Settings from all layers; `stronger` comes before even the options, `base` after all but the defaults.
-
-    Raises:
-        UsageError: a key is unknown or a value wrong.
-    """
-    from pipeline.settings import Settings
-
-    return Settings.load({**given_settings(options), **(stronger or {})}, config=config, base=base)
-
-
-def given_settings(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that were given as options."""
-    from pipeline.settings import OPTIONS
-
-    keys = {option.removeprefix("--"): key for key, option in OPTIONS.items()}
-    return {keys.get(name, name): value for name, value in options.items() if value is not None and value != ()}
+    """The command line of this process, without `--new`, quoted for a shell."""
+    as_module = Path(sys.argv[0]).name == "__main__.py"
+    program = ["python", "-m", "pipeline"] if as_module else ["lead-export"]
+    return shlex.join([*program, *(word for word in sys.argv[1:] if word != "--new")])

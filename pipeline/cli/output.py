@@ -1,4 +1,4 @@
-"""Text for whoever reads along; that a reader has gone, or that there is no room for it, is settled here."""
+"""Printing: results on standard output, messages on standard error."""
 
 from __future__ import annotations
 
@@ -12,33 +12,59 @@ import click
 from pipeline.errors import StorageError
 
 
-class Voice:
-    """How this process speaks on standard error: lines for people, or JSON lines where the log is JSON too."""
+class MessageFormat:
+    """The format of messages on standard error: text, or JSON lines if `--log-format json` was given."""
 
     as_json = False
 
 
-def say(level: str, message: str) -> None:
-    """Say something on standard error, once the log's format is known in that."""
-    if Voice.as_json:
-        moment = datetime.now(UTC).isoformat(timespec="milliseconds")
-        message = json.dumps({"time": moment, "level": level, "logger": "lead-export", "message": message})
-    write(message, err=True)
+def json_line(time_s: float, level: str, logger: str, message: str) -> str:
+    """One line of the JSON log; `time_s` is in seconds since 1970 UTC."""
+    moment = datetime.fromtimestamp(time_s, UTC).isoformat(timespec="milliseconds")
+    return json.dumps({"time": moment, "level": level, "logger": logger, "message": message})
 
 
-def write(text: str, *, err: bool = False) -> None:
-    """Print `text` and a line feed on standard output, or on standard error.
+def print_message(level: str, message: str) -> None:
+    """Print a message on standard error."""
+    if MessageFormat.as_json:
+        message = json_line(datetime.now(UTC).timestamp(), level, "lead-export", message)
+    _print(message, err=True)
 
-    A reader who has gone (`lead-export schema | head -1`) had what it wanted: the command and its exit code go on as if
-    it had read the rest. What cannot be said on standard error is lost, because there is nowhere else to say it.
+
+def print_result(text: str) -> None:
+    """Print a result on standard output.
 
     Raises:
         StorageError: standard output is a file that cannot be written.
     """
+    _print(text, err=False)
+
+
+def print_json(value: object) -> None:
+    """Print plain values or msgspec structs as indented JSON on standard output.
+
+    Raises:
+        StorageError: standard output is a file that cannot be written.
+    """
+    print_result(json.dumps(value, indent=2, default=_to_builtins))
+
+
+def _to_builtins(value: object) -> object:
+    import msgspec
+
+    return msgspec.to_builtins(value)
+
+
+def _print(text: str, *, err: bool) -> None:
+    """Print `text` and a line feed.
+
+    If the reader has gone (`lead-export schema | head -1`), the command continues as if it had read the rest. What
+    cannot be printed on standard error is lost, because there is nowhere else to report it.
+    """
     try:
         click.echo(text, err=err)
     except OSError as error:
-        # Python still holds the text, and would try once more, and complain, when the process exits.
+        # Python still has the text buffered and would try to write it again, and complain, when the process exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), (sys.stderr if err else sys.stdout).fileno())
         if not err and not isinstance(error, BrokenPipeError):
             raise StorageError(f"Standard output: {error.strerror}.") from error

@@ -2,69 +2,73 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import folder_name, job_options, load, resuming_command, set_up_log
-from pipeline.errors import ExitCode
-from pipeline.process import load_arrow
+from pipeline.cli.options import (
+    CALL_SETTINGS,
+    LIST_SETTINGS,
+    OUTPUT_SETTINGS,
+    out_path,
+    resuming_command,
+    takes_output_options,
+    takes_settings,
+)
+from pipeline.cli.sandbox import sandbox_option, temporary_sandbox
+
+if TYPE_CHECKING:
+    from pipeline.cli.options import GivenSettings, OutputOptions
+    from pipeline.errors import ExitCode
 
 
 @click.command(
+    "run",
     epilog="""\b
 Examples:
   lead-export run data/emails.csv --out export --sandbox
   lead-export run customers.csv --out /srv/leads --format parquet --format csv
   psql -c "copy (select email from users) to stdout" | lead-export run - --out export
 
-A list is .csv, .tsv, .txt (one address a line) or .jsonl, each also packed as .gz or .zst, .parquet, .xlsx,
-or - for standard input. Credentials come from the environment: KARTRA_APP_ID, KARTRA_API_KEY,
-KARTRA_API_PASSWORD. The tables are in DIR/latest when the command ends with 0 or 3.
-After a stop, the same command goes on where it was.
-"""
+A list is a .csv, .tsv, .txt (one address per line) or .jsonl file, optionally compressed as .gz or .zst, a
+.parquet or .xlsx file, or - for standard input. Credentials come from the environment: KARTRA_APP_ID,
+KARTRA_API_KEY, KARTRA_API_PASSWORD. With exit code 0 or 3 the tables are in DIR/latest. If a run stops, the
+same command resumes it.
+""",
 )
 @click.argument("lists", metavar="LIST...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", required=True, metavar="DIR", type=folder_name, help="Folder to publish in.")
+@click.option("--out", required=True, metavar="DIR", type=out_path, help="Folder to publish in.")
 @click.option("--run-id", metavar="ID", help="Name of the run.  [default: the time in UTC]")
-@click.option("--new", is_flag=True, help="Begin anew; once published, forget unfinished runs.")
-@click.option("--sandbox", is_flag=True, help="Ask a simulated API on this machine instead of the real one.")
+@click.option("--new", is_flag=True, help="Start over; once published, delete unfinished runs.")
+@sandbox_option
 @click.option("--progress/--no-progress", default=None, help="Show a progress bar.  [default: on a terminal]")
-@click.option("--keep-runs", type=int, metavar="N", help="Remove all but the newest N runs afterwards.  [default: all]")
-@click.option(
-    "--unfinished",
-    type=click.Choice(["refuse", "replace"]),
-    help="If an unfinished run is about something else.  [default: refuse]",
-)
-@job_options
-def run(
+@takes_settings(*LIST_SETTINGS, *CALL_SETTINGS, *OUTPUT_SETTINGS, "keep_runs", "unfinished")
+@takes_output_options
+def run_command(
     lists: tuple[Path, ...],
     out: Path,
-    config: Path | None,
     run_id: str | None,
     *,
     new: bool,
     sandbox: bool,
-    **rest: Any,  # noqa: ANN401 - settings, declared in `options`
-) -> int:
-    """Ask for every address of the LISTs; publish tables in DIR."""
+    progress: bool | None,
+    settings: GivenSettings,
+    output: OutputOptions,
+) -> ExitCode:
+    """Look up every address of the LISTs; publish tables in DIR."""
     from pipeline.cli import summary
     from pipeline.cli.progress import Progress
-    from pipeline.cli.rehearsal import rehearsal
 
-    set_up_log(rest)
-    as_json, quiet, bar = rest.pop("as_json"), rest.pop("quiet"), rest.pop("progress")
-    with ExitStack() as stack:
-        target = stack.enter_context(rehearsal()) if sandbox else {}
-        settings = load(rest, config, stronger=target)
-        load_arrow()  # only now: a slip in the settings is said without waiting for that
-        from pipeline.jobs.export import export
+    with temporary_sandbox(start=sandbox) as overrides:
+        loaded = settings.load(overrides=overrides)
+        from pipeline.jobs.export import export  # only now: wrong settings are reported without loading it
 
-        progress = stack.enter_context(Progress(enabled=bar, quiet=quiet))
-        command = resuming_command()
-        with summary.of_a_stop(progress, out, quiet=quiet, as_json=as_json):
-            manifest = export(settings, lists, out, run_id=run_id, resume=not new, command=command, observer=progress)
-    summary.show(manifest, out, quiet=quiet, as_json=as_json)
-    return ExitCode.ROWS_FAILED if manifest["rows"]["failed"] else ExitCode.OK
+        with (
+            Progress(enabled=progress, quiet=output.quiet) as observer,
+            summary.shown_if_stopped(observer, out, output),
+        ):
+            manifest = export(
+                loaded, lists, out, run_id=run_id, resume=not new, command=resuming_command(), observer=observer
+            )
+    return summary.show(manifest, out, output)

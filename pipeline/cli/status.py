@@ -1,84 +1,89 @@
-"""`lead-export status`: what lies in an output folder."""
+"""`lead-export status`: the runs in an output folder."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli import output
+from pipeline.cli.options import takes_output_options
+from pipeline.cli.output import print_json, print_result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+
+    from pipeline.cli.options import OutputOptions
+    from pipeline.jobs.status import PublishedStatus, Status, UnfinishedStatus
 
 
 @click.command(
+    "status",
     epilog="""\b
 Examples:
   lead-export status export
   lead-export status export --json
 
-DIR is the --out of runs; without it, the folder you are in.
-"""
+DIR is the --out of runs, or the folder of the --out of enrich; by default the current folder.
+""",
 )
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def status(folder: Path, *, as_json: bool) -> None:
+@takes_output_options
+def status_command(folder: Path, output: OutputOptions) -> None:
     """Show published and unfinished runs in DIR."""
-    from pipeline.jobs.status import status as status_
+    from pipeline.jobs.status import status
 
-    found = status_(folder)
-    output.write(json.dumps(found, indent=2) if as_json else "\n".join(_lines(found)))
-
-
-def _lines(found: Mapping[str, Any]) -> Iterator[str]:
-    published, unfinished = found["published"], found["unfinished"]
-    if not published and not unfinished:
-        yield f"{found['folder']}: there are no runs here."
-    for run in published:
-        yield from _published(run)
-    for run in unfinished:
-        yield from _unfinished(run, running=found["holder"] is not None)
-    if found["holder"]:
-        yield f"{found['holder']} holds this folder."
+    found = status(folder)
+    if output.as_json:
+        print_json(found)
+    else:
+        print_result("\n".join(_lines(found)))
 
 
-def _published(run: Mapping[str, Any]) -> Iterator[str]:
+def _lines(found: Status) -> Iterator[str]:
+    if not found.published and not found.unfinished:
+        yield f"{found.folder}: no runs."
+    for published in found.published:
+        yield from _published(published)
+    for unfinished in found.unfinished:
+        yield from _unfinished(unfinished, running=found.holder is not None)
+    if found.holder:
+        yield f"{found.holder} is using this folder."
+
+
+def _published(run: PublishedStatus) -> Iterator[str]:
     from pipeline.outcomes import Outcome
 
-    latest = ", latest" if run["latest"] else ""
-    yield f"{run['run_id']}: {str(run['status']).replace('_', ' ')}{latest}"
-    if run["finished_at"]:
-        rows = run["rows"]
-        classes = [f"{rows[name]:,} {name.replace('_', ' ')}" for name in Outcome if rows.get(name)]
-        yield f"  published {_time(run['finished_at'])}, {_size(run['bytes'])}"
-        yield f"  {rows['read']:,} rows: {', '.join(classes)}"
+    latest = ", latest" if run.latest else ""
+    yield f"{run.run_id}: {run.status.replace('_', ' ')}{latest}"
+    if run.finished_at:
+        counts = [f"{run.rows[name]:,} {name.replace('_', ' ')}" for name in Outcome if run.rows.get(name)]
+        yield f"  published {_time(run.finished_at)}, {_size(run.bytes)}"
+        yield f"  {run.rows.get('read', 0):,} rows: {', '.join(counts)}"
 
 
-def _unfinished(run: Mapping[str, Any], *, running: bool) -> Iterator[str]:
-    file = f", to become {run['file']}" if run["file"] else ""
-    yield f"{run['run_id']}: unfinished{file}"
-    if run["addresses"] is None:
-        yield f"  {run['reason']}"
+def _unfinished(run: UnfinishedStatus, *, running: bool) -> Iterator[str]:
+    file = f", will write {run.file}" if run.file else ""
+    yield f"{run.run_id}: unfinished{file}"
+    if run.addresses is None or run.answered is None or run.started_at is None:
+        yield f"  {run.reason}"
         return
-    failed = f", {run['failed']:,} failed" if run["failed"] else ""
-    yield f"  {run['answered']:,} of {run['addresses']:,} addresses answered{failed}, {_size(run['bytes'])}"
-    yield f"  begun {_time(run['started_at'])}; {_why(run, running=running)}"
-    yield f"  goes on with: {run['command'] or 'the same call of pipeline.export'}"
+    failed = f", {run.failed:,} failed" if run.failed else ""
+    yield f"  {run.answered:,} of {run.addresses:,} addresses answered{failed}, {_size(run.bytes)}"
+    yield f"  started {_time(run.started_at)}; {_state(run, running=running)}"
+    yield f"  resume with: {run.command or 'the same call of pipeline.export'}"
 
 
-def _why(run: Mapping[str, Any], *, running: bool) -> str:
+def _state(run: UnfinishedStatus, *, running: bool) -> str:
     if running:
-        return "a run is at work here"
-    if run["reason"]:
-        return f"stopped {_time(run['stopped_at'])}: {run['reason']}"
-    return "it ended without a word: killed, no room left to say why, or the machine went down"
+        return "a run is in progress here"
+    if run.reason and run.stopped_at:
+        return f"stopped {_time(run.stopped_at)}: {run.reason}"
+    return "no reason recorded (killed, disk full, or power loss)"
 
 
-def _time(text: str) -> str:
-    return f"{text[:16].replace('T', ' ')} UTC"
+def _time(iso: str) -> str:
+    return f"{iso[:16].replace('T', ' ')} UTC"
 
 
 def _size(count: int) -> str:

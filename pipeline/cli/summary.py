@@ -1,140 +1,130 @@
-"""What a job did, at its end: a few lines that add up on standard error, and with `--json` the manifest."""
+"""What a job did: a few lines that add up on standard error, and with `--json` the manifest on standard output."""
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pipeline.cli import output
-from pipeline.errors import StopRun
-from pipeline.outcomes import Outcome
+from pipeline.cli.output import print_json, print_message
+from pipeline.errors import ExitCode, StopRun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from pipeline.cli.options import OutputOptions
     from pipeline.cli.progress import Progress
+    from pipeline.jobs.manifest import CallTotals, DriftCounts, Manifest, RowCounts, Speed
 
 
-ENOUGH_CALLS = 20
-"""Fewer say nothing about the speed."""
+MIN_CALLS = 20
+"""With fewer calls, what limited the speed is not worth telling."""
 
 
-def show(manifest: Mapping[str, Any], out: Path, *, quiet: bool, as_json: bool) -> None:
-    """Print the summary, and the whole manifest on standard output if asked for."""
-    if not quiet:
-        output.say("info", "\n".join(lines(manifest, out)))
-    if as_json:
-        output.write(json.dumps(manifest))
+def show(manifest: Manifest, out: Path, output: OutputOptions) -> ExitCode:
+    """Print the summary of a finished job; return its exit code."""
+    return _print(manifest, lines(manifest, out), output)
+
+
+def show_rebuilt(manifest: Manifest, out: Path, output: OutputOptions) -> ExitCode:
+    """Print the summary of a rebuilt run; return the exit code."""
+    summary = [f"Run {manifest.run_id}: rebuilt", *_rows(manifest.rows), *_results(manifest, out)]
+    return _print(manifest, summary, output)
 
 
 @contextmanager
-def of_a_stop(progress: Progress, out: Path, *, quiet: bool, as_json: bool) -> Iterator[None]:
-    """Show what was done so far if the job in the block has to stop."""
+def shown_if_stopped(progress: Progress, out: Path, output: OutputOptions) -> Iterator[None]:
+    """Print the summary of the job in the block if it stops early."""
     try:
         yield
     except StopRun as error:
         progress.close()
-        if error.report is not None:
-            show(error.report, out, quiet=quiet, as_json=as_json)
+        if error.manifest is not None:
+            show(error.manifest, out, output)
         raise
 
 
-def show_rebuilt(manifest: Mapping[str, Any], out: Path, *, quiet: bool, as_json: bool) -> None:
-    """The same for tables that were made again."""
-    if not quiet:
-        output.say(
-            "info",
-            "\n".join(
-                [f"Run {manifest['run_id']}: made again", *_tally(manifest["rows"]), *_what_came_out(manifest, out)]
-            ),
-        )
-    if as_json:
-        output.write(json.dumps(manifest))
+def _print(manifest: Manifest, summary: list[str], output: OutputOptions) -> ExitCode:
+    if not output.quiet:
+        print_message("info", "\n".join(summary))
+    if output.as_json:
+        print_json(manifest)
+    return ExitCode.ROWS_FAILED if manifest.rows.failed else ExitCode.OK
 
 
-def lines(manifest: Mapping[str, Any], out: Path) -> list[str]:
-    """The summary; the classes of rows add up to the rows read."""
-    status = str(manifest["status"]).replace("_", " ")
-    text = [f"Run {manifest['run_id']}: {status} after {duration(manifest['duration_s'])}{_begun(manifest)}"]
-    text += _tally(manifest["rows"])
-    text.append(f"  {_calls(manifest)}")
-    if speed := _speed(manifest["speed"], manifest["calls"]["sent"]):
+def lines(manifest: Manifest, out: Path) -> list[str]:
+    """The summary of a job; the rows by outcome add up to the rows read."""
+    status = manifest.status.replace("_", " ")
+    # The duration is that of the last attempt only.
+    started = f" (started {manifest.started_at[:16].replace('T', ' ')} UTC)" if manifest.calls.resumed else ""
+    text = [f"Run {manifest.run_id}: {status} after {duration(manifest.duration_s)}{started}"]
+    text += _rows(manifest.rows)
+    text.append(f"  {_calls(manifest.calls, manifest.rate.achieved_per_s)}")
+    if speed := _speed(manifest.speed, manifest.calls.sent):
         text.append(f"  {speed}")
-    if status == "stopped":
-        resume = manifest["resume"] or "the same call, with the same lists"
-        kept = manifest["calls"]["answered"] or manifest["calls"]["resumed"]
-        what = (
-            "what was answered is kept; this goes on from there"
-            if kept
-            else "nothing was answered yet; this tries again"
+    if manifest.status == "stopped":
+        answers = manifest.calls.answered or manifest.calls.resumed
+        kept = "answers so far are kept; resume with:" if answers else "nothing was answered yet; try again with:"
+        return [*text, f"  {kept}", f"    {manifest.resume or 'the same command'}"]
+    return text + _results(manifest, out)
+
+
+def _rows(rows: RowCounts) -> list[str]:
+    counts = [f"  {count:>9,} {name.replace('_', ' ')}" for name, count in rows.by_outcome().items() if count]
+    return [f"  {rows.read:>9,} rows read", *counts]
+
+
+def _calls(calls: CallTotals, per_second: float) -> str:
+    rate = f" at {per_second:g} per second" if per_second else ""
+    details = [
+        f"{count:,} {words}"
+        for count, words in (
+            (calls.retried, "retried"),
+            (calls.throttled, "throttled"),
+            (calls.probes, "probes"),
+            (calls.resumed, "from the previous attempt"),
         )
-        text.append(f"  {what}:\n    {resume}")
-        return text
-    return text + _what_came_out(manifest, out)
+        if count
+    ]
+    return ", ".join([f"{calls.sent:,} call{'' if calls.sent == 1 else 's'}{rate}", *details])
 
 
-def _what_came_out(manifest: Mapping[str, Any], out: Path) -> list[str]:
-    """Oddities, and where the tables are."""
-    drift = _drift(manifest["drift"])
+def _speed(speed: Speed, calls: int) -> str:
+    """What limited the speed, and where the time went."""
+    if calls < MIN_CALLS:
+        return ""
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in speed.time_shares.items() if share >= 0.01)
+    return f"{speed.bound_by}: {shares}" if shares else str(speed.bound_by)
+
+
+def _results(manifest: Manifest, out: Path) -> list[str]:
+    """Differences from the API's documentation, and where the results are."""
+    drift = _drift(manifest.drift) if manifest.drift else ""
     text = [f"  {drift}"] if drift else []
-    if "output" in manifest:
-        return [*text, f"  {manifest['output']['rows']:,} rows in {out}"]
-    place = out / f"run={manifest['run_id']}"
-    text.append(f"  tables in {place}")
-    if manifest["rows"]["failed"]:
-        text.append(f"  failed rows in {place / 'failures.csv'}, which is a list to run again")
+    if manifest.output:
+        return [*text, f"  {manifest.output.rows:,} rows in {out}"]
+    folder = out / f"run={manifest.run_id}"
+    text.append(f"  tables in {folder}")
+    if manifest.rows.failed:
+        text.append(f"  failed rows in {folder / 'failures.csv'}, which can be run again as a list")
     return text
 
 
-def _tally(rows: Mapping[str, int]) -> list[str]:
-    classes = [f"  {rows[name]:>9,} {name.replace('_', ' ')}" for name in [*Outcome, "pending"] if rows.get(name)]
-    return [f"  {rows['read']:>9,} rows read", *classes]
-
-
-def _calls(manifest: Mapping[str, Any]) -> str:
-    calls, rate = manifest["calls"], manifest["rate"]
-    pace = f" at {rate['achieved_per_s']:g} a second" if rate["achieved_per_s"] else ""
-    details = [
-        f"{calls[name]:,} {word}"
-        for name, word in (
-            ("retried", "asked again"),
-            ("throttled", "throttled"),
-            ("probes", "probes"),
-            ("resumed", "kept from before"),
-        )
-        if calls[name]
-    ]
-    return ", ".join([f"{calls['sent']:,} call{'' if calls['sent'] == 1 else 's'}{pace}", *details])
-
-
-def _speed(speed: Mapping[str, Any], calls: int) -> str:
-    """What held it down, and what the time went into."""
-    if calls < ENOUGH_CALLS:
-        return ""
-    shares = ", ".join(f"{name} {share:.0%}" for name, share in speed["time_shares"].items() if share >= 0.01)
-    return f"{speed['bound_by']}: {shares}" if shares else str(speed["bound_by"])
-
-
-def _begun(manifest: Mapping[str, Any]) -> str:
-    """When a run that went on had begun; its duration is only that of its last part."""
-    return f" (begun {manifest['started_at'][:16].replace('T', ' ')} UTC)" if manifest["calls"]["resumed"] else ""
-
-
-def _drift(drift: Mapping[str, Mapping[str, int]]) -> str:
-    """A hint that the API gives more than we know, or something else."""
-    keys, values = drift["unknown_keys"], drift["unreadable_values"]
+def _drift(drift: DriftCounts) -> str:
+    """What the API sent that is not documented; "" if there was nothing."""
     parts = [
         f"{len(names)} {what} ({', '.join(list(names)[:3])}{', …' if len(names) > 3 else ''})"
-        for names, what in ((keys, "unknown keys"), (values, "columns with unreadable values"))
+        for names, what in (
+            (drift.unknown_keys, "unknown keys"),
+            (drift.unreadable_values, "columns with unreadable values"),
+        )
         if names
     ]
     return f"the API's replies differ from its documentation: {', '.join(parts)}; kept in `extra`" if parts else ""
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them."""
+    """A duration in words, such as `2 min 5 s`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -1,4 +1,4 @@
-"""Whether a run would work: credentials, output folder, pace, and one call; one line each, with what to do."""
+"""Whether a run would work: credentials, output folder, rate limit, and the API with one call."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class Check(NamedTuple):
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        name: what it is.
-        text: how it is, and if it is not well what to do.
-        code: what `run` would end with for that; 0 if it is well.
+        name: what was checked.
+        text: what was found, and what to do about it if it is a problem.
+        code: the exit code with which `run` would end because of it; 0 if all is well.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Check(NamedTuple):
 
 
 def check(settings: Settings, out: Path | None = None) -> list[Check]:
-    """Look at everything a run needs; at most one call is made, for an address that cannot exist."""
+    """Check everything that a run needs, with at most one call, for an address that cannot exist."""
     checks = [_credentials(settings)]
     if out is not None:
         checks += _folder(out)
@@ -51,30 +51,31 @@ def _credentials(settings: Settings) -> Check:
 
 
 def _folder(out: Path) -> list[Check]:
-    """Whether runs can be published there; a folder that is not there yet is not made."""
+    """Whether runs can be published in `out`, which is not created if it does not exist."""
     try:
         with private.storage(out):
-            there = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
-        free = OutputFolder(there).try_out(latest=there == out.absolute())
+            existing = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+        free = OutputFolder(existing).try_out(latest=existing == out.absolute())
     except StopRun as error:
         return [Check("output folder", str(error), error.exit_code)]
     holder = OutputFolder(out).holder()
-    checks = [Check("output folder", f"{out} can be written, {free / 1e6:,.0f} MB are free")]
+    checks = [Check("output folder", f"{out} is writable, {free / 1e6:,.0f} MB free")]
     if holder:
-        checks.append(Check("lock", f"{out}: {holder} holds this folder; wait for it", ExitCode.BUSY))
+        checks.append(Check("lock", f"{out}: {holder} is using this folder; wait for it to finish", ExitCode.BUSY))
     return checks
 
 
 async def _api(settings: Settings) -> list[Check]:
-    """The pace, and one call at that pace: an address that cannot exist is answered if all is well."""
+    """The rate limit, and one call that observes it."""
     async with LeadClient(settings) as client:
         standing = await client.pace.standing()
+        limit = f"{settings.rate_per_s:g} calls per second"
         if standing is None:
-            pace = Check("pace", f"{settings.rate_per_s:g} calls a second" if settings.rate_per_s else "no limit")
+            pace = Check("pace", limit if settings.rate_per_s else "no limit")
         else:
             others = "other processes are calling" if standing.busy else "no other process is calling"
-            closed = f"; the API refuses calls for {standing.closed_s:.0f} s more" if standing.closed_s else ""
-            pace = Check("pace", f"{settings.rate_per_s:g} calls a second, shared on this machine; {others}{closed}")
+            closed = f"; the API will refuse calls for {standing.closed_s:.0f} s" if standing.closed_s else ""
+            pace = Check("pace", f"{limit}, shared on this machine; {others}{closed}")
         return [pace, await _call(client, settings)]
 
 
@@ -83,7 +84,7 @@ async def _call(client: LeadClient, settings: Settings) -> Check:
         with await client.pace.acquire():
             await client.ask(probe_address(1))
     except TryAgain as error:
-        return Check("API", f"{settings.api_url} gives no usable answer: {error}; try later", ApiUnavailable.exit_code)
+        return Check("API", f"{settings.api_url} is not answering: {error}; try later", ApiUnavailable.exit_code)
     except StopRun as error:
         return Check("API", f"{settings.api_url}: {error}", error.exit_code)
     except LeadExportError as error:

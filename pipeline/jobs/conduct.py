@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import StopRun, StorageError
 from pipeline.jobs.asking import ask_all
-from pipeline.jobs.report import Manifest, Report
+from pipeline.jobs.manifest import Manifest, ManifestBuilder
 from pipeline.jobs.space import check_space
 from pipeline.process import RARELY
 
@@ -26,24 +26,24 @@ def conduct(
     journal: Journal,
     settings: Settings,
     observer: Observer,
-    finish: Callable[[Report], Manifest],
+    finish: Callable[[ManifestBuilder], Manifest],
 ) -> Manifest:
     """Ask for whatever the journal has no answer to, then `finish`; why it stops, if it does, is noted in the journal.
 
     Raises:
-        StopRun: it had to stop; `report` on it holds the manifest of what was done.
+        StopRun: it had to stop; `manifest` on it says what was done.
     """
-    report = Report(journal, settings)
+    builder = ManifestBuilder.start(journal, settings)
     try:
         check_space(folder, journal, settings)
-        observer.listed(**report.progress())
+        observer.listed(rows=journal.rows_read(), addresses=journal.count_addresses(), answered=builder.resumed)
         with _little_garbage():
-            ask_all(settings, journal, observer, report.calls)
+            ask_all(settings, journal, observer, builder.calls)
             observer.publishing()
-            return finish(report)
+            return finish(builder)
     except StopRun as error:
         with suppress(StorageError):
-            error.report = report.stopped(str(error))
+            error.manifest = builder.stopped(journal.count_rows(), str(error))
             journal.stopped(error.code, str(error))
         raise
     except KeyboardInterrupt:

@@ -6,27 +6,31 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from pipeline.emails.reader import EmailList, Reading
 from pipeline.errors import StorageError, UsageError
 from pipeline.files import private
-from pipeline.files.single import check_columns, check_name, check_rows, names_of
+from pipeline.files.output_format import check_fits, format_of
 from pipeline.files.state import StateFolder
-from pipeline.jobs.beside import Beside, write_beside
 from pipeline.jobs.conduct import conduct
+from pipeline.jobs.enriched_file import EnrichTarget, write_enriched
+from pipeline.jobs.manifest import OutputFile
 from pipeline.jobs.observer import Observer
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import open_run
 from pipeline.journal.store import Journal
-from pipeline.tables.wide import CUSTOM, pick
+from pipeline.tables.columns import make_frame
+from pipeline.tables.wide import CUSTOM, select_fields
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.jobs.report import Manifest, Report
+    import pandas as pd
+
+    from pipeline.jobs.manifest import Manifest, ManifestBuilder
     from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -68,13 +72,13 @@ def enrich(
 
     Raises:
         UsageError: settings, `path`, `out` or `how` are not usable; nothing was called.
-        StopRun: it had to stop; `report` on it says what was done, and the answers are kept.
+        StopRun: it had to stop; `manifest` on it says what was done, and the answers are kept.
     """
     observer = observer or Observer()
     settings.require_credentials()
     source = EmailList(path, Reading(settings.email_column, settings.encoding, settings.delimiter))
     source.check()
-    picked = pick(how.fields)
+    fields = select_fields(how.fields)
     with private.storage(out):
         _check_out(path, out, how)
     folder = StateFolder.beside(out)
@@ -84,11 +88,15 @@ def enrich(
             folder.clear_leftovers()
             try:
                 request = Request.of(folder, [source], settings, resume=resume, command=command)
-                beside = _beside(source, out, picked, how, settings)
+                target = _target(source, out, fields, how, settings)
                 with open_run(folder, [source], settings, request) as journal:
-                    check_rows(out, journal.rows_read())
+                    check_fits(out, _own_header(source, target.width), journal.rows_read())
                     manifest = conduct(
-                        folder, journal, settings, observer, lambda report: _finish(folder, beside, report)
+                        folder,
+                        journal,
+                        settings,
+                        observer,
+                        lambda builder: _finish(folder, journal, target, builder),
                     )
                     _tidy_up(folder)
             finally:
@@ -102,7 +110,7 @@ def enrich(
 
 
 def _check_out(path: Path, out: Path, how: Enrichment) -> None:
-    check_name(out)
+    format_of(out)
     if not how.separator or "\\" in how.separator:
         raise UsageError("--list-separator: must be a text without a backslash, which marks it inside names.")
     if out.is_dir():
@@ -113,26 +121,30 @@ def _check_out(path: Path, out: Path, how: Enrichment) -> None:
         raise UsageError(f"{out}: is there already; add --force to replace it, or name another --out.")
 
 
-def _beside(source: EmailList, out: Path, picked: list[str], how: Enrichment, settings: Settings) -> Beside:
-    """What is written beside what, once it is known that it can be, and that no column has the name of another."""
+def _target(source: EmailList, out: Path, fields: list[str], how: Enrichment, settings: Settings) -> EnrichTarget:
+    """What is written, once it is known that it can be and that no two columns share a name.
+
+    Raises:
+        UsageError: `out` cannot hold the list's columns, or one of them has the name of an added column.
+    """
     shape = source.shape()
-    first = next(iter(source.batches(shape.width)), None)
-    schema = first.schema if first is not None else pa.schema([])  # a list without rows is refused when it is taken in
-    check_columns(out, schema)
-    ours = [f"{how.prefix}{name}" for name in ("outcome", "id", *(n for n in picked if not n.startswith(CUSTOM)))]
-    if taken := [name for name in ours if name in schema.names]:
-        raise UsageError(f"{source.name}: has a column {taken[0]!r} already; choose another --prefix.")
-    patterns = [name for name in picked if name.startswith(CUSTOM)]
-    if any(fnmatchcase(name, pattern) for name in schema.names for pattern in patterns):
-        raise UsageError(f"{source.name}: has columns for custom fields already; leave these out with --fields.")
+    header = _own_header(source, shape.width)
+    check_fits(out, header)
+    own = list(header.columns)
+    added = [f"{how.prefix}{name}" for name in ("outcome", "id", *(n for n in fields if not n.startswith(CUSTOM)))]
+    if taken := [name for name in added if name in own]:
+        raise UsageError(f"{source.name}: already has a column {taken[0]!r}; choose another --prefix.")
+    patterns = [name for name in fields if name.startswith(CUSTOM)]
+    if any(fnmatchcase(name, pattern) for name in own for pattern in patterns):
+        raise UsageError(f"{source.name}: already has columns for custom fields; leave them out with --fields.")
     if shape.ragged:
         text = "%s: %d rows have more or fewer cells than the first line; the first are in lines %s."
         logger.warning(text, source.name, shape.ragged, ", ".join(map(str, shape.ragged_lines)))
-    return Beside(
+    return EnrichTarget(
         source,
         shape.width,
         out,
-        picked,
+        fields,
         how.prefix,
         how.separator,
         settings,
@@ -141,24 +153,35 @@ def _beside(source: EmailList, out: Path, picked: list[str], how: Enrichment, se
     )
 
 
-def _finish(folder: StateFolder, beside: Beside, report: Report) -> Manifest:
-    """Write the file, see that it is whole, and put it in its place."""
-    staged = folder.partial(beside.out.name)
+def _own_header(source: EmailList, width: int) -> pd.DataFrame:
+    """The columns of the list itself, without rows; a list without rows is refused when it is imported."""
+    first = next(iter(source.batches(width)), None)
+    schema = pa.schema([]) if first is None else first.schema
+    return make_frame(schema.names, (pa.array([], kind) for kind in schema.types))
+
+
+def _finish(folder: StateFolder, journal: Journal, target: EnrichTarget, builder: ManifestBuilder) -> Manifest:
+    """Write the file, check it, and put it in its place."""
+    staged = folder.partial(target.out.name)
     with private.storage(staged):
-        written = write_beside(beside, report.journal, staged)
+        written = write_enriched(target, journal, staged)
         private.sync(staged)
-        file = {"name": beside.out.name, "rows": written.rows, "bytes": staged.stat().st_size}
-        columns = names_of(beside.out.suffix, written.schema)
-        output: dict[str, Any] = {**file, "sha256": private.sha256(staged), "columns": columns}
+        output = OutputFile(
+            name=target.out.name,
+            rows=written.rows,
+            bytes=staged.stat().st_size,
+            sha256=private.sha256(staged),
+            columns=[*written.columns],
+        )
         try:
-            private.put(staged, beside.out, replace=beside.force)
+            private.put(staged, target.out, replace=target.force)
         except FileExistsError:
             raise StorageError(
-                f"{beside.out}: has appeared meanwhile; move it, or add --force to replace it."
+                f"{target.out}: has appeared meanwhile; move it, or add --force to replace it."
             ) from None
-        private.sync(beside.out.parent)
-    logger.info("wrote %s", beside.out)
-    return report.enriched(output, written.drift)
+        private.sync(target.out.parent)
+    logger.info("wrote %s", target.out)
+    return builder.enriched(journal.count_rows(), output, written.drift)
 
 
 def _tidy_up(folder: StateFolder) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pipeline.jobs.report import Manifest, Report
+    from pipeline.jobs.manifest import Manifest, ManifestBuilder
     from pipeline.journal.store import Journal
     from pipeline.settings import Settings
 
@@ -42,7 +42,7 @@ def export(
     Raises:
         UsageError: settings, lists or `out` are not usable, or an unfinished run there is about something else;
             nothing was called.
-        StopRun: the run had to stop; `report` on it holds the manifest of what was done, and the answers are kept.
+        StopRun: the run had to stop; `manifest` on it says what was done, and the answers are kept.
     """
     observer = observer or Observer()
     settings.require_credentials()
@@ -61,13 +61,15 @@ def export(
                     manifest = _run(folder, journal, settings, observer)
         finally:
             folder.clear_spools()
-    observer.published(folder.run(manifest["run_id"]))
+    observer.published(folder.run(manifest.run_id))
     return manifest
 
 
 def _run(folder: OutputFolder, journal: Journal, settings: Settings, observer: Observer) -> Manifest:
     """From an open journal to a published run."""
-    manifest = conduct(folder, journal, settings, observer, lambda report: _publish(folder, report, settings))
+    manifest = conduct(
+        folder, journal, settings, observer, lambda builder: _publish(folder, journal, settings, builder)
+    )
     tidy_up(folder, journal)
     if settings.keep_runs:
         for removed in folder.keep_newest(settings.keep_runs):
@@ -75,10 +77,10 @@ def _run(folder: OutputFolder, journal: Journal, settings: Settings, observer: O
     return manifest
 
 
-def _publish(folder: OutputFolder, report: Report, settings: Settings) -> Manifest:
-    run_id = report.run.run_id
+def _publish(folder: OutputFolder, journal: Journal, settings: Settings, builder: ManifestBuilder) -> Manifest:
+    run_id = builder.run.run_id
     with folder.staging(run_id) as staging:
-        manifest = report.published(write_tables(report.journal, settings, staging))
-        place = folder.publish(staging, run_id, manifest)
+        manifest = builder.published(write_tables(journal, settings, staging))
+        place = folder.publish(staging, run_id, manifest.to_dict())
     logger.info("published %s", place)
     return manifest

@@ -1,4 +1,4 @@
-"""The one hook by which a job tells what it is doing: progress, logs and tests listen to the same calls."""
+"""How a job reports what it is doing: progress bars, logs and tests are observers."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 
 class Observer:
-    """Listens to a job; every method does nothing until a subclass says otherwise."""
+    """Is told what a job does. Override the methods you need; by default they do nothing."""
 
     def listed(self, *, rows: int, addresses: int, answered: int) -> None:
-        """All lists are read: so many rows and distinct addresses, `answered` of them by an earlier, stopped run."""
+        """All lists were read: rows, distinct addresses, and how many of these a previous attempt answered."""
 
     def answered(self, address: Address, answer: Answer) -> None:
-        """One more address is finished."""
+        """One more address has its final answer, which may be a failure."""
 
     def publishing(self) -> None:
-        """Every address is finished; tables are made now."""
+        """Every address has its answer; the tables are being written."""
 
-    def published(self, place: Path) -> None:
-        """The run is there for others to read."""
+    def published(self, path: Path) -> None:
+        """The run, or the file of `enrich`, was published at `path`."""

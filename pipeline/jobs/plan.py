@@ -1,14 +1,15 @@
-"""What a run would do, and how long it must take; no call is made."""
+"""What a run would do, and how long it would take at least. No call is made."""
 
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from pipeline.calls.spacing import interval_s
 from pipeline.emails.address import Refusal, clean, key
@@ -27,127 +28,201 @@ if TYPE_CHECKING:
     from pipeline.emails.reader import EmailList
     from pipeline.settings import Settings
 
-Plan = dict[str, Any]
-LISTED = 10
-"""Invalid rows that are named for each list."""
+MAX_INVALID_SHOWN = 10
+"""Invalid rows named for each list."""
+
+
+class InvalidRow(msgspec.Struct, frozen=True):
+    """A row without a valid address: its number from 1, its line if the format has lines, and the reason."""
+
+    row: int
+    line: int | None
+    code: str
+
+
+class PlannedList(msgspec.Struct, frozen=True, kw_only=True):
+    """One list: how it is read, and what is in it.
+
+    Attributes:
+        name: the file's name.
+        read_as: how it is read, in one line.
+        form: csv, tsv, txt, jsonl, parquet or xlsx.
+        compression: gz, zst or None.
+        encoding: name of the encoding; None for binary formats.
+        delimiter: the character between fields; None for formats without delimiters.
+        header: whether the list names its columns.
+        email_column: name of the column with the addresses.
+        guessed: which of encoding, delimiter, header and email_column were detected and not stated.
+        rows: rows of data.
+        new_addresses: distinct addresses that are in no list before this one.
+        duplicate: rows whose address an earlier row has, of this or another list.
+        invalid: rows without a valid address.
+        first_invalid: the first ten of these.
+    """
+
+    name: str
+    read_as: str
+    form: str
+    compression: str | None
+    encoding: str | None
+    delimiter: str | None
+    header: bool
+    email_column: str
+    guessed: list[str]
+    rows: int
+    new_addresses: int
+    duplicate: int
+    invalid: int
+    first_invalid: list[InvalidRow]
+
+
+class PlannedRows(msgspec.Struct, frozen=True):
+    """Rows of all lists; distinct, duplicate and invalid ones add up to `read`."""
+
+    read: int
+    distinct: int
+    duplicate: int
+    invalid: int
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run would do.
+
+    Attributes:
+        lists: the lists, in order.
+        rows: the rows of all lists.
+        answered: addresses that an unfinished run over the same lists has answered.
+        to_ask: addresses that the run would look up.
+        rate_per_s: calls per second; 0 = no limit.
+        least_s: seconds that the calls take at least; None without a limit.
+        done_at: when they would be done if they started now, ISO 8601 in UTC; None without a limit.
+        disk_bytes: about how much the run writes.
+        free_bytes: how much is free in the output folder; None if none was given.
+        refused: why a run would be refused; None if it would not.
+    """
+
+    lists: list[PlannedList]
+    rows: PlannedRows
+    answered: int
+    to_ask: int
+    rate_per_s: float
+    least_s: float | None
+    done_at: str | None
+    disk_bytes: int
+    free_bytes: int | None
+    refused: str | None
 
 
 @dataclass(slots=True)
-class _Count:
-    """What the lists hold so far.
+class _Counts:
+    """Running counts over all lists.
 
-    Addresses are remembered by 64 bits of theirs, which take some 70 bytes of memory, and not by their text: that two
-    of ten million share theirs, and count as one here, has odds of one to 400,000. The run itself compares texts.
+    An address is remembered by a 64-bit hash, about 70 bytes of memory, instead of its string. The odds that any two of
+    ten million addresses share a hash, and count as one here, are 1 in 400,000. The run itself compares strings.
     """
 
     rows: int = 0
     duplicates: int = 0
-    invalid: Counter[str] = field(default_factory=Counter)
+    invalid: int = 0
     seen: set[int] = field(default_factory=set)
 
 
 def plan(settings: Settings, lists: Sequence[Path], out: Path | None = None) -> Plan:
-    """Read all lists and say what a run over them would come to, as plain values; times are in seconds.
+    """Read all lists and work out what a run over them would do.
 
     Args:
-        settings: how the lists are to be read, and the pace.
-        lists: files, or `-`.
-        out: the folder that the run would publish in, whose unfinished runs are looked at; None is no folder.
+        settings: how to read the lists, and the rate.
+        lists: files, or `-` for standard input.
+        out: the folder that the run would publish in, whose unfinished runs are considered; None considers none.
 
     Raises:
-        UsageError: a list cannot be read, or there is no address in any.
-        StorageError: a list that can be read only once cannot be kept for the time of this.
+        UsageError: a list cannot be read, or no list holds an address.
+        StorageError: standard input cannot be stored in a temporary file.
     """
     chosen = sources(lists, settings)
     for source in chosen:
         source.check()
-    with tempfile.TemporaryDirectory(prefix="lead-export-") as place:
-        request = Request.of(StateFolder(Path(place), Path(place)), chosen, settings)
-        count = _Count()
-        listed = [_read(source, count) for source in chosen]
-        answered, refused = _unfinished(out, request, settings)
-        return {**_plan(settings, count, listed, out, answered), "refused": refused}
-
-
-def _plan(settings: Settings, count: _Count, listed: list[Plan], out: Path | None, answered: int) -> Plan:
-    addresses = len(count.seen)
+    with tempfile.TemporaryDirectory(prefix="lead-export-") as folder:
+        request = Request.of(StateFolder(Path(folder), Path(folder)), chosen, settings)
+        counts = _Counts()
+        planned = [_read(source, counts) for source in chosen]
+    addresses = len(counts.seen)
     if not addresses:
-        raise UsageError("There is no address in these lists; is --email-column right?")
+        raise UsageError("The lists hold no address; is --email-column right?")
+    answered, refused = _unfinished(out, request, settings)
     to_ask = addresses - answered
     least_s = to_ask * interval_s(settings.rate_per_s) if settings.rate_per_s else None
-    done_at = datetime.now(UTC) + timedelta(seconds=least_s or 0)
-    return {
-        "lists": listed,
-        "rows": {
-            "read": count.rows,
-            "distinct": addresses,
-            "duplicate": count.duplicates,
-            "invalid": count.invalid.total(),
-        },
-        "answered": answered,
-        "to_ask": to_ask,
-        "rate_per_s": settings.rate_per_s,
-        "least_s": None if least_s is None else round(least_s, 1),
-        "done_at": None if least_s is None else done_at.isoformat(timespec="seconds"),
-        "disk_bytes": needed_bytes(settings, rows=count.rows, addresses=addresses, open_=to_ask),
-        "free_bytes": _free_bytes(out),
-    }
+    return Plan(
+        lists=planned,
+        rows=PlannedRows(counts.rows, addresses, counts.duplicates, counts.invalid),
+        answered=answered,
+        to_ask=to_ask,
+        rate_per_s=settings.rate_per_s,
+        least_s=None if least_s is None else round(least_s, 1),
+        done_at=None if least_s is None else _time_in(least_s),
+        disk_bytes=needed_bytes(settings, rows=counts.rows, addresses=addresses, open_=to_ask),
+        free_bytes=_free_bytes(out),
+        refused=refused,
+    )
 
 
-def _read(source: EmailList, count: _Count) -> Plan:
-    """Count the rows of one list in, and say what it is."""
+def _time_in(seconds: float) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="seconds")
+
+
+def _read(source: EmailList, counts: _Counts) -> PlannedList:
+    """Read one list and add its rows to the counts."""
     detected = source.detected()
-    before = (len(count.seen), count.duplicates, count.invalid.total())
+    distinct, duplicates, invalid = len(counts.seen), counts.duplicates, counts.invalid
     first: dict[int, str] = {}
     for row, given in enumerate(source.cells(), 1):
         address = clean(given)
         if isinstance(address, Refusal):
-            count.invalid[address.code] += 1
-            if len(first) < LISTED:
+            counts.invalid += 1
+            if len(first) < MAX_INVALID_SHOWN:
                 first[row] = address.code
             continue
-        mark = hash(key(address))
-        count.duplicates += mark in count.seen
-        count.seen.add(mark)
-    count.rows += source.rows
+        hashed = hash(key(address))
+        counts.duplicates += hashed in counts.seen
+        counts.seen.add(hashed)
+    counts.rows += source.rows
     lines = source.lines_of(first) if first else {}
-    distinct, duplicates, invalid = before
-    return {
-        "name": source.name,
-        "read_as": str(detected),
-        "form": detected.form,
-        "compression": detected.compression,
-        "encoding": detected.encoding,
-        "delimiter": detected.delimiter,
-        "header": detected.header,
-        "email_column": detected.email_column,
-        "guessed": list(detected.guessed),
-        "rows": source.rows,
-        "new_addresses": len(count.seen) - distinct,
-        "duplicate": count.duplicates - duplicates,
-        "invalid": count.invalid.total() - invalid,
-        "first_invalid": [{"row": row, "line": lines.get(row), "code": code} for row, code in first.items()],
-    }
+    return PlannedList(
+        name=source.name,
+        read_as=str(detected),
+        form=detected.form,
+        compression=detected.compression,
+        encoding=detected.encoding,
+        delimiter=detected.delimiter,
+        header=detected.header,
+        email_column=detected.email_column,
+        guessed=list(detected.guessed),
+        rows=source.rows,
+        new_addresses=len(counts.seen) - distinct,
+        duplicate=counts.duplicates - duplicates,
+        invalid=counts.invalid - invalid,
+        first_invalid=[InvalidRow(row, lines.get(row), code) for row, code in first.items()],
+    )
 
 
 def _unfinished(out: Path | None, request: Request, settings: Settings) -> tuple[int, str | None]:
-    """Answers that an unfinished run about the same has already, or why a run would be refused because of another."""
-    paid = []
+    """How many answers an unfinished run over the same lists has, or why another one would make a run be refused."""
+    others = []
     for path in StateFolder.below(out).journals() if out else ():
-        with suppress(StorageError):  # what cannot be read has no answers
+        with suppress(StorageError):  # an unreadable journal has no answers
             seen = glance(path)
             if request.takes_up(seen):
                 return seen.answered, None
-            paid += [seen] if seen.answered else []
-    if not paid or settings.unfinished == "replace":
+            others += [seen] if seen.answered else []
+    if not others or settings.unfinished == "replace":
         return 0, None
-    return 0, refusal(paid[-1], request, others=len(paid) - 1)
+    return 0, refusal(others[-1], request, others=len(others) - 1)
 
 
 def _free_bytes(out: Path | None) -> int | None:
-    """Bytes free where `out` is, or would be."""
+    """Bytes free in `out`, or in the folder that it would be created in."""
     if out is None:
         return None
     with private.storage(out):
-        place = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.is_dir())
-    return StateFolder(place, out).free_bytes()
+        folder = next(path for path in (out.absolute(), *out.absolute().parents) if path.is_dir())
+    return StateFolder(folder, out).free_bytes()

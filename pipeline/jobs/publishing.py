@@ -9,36 +9,32 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from pipeline.errors import InternalError
-from pipeline.files.table import TableFiles, openers
-from pipeline.jobs.segments import LeadSegments, OutcomeSegments
-from pipeline.jobs.workers import crew, workers_for
+from pipeline.files.output_format import WriteOptions
+from pipeline.files.table_writer import TableWriter
+from pipeline.jobs.batches import LeadBatches, OutcomeBatches
+from pipeline.jobs.workers import open_pool
 from pipeline.outcomes import Outcome
-from pipeline.replies.lenient import Drift
+from pipeline.replies.drift import Drift
 from pipeline.schema import LEAD_TABLES, LEADS, OUTCOMES, REPLIES, TABLES
-from pipeline.tables.arrow import arrow_schema
-from pipeline.tables.records import (
-    FAILURE_SCHEMA,
-    OUTCOME_SCHEMA,
-    REPLY_SCHEMA,
-    failure_table,
-)
+from pipeline.tables.columns import empty_frame
+from pipeline.tables.records import FAILURE_COLUMNS, failure_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import pyarrow as pa
+    import pandas as pd
 
-    from pipeline.files.table import FileInfo
-    from pipeline.jobs.segments import Numbered, Segment
+    from pipeline.files.table_writer import FileInfo
+    from pipeline.jobs.batches import Batch, Sliceable
     from pipeline.outcomes import Answer, RowOutcome
-    from pipeline.settings import Format, Settings
+    from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 FAILURES = "failures"
 _ROWS = 20_000
-_DISTINCT = {table.name: table.distinct for table in TABLES}
+_MOSTLY_UNIQUE = {table.name: table.mostly_unique for table in TABLES}
 
 
 class Records(Protocol):
@@ -47,10 +43,10 @@ class Records(Protocol):
     def rows_read(self) -> int:
         """Rows of all lists together."""
 
-    def numbered_answers(self) -> Numbered[Answer]:
+    def numbered_answers(self) -> Sliceable[Answer]:
         """Every answer in the order of the addresses' first appearance."""
 
-    def numbered_rows(self) -> Numbered[RowOutcome]:
+    def numbered_rows(self) -> Sliceable[RowOutcome]:
         """Every row of the lists, in order, with what it ended as."""
 
 
@@ -73,66 +69,73 @@ def write_tables(records: Records, settings: Settings, folder: Path, *, replies:
     published = Published()
     answers = records.numbered_answers()
     wanted = settings.keep_replies and replies is None
-    leads = LeadSegments(answers, settings.batch_leads, settings.timezone, replies=wanted)
-    outcomes = OutcomeSegments(records.numbered_rows(), _ROWS)
-    with crew(workers_for(answers.count)) as workers:
-        _write_leads(workers.do(leads), settings, folder, published, replies=wanted)
+    leads = LeadBatches(answers, settings.batch_leads, settings.timezone, replies=wanted)
+    outcomes = OutcomeBatches(records.numbered_rows(), _ROWS)
+    with open_pool(settings, answers.count) as pool:
+        _write_leads(pool.map(leads.build, range(leads.count)), settings, folder, published, replies=wanted)
         if replies is not None:
             published.tables[REPLIES.name] = [replies]
-        _write_outcomes(workers.do(outcomes), settings, folder, published)
+        _write_outcomes(pool.map(outcomes.build, range(outcomes.count)), settings, folder, published)
     _check(records, published)
     return published
 
 
 def _write_leads(
-    segments: Iterator[Segment], settings: Settings, folder: Path, published: Published, *, replies: bool
+    batches: Iterator[Batch], settings: Settings, folder: Path, published: Published, *, replies: bool
 ) -> None:
     """The tables of the leads, and `replies`, in one pass over the answers."""
     with ExitStack() as stack:
         files = {
-            table.name: stack.enter_context(_open(folder, table.name, arrow_schema(table, settings.timezone), settings))
+            table.name: stack.enter_context(_open(folder, table.name, empty_frame(table, settings.timezone), settings))
             for table in LEAD_TABLES
         }
         if replies:
-            files[REPLIES.name] = stack.enter_context(_open(folder, REPLIES.name, REPLY_SCHEMA, settings, "parquet"))
-        for segment in segments:
-            published.drift.add(segment.drift)
-            for name in segment.tables:
-                files[name].write(segment.tables[name])
-            del segment  # before the next one is made: twenty megabytes
+            files[REPLIES.name] = stack.enter_context(
+                _open(folder, REPLIES.name, empty_frame(REPLIES), settings, "parquet")
+            )
+        for batch in batches:
+            published.drift.add(batch.drift)
+            for name in batch.tables:
+                files[name].write(batch.tables[name])
+            del batch  # before the next one is made: twenty megabytes
     for name, file in files.items():
-        published.tables[name] = file.infos()
+        published.tables[name] = file.files()
 
 
-def _write_outcomes(segments: Iterator[Segment], settings: Settings, folder: Path, published: Published) -> None:
+def _write_outcomes(batches: Iterator[Batch], settings: Settings, folder: Path, published: Published) -> None:
     # Rebuilding needs them to the letter, which CSV does not give.
     formats = tuple(dict.fromkeys([*settings.formats, "parquet"])) if settings.keep_replies else settings.formats
-    with _open(folder, OUTCOMES.name, OUTCOME_SCHEMA, settings, *formats) as file, ExitStack() as stack:
-        failures: TableFiles | None = None
-        for segment in segments:
-            outcomes = segment.tables[OUTCOMES.name]
+    with _open(folder, OUTCOMES.name, empty_frame(OUTCOMES), settings, *formats) as file, ExitStack() as stack:
+        failures: TableWriter | None = None
+        for batch in batches:
+            outcomes = batch.tables[OUTCOMES.name]
             file.write(outcomes)
-            rows = Counter(map(str, outcomes.column("outcome").to_pylist()))
+            rows = Counter(map(str, outcomes["outcome"]))
             published.rows.update(rows)
             if rows[Outcome.FAILED]:
                 if failures is None:
-                    failures = stack.enter_context(_open(folder, FAILURES, FAILURE_SCHEMA, settings, "csv"))
-                _write_failures(failures, failure_table(outcomes))
-    published.tables[OUTCOMES.name] = file.infos()
+                    header = empty_frame(OUTCOMES)[FAILURE_COLUMNS]
+                    failures = stack.enter_context(_open(folder, FAILURES, header, settings, "csv"))
+                _write_failures(failures, failure_frame(outcomes))
+    published.tables[OUTCOMES.name] = file.files()
     if failures is not None:
-        published.tables[FAILURES] = failures.infos()
+        published.tables[FAILURES] = failures.files()
 
 
-def _write_failures(file: TableFiles, failed: pa.Table) -> None:
+def _write_failures(file: TableWriter, failed: pd.DataFrame) -> None:
     file.write(failed)
-    for row in failed.select(["input", "row", "code"]).to_pylist():
-        logger.info("%s, row %d: failed (%s)", row["input"], row["row"], row["code"])
+    for name, row, code in failed[["input", "row", "code"]].itertuples(index=False):
+        logger.info("%s, row %d: failed (%s)", name, row, code)
 
 
-def _open(folder: Path, name: str, schema: pa.Schema, settings: Settings, *formats: Format) -> TableFiles:
+def _open(folder: Path, name: str, header: pd.DataFrame, settings: Settings, *formats: str) -> TableWriter:
     """A new table in these formats, or in those of the settings."""
-    chosen = settings.model_copy(update={"formats": formats}) if formats else settings
-    return TableFiles(folder, name, schema, openers(chosen, _DISTINCT.get(name, frozenset())))
+    options = WriteOptions(
+        bom=settings.csv_bom,
+        formula_guard=settings.formula_guard,
+        mostly_unique=_MOSTLY_UNIQUE.get(name, frozenset()),
+    )
+    return TableWriter(folder, name, header, formats or settings.formats, options)
 
 
 def _check(records: Records, published: Published) -> None:

@@ -1,4 +1,4 @@
-"""What a command asks for, in a form that can be compared with what an unfinished run was about."""
+"""What a command requests, in a form that can be compared with an unfinished run."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def subject(settings: Settings) -> str:
-    """What of the settings decides whom a run asks about, as one text; the App id only as a hash."""
+    """The settings that decide whose leads a run fetches, as one JSON string; of the App id only a hash."""
     url = urlsplit(settings.api_url)
-    api = "loopback" if url.hostname in LOOPBACK_HOSTS else settings.api_url  # a sandbox's port changes every time
+    api = "loopback" if url.hostname in LOOPBACK_HOSTS else settings.api_url  # a sandbox has another port every time
     reading = {key: getattr(settings, key) for key in ("email_column", "encoding", "delimiter")}
     return json.dumps({"api_url": api, "App id": settings.app_hash(), **reading})
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One command: which lists, asked of whom, and as which run.
+    """One command: which lists, which account, and which run.
 
     Attributes:
-        names: what the lists are called, in order.
-        sha256: of the bytes of each.
+        names: names of the lists, in order.
+        sha256: hash (hex) of the bytes of each list.
         subject: see `subject`.
-        run_id: the run's name as the user gave it, or None.
-        resume: whether an unfinished run may go on.
-        command: the words that go on with it, or "".
-        folder: where the command was given.
+        run_id: the run's name if the user gave one.
+        resume: whether an unfinished run may be resumed.
+        command: the command line that resumes it, or "".
+        folder: the folder in which the command was run.
     """
 
     names: tuple[str, ...]
@@ -65,11 +65,11 @@ class Request:
         resume: bool = True,
         command: str = "",
     ) -> Request:
-        """Read the lists to their ends once, to know them again.
+        """Read the lists once to their ends, so that they can be recognised.
 
         Raises:
-            UsageError: a list cannot be read, or `run_id` can be no name.
-            StorageError: a list that can be read only once cannot be kept.
+            UsageError: a list cannot be read, or `run_id` is not a valid name.
+            StorageError: standard input cannot be stored.
         """
         if run_id is not None and not _RUN_ID.fullmatch(run_id):
             raise UsageError(f"--run-id {run_id!r}: use up to 64 letters, digits, dots, dashes and underscores.")
@@ -79,21 +79,21 @@ class Request:
         return cls(tuple(names), tuple(sha256), subject(settings), run_id, resume, _text(command), _text(place))
 
     def takes_up(self, other: Glance) -> bool:
-        """Whether this command goes on with, or has already finished, that run."""
+        """Whether this command resumes that run, or has already finished it."""
         named = self.run_id in (None, other.run.run_id)
         return self.resume and named and not any(self.differences(other))
 
     def differences(self, other: Glance) -> Iterator[str]:
-        """How this command differs from the one that began the run, in words; nothing if it does not."""
+        """How this command differs from the one that started the run, in words."""
         was = [entry.sha256 for entry in other.lists]
         if list(self.sha256) != was:
-            yield from list(self._other_lists(other)) or ["its lists were given another number of times"]
+            yield from list(self._other_lists(other)) or ["a list was passed a different number of times"]
         before: dict[str, Any] = json.loads(other.run.subject)
         now: dict[str, Any] = json.loads(self.subject)
         for key, value in now.items():
             if value != before.get(key):
                 hidden = key == "App id"
-                yield f"another {key}" if hidden else f"{key} was {_word(before.get(key))} and is {_word(value)}"
+                yield "another App id" if hidden else f"{key} was {_word(before.get(key))} and is {_word(value)}"
 
     def _other_lists(self, other: Glance) -> Iterator[str]:
         before = {entry.name: entry for entry in other.lists}
@@ -104,11 +104,11 @@ class Request:
                 yield f"{name} has changed since (it had {before[name].rows:,} rows)"
         yield from (f"{name} was among its lists" for name in before if name not in self.names)
         if sorted(self.sha256) == sorted(entry.sha256 for entry in other.lists):
-            yield "its lists stood in another order"
+            yield "its lists were in a different order"
 
 
 def _text(path: str) -> str:
-    """Words with paths in them as text; bytes that are no UTF-8 are shown by their numbers."""
+    """A string that may contain paths; bytes that are not UTF-8 are escaped."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
 

@@ -1,8 +1,8 @@
-"""Which run this is: a new one, one that goes on, or one that is published already.
+"""Which run a command is: a new one, an unfinished one that it resumes, or one that is already published.
 
-An unfinished run is known again by what it was about: the same lists, byte for byte and by the same column, asked of
-the same API for the same App. A rehearsal never goes on as a real run, nor the other way round. An unfinished run that
-is about something else is never left behind without a word: its answers were paid for.
+An unfinished run is recognised by its content: the same lists, byte for byte and by the same column, looked up in the
+same API for the same App. A run against the sandbox is never resumed as a real one, nor the other way round. An
+unfinished run for a different list is never abandoned silently, because its answers took time.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import StorageError, UsageError
 from pipeline.files.folder import read_manifest
 from pipeline.jobs.intake import take_in
+from pipeline.jobs.manifest import Manifest
 from pipeline.journal.glance import Glance, glance
 from pipeline.journal.records import RunRecord
 from pipeline.journal.store import Journal
@@ -28,18 +29,17 @@ if TYPE_CHECKING:
     from pipeline.emails.reader import EmailList
     from pipeline.files.folder import OutputFolder
     from pipeline.files.state import StateFolder
-    from pipeline.jobs.report import Manifest
     from pipeline.jobs.request import Request
     from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
-_WAYS_OUT = "Put it right or elsewhere, or begin anew with --new."
+_WAYS_OUT = "Repair or move it, or start over with --new."
 
 
 def finish_published(folder: OutputFolder, request: Request) -> Manifest | None:
-    """See to runs that were published by a process that ended right then: their journals are still there.
+    """Finish runs whose process ended right after it published them, before it could remove their journals.
 
-    Returns the manifest of the one that `request` is about, if there is one: it has nothing left to do.
+    Returns the manifest of the one that `request` matches, if there is one: nothing is left to do for it.
     """
     finished = None
     for path in folder.journals():
@@ -51,23 +51,24 @@ def finish_published(folder: OutputFolder, request: Request) -> Manifest | None:
             done = glance(path)
             if manifest.get("started_at") == iso(done.run.started_at_ms):  # and no other run of the same name
                 folder.point_latest_to(run_id)
-                finished = manifest if request.takes_up(done) else finished
+                if request.takes_up(done):
+                    finished = Manifest.from_dict(manifest, folder.run(run_id))
                 _forget_replaced(folder, done.run)
                 Journal.remove_file(path)
     return finished
 
 
 def open_run(folder: StateFolder, lists: Sequence[EmailList], settings: Settings, request: Request) -> Journal:
-    """The journal of an unfinished run about the same, or a new one; the folder's lock must be held.
+    """Open the journal of the unfinished run that `request` matches, or create one; the folder's lock must be held.
 
     Raises:
-        UsageError: a list cannot be read, the name is taken, or an unfinished run is about something else.
+        UsageError: a list cannot be read, the name is taken, or there is an unfinished run for a different list.
         StorageError: a journal is damaged, or cannot be read or written.
     """
     known, unreadable = _look_at_journals(folder)
     same = next((run for run in known if request.takes_up(run)), None)
     if same is not None:
-        logger.info("taking up the unfinished run %s", same.run.run_id)
+        logger.info("resuming the unfinished run %s", same.run.run_id)
         journal = _opened(same.path)
         journal.rename_lists(request.names)
         journal.resumed()
@@ -85,7 +86,7 @@ def open_run(folder: StateFolder, lists: Sequence[EmailList], settings: Settings
 def tidy_up(folder: StateFolder, published: Journal) -> None:
     """Remove the journal of a published run, and those of the runs that it replaces.
 
-    Should it fail, the next run tidies up, and this one is published all the same.
+    If that fails the next run does it; this one is published all the same.
     """
     try:
         run = published.run()
@@ -104,7 +105,7 @@ def _opened(path: Path) -> Journal:
 
 
 def _look_at_journals(folder: StateFolder) -> tuple[list[Glance], list[tuple[Path, StorageError]]]:
-    """The unfinished runs, newest first, and what lies among them that is no journal or a damaged one."""
+    """The unfinished runs, newest first, and the files that cannot be read as journals."""
     known, unreadable = [], []
     for path in folder.journals():
         try:
@@ -122,13 +123,13 @@ def _settle(
     *,
     replaces: bool,
 ) -> None:
-    """See what is to become of unfinished runs before another one begins: replace them, leave them, or refuse.
+    """Decide about unfinished runs before another one starts: replace them, leave them, or refuse to start.
 
-    A run with a name of its own begins beside the others; one without a name would be taken for theirs.
+    A named run may start next to the others; one without a name would be mistaken for them when it is resumed.
     """
     if replaces:
         for path, error in unreadable:
-            logger.warning("%s It is kept as %s.", error, folder.set_aside(path).name)
+            logger.warning("%s It was renamed to %s.", error, folder.set_aside(path).name)
         return
     for path, error in unreadable:
         if request.run_id in (None, folder.run_id(path)):
@@ -136,46 +137,50 @@ def _settle(
     in_the_way = [run for run in known if request.run_id in (None, run.run.run_id)]
     for run in in_the_way:
         if not run.answered:
-            Journal.remove_file(run.path)  # nothing was paid for
+            Journal.remove_file(run.path)  # nothing is lost
     if paid := [run for run in in_the_way if run.answered]:
         raise UsageError(refusal(paid[0], request, others=len(paid) - 1))
     for run in known:
         if run in in_the_way:
             continue
-        logger.warning("The unfinished run %s (%d answers) waits for its own command.", run.run.run_id, run.answered)
+        logger.warning(
+            "The unfinished run %s (%d answers) is left as it is; its own command resumes it.",
+            run.run.run_id,
+            run.answered,
+        )
 
 
 def refusal(run: Glance, request: Request, *, others: int) -> str:
-    """Why a command cannot begin while that run is unfinished, and what to do."""
+    """Why a command cannot start while that run is unfinished, and what to do."""
     answers = f"{run.answered:,} of {run.addresses:,} addresses answered"
     more = f", and {others} more" if others else ""
-    its_own = f"{run.run.command!r}, with its lists as they were," if run.run.command else "Its own command"
+    resume = f"resume it with {run.run.command!r} and its original lists" if run.run.command else "resume it"
     return (
-        f"The unfinished run {run.run.run_id} ({answers}{more}) is about something else:"
-        f" {'; '.join(request.differences(run))}. {its_own} goes on with it;"
-        " --new begins anew, and once that is published forgets it."
+        f"The unfinished run {run.run.run_id} ({answers}{more}) was started for a different list or account:"
+        f" {'; '.join(request.differences(run))}. Either {resume}, or start over with --new, which deletes it"
+        " once the new run is published."
     )
 
 
 def _forget_replaced(folder: StateFolder, run: RunRecord) -> None:
-    """Remove the journals of unfinished runs that a published run replaces: those that began before it."""
+    """Remove the journals of unfinished runs that a published run replaces: those that started before it."""
     for path in folder.journals() if run.replaces else ():
         with suppress(StorageError):
             seen = glance(path)
             if seen.run.run_id != run.run_id and seen.run.started_at_ms <= run.started_at_ms:
-                text = "The unfinished run %s (%d answers) is forgotten: %s, begun to replace it, is published."
+                text = "The unfinished run %s (%d answers) was deleted: %s, which replaces it, is published."
                 logger.warning(text, seen.run.run_id, seen.answered, run.run_id)
                 Journal.remove_file(path)
 
 
 def _free_name(folder: StateFolder, wanted: str | None) -> str:
-    """A name for the run that no published and no unfinished one has."""
+    """A name that no published or unfinished run has."""
     if wanted is None:
         return next(name for name in _times() if not folder.is_taken(name) and not folder.journal(name).exists())
     if folder.is_taken(wanted):
-        raise UsageError(f"--run-id {wanted}: this run is already published in {folder.owner}; choose another.")
+        raise UsageError(f"--run-id {wanted}: already published in {folder.owner}; choose another name.")
     if folder.journal(wanted).exists():
-        raise UsageError(f"--run-id {wanted}: an unfinished run has this name; give the new one another.")
+        raise UsageError(f"--run-id {wanted}: an unfinished run has this name; choose another.")
     return wanted
 
 

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from pipeline.errors import StorageError
+from pipeline.files.output_format import load_format
 
 if TYPE_CHECKING:
     from pipeline.files.state import StateFolder
@@ -16,10 +17,6 @@ logger = logging.getLogger(__name__)
 
 JOURNAL_BYTES = 650
 """A packed answer in the journal."""
-ROW_BYTES = 80
-"""A row of a list in `outcomes`, in one format."""
-TABLE_BYTES = {"parquet": 300, "csv": 2_000}
-"""A lead in all of its tables."""
 REPLY_BYTES = 350
 """A reply in `replies.parquet`."""
 RESERVE_BYTES = 4_500_000
@@ -32,7 +29,9 @@ def needed_bytes(settings: Settings, *, rows: int, addresses: int, open_: int) -
     Measured with the sandbox's people, whose replies are of the size of the documented example; real accounts with
     many custom fields need more, and unknown addresses next to nothing.
     """
-    tables = sum(addresses * TABLE_BYTES[name] + rows * ROW_BYTES for name in settings.formats)
+    tables = sum(
+        addresses * one.bytes_per_lead + rows * one.bytes_per_row for one in map(load_format, settings.formats)
+    )
     replies = addresses * REPLY_BYTES if settings.keep_replies else 0
     return open_ * JOURNAL_BYTES + tables + replies + RESERVE_BYTES
 
@@ -51,11 +50,11 @@ def check_space(folder: StateFolder, journal: Journal, settings: Settings) -> No
     sizes = f"{_megabytes(free)} are free, but {addresses:,} addresses need about {_megabytes(needed)}"
     if free < needed // 2:
         raise StorageError(
-            f"{folder.owner}: {sizes}; make room there, then the same command goes on, or name another --out."
+            f"{folder.owner}: {sizes}; free some space, then run the same command again, or name another --out."
         )
     if free < needed:
         logger.warning(
-            "%s: %s; if that is too little the run stops, and goes on when there is room.", folder.owner, sizes
+            "%s: %s; if the disk fills up, the run stops and can be resumed once there is space.", folder.owner, sizes
         )
 
 

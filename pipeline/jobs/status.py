@@ -1,4 +1,4 @@
-"""What lies in an output folder: published runs, and unfinished ones with how far they got; nothing is changed."""
+"""The runs in an output folder: published ones, and unfinished ones with their progress. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import shlex
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.files import private
@@ -19,77 +21,131 @@ if TYPE_CHECKING:
 
     from pipeline.journal.glance import Glance
 
-Status = dict[str, Any]
+
+class PublishedStatus(msgspec.Struct, frozen=True):
+    """A published run. Times are ISO 8601 in UTC.
+
+    Attributes:
+        run_id: its name.
+        status: as in its manifest, or a sentence if the manifest is damaged.
+        started_at: when it first started; None if the manifest is damaged.
+        finished_at: when it was published; None if the manifest is damaged.
+        rows: rows by outcome, and `read`, their sum; empty if the manifest is damaged.
+        bytes: size of all its files.
+        latest: whether the link `latest` points to it.
+    """
+
+    run_id: str
+    status: str
+    started_at: str | None
+    finished_at: str | None
+    rows: dict[str, int]
+    bytes: int
+    latest: bool
+
+
+class UnfinishedStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """An unfinished run. Times are ISO 8601 in UTC. All but name, size and reason are None if it cannot be read.
+
+    Attributes:
+        run_id: its name.
+        started_at: when it first started.
+        addresses: distinct addresses in its lists.
+        answered: addresses that have an answer.
+        failed: addresses whose calls failed; resuming the run retries them.
+        stopped_at: when it last stopped; None if it was killed or is running.
+        reason: why it last stopped, or why it cannot be read.
+        command: what resumes it; None if it was started from Python.
+        bytes: size of its journal.
+        file: the file it will write; None if it will publish a run.
+    """
+
+    run_id: str
+    started_at: str | None = None
+    addresses: int | None = None
+    answered: int | None = None
+    failed: int | None = None
+    stopped_at: str | None = None
+    reason: str | None = None
+    command: str | None = None
+    bytes: int
+    file: str | None = None
+
+
+class Status(msgspec.Struct, frozen=True):
+    """Everything in an output folder, oldest first; `holder` is the process that is using it, if there is one."""
+
+    folder: str
+    holder: str | None
+    published: list[PublishedStatus]
+    unfinished: list[UnfinishedStatus]
 
 
 def status(out: Path) -> Status:
-    """Everything that is known about the runs in `out`, oldest first, as plain values.
+    """Look at the runs in the folder `out`.
 
     Raises:
-        UsageError: there is no such folder.
+        UsageError: the folder does not exist.
     """
     with private.storage(out):
-        there = out.is_dir()
-    if not there:
-        raise UsageError(f"{out}: there is no such folder; name the --out of a run.")
+        exists = out.is_dir()
+    if not exists:
+        raise UsageError(f"{out}: no such folder; name the --out of a run.")
     folder = OutputFolder(out)
     latest = folder.latest.resolve().name if folder.latest.is_symlink() else None
-    published = [_published(place, latest=place.name == latest) for place in folder.runs()]
+    published = [_published(path, latest=path.name == latest) for path in folder.runs()]
     unfinished = [
         _unfinished(state, path)
-        for state in (folder, *_beside_files(out))
+        for state in (folder, *_state_folders_of_files(out))
         for path in state.journals()
         if not state.is_taken(state.run_id(path))
     ]
-    return {
-        "folder": str(out),
-        "holder": folder.holder(),
-        "published": sorted(published, key=lambda run: (run["finished_at"] or "", run["run_id"])),
-        "unfinished": sorted(unfinished, key=lambda run: (run["started_at"] or "", run["run_id"])),
-    }
+    return Status(
+        folder=str(out),
+        holder=folder.holder(),
+        published=sorted(published, key=lambda run: (run.finished_at or "", run.run_id)),
+        unfinished=sorted(unfinished, key=lambda run: (run.started_at or "", run.run_id)),
+    )
 
 
-def _published(place: Path, *, latest: bool) -> Status:
-    manifest = read_manifest(place) or {}
-    return {
-        "run_id": place.name.partition("=")[2],
-        "status": manifest.get("status", "damaged: the manifest cannot be read"),
-        "started_at": manifest.get("started_at"),
-        "finished_at": manifest.get("finished_at"),
-        "rows": manifest.get("rows", {}),
-        "bytes": _size(place.glob("*")),
-        "latest": latest,
-    }
+def _published(path: Path, *, latest: bool) -> PublishedStatus:
+    manifest = read_manifest(path) or {}
+    known = {"run_id": path.name.partition("=")[2], "bytes": _size(path.glob("*")), "latest": latest}
+    names = ("status", "started_at", "finished_at", "rows")
+    try:
+        return msgspec.convert({**{name: manifest[name] for name in names}, **known}, PublishedStatus)
+    except (KeyError, msgspec.ValidationError):
+        damaged = {"status": "damaged: the manifest cannot be read", "started_at": None, "finished_at": None}
+        return msgspec.convert({**damaged, "rows": {}, **known}, PublishedStatus)
 
 
-def _beside_files(out: Path) -> list[StateFolder]:
-    """Where jobs are unfinished that write a single file in this folder."""
-    return [StateFolder.beside(out / place.name[1 : -len(SUFFIX)]) for place in sorted(out.glob(f".?*{SUFFIX}"))]
+def _state_folders_of_files(out: Path) -> list[StateFolder]:
+    """The state folders of jobs that write a single file in this folder."""
+    return [StateFolder.beside(out / path.name[1 : -len(SUFFIX)]) for path in sorted(out.glob(f".?*{SUFFIX}"))]
 
 
-def _unfinished(folder: StateFolder, path: Path) -> Status:
-    bytes_ = _size(path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm"))
+def _unfinished(folder: StateFolder, path: Path) -> UnfinishedStatus:
+    size = _size(path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm"))
     try:
         seen = glance(path)
     except StorageError as error:
-        nothing = dict.fromkeys(("started_at", "addresses", "answered", "failed", "stopped_at", "command"))
-        return {"run_id": folder.run_id(path), **nothing, "reason": str(error), "bytes": bytes_, "file": None}
-    return {
-        "run_id": seen.run.run_id,
-        "started_at": _time(seen.run.started_at_ms),
-        "addresses": seen.addresses,
-        "answered": seen.answered,
-        "failed": seen.failed,
-        "stopped_at": _time(seen.stop.stopped_at_ms) if seen.stop else None,
-        "reason": seen.stop.reason if seen.stop else None,
-        "command": _command(seen),
-        "bytes": bytes_,
-        "file": None if isinstance(folder, OutputFolder) else folder.owner.name,
-    }
+        return UnfinishedStatus(run_id=folder.run_id(path), reason=str(error), bytes=size)
+    return UnfinishedStatus(
+        run_id=seen.run.run_id,
+        started_at=_time(seen.run.started_at_ms),
+        addresses=seen.addresses,
+        answered=seen.answered,
+        failed=seen.failed,
+        stopped_at=_time(seen.stop.stopped_at_ms) if seen.stop else None,
+        reason=seen.stop.reason if seen.stop else None,
+        command=_command(seen),
+        bytes=size,
+        file=None if isinstance(folder, OutputFolder) else folder.owner.name,
+    )
 
 
 def _size(paths: Iterable[Path]) -> int:
-    """Bytes of all files; one that goes away meanwhile has none."""
+    """Bytes of all files; one that disappears meanwhile counts as empty."""
     size = 0
     for path in paths:
         with suppress(FileNotFoundError):
@@ -98,7 +154,7 @@ def _size(paths: Iterable[Path]) -> int:
 
 
 def _command(seen: Glance) -> str | None:
-    """What goes on with the run, from wherever one stands now."""
+    """The command that resumes the run from the current folder."""
     if not seen.run.command:
         return None
     elsewhere = seen.run.folder and Path(seen.run.folder) != Path.cwd()

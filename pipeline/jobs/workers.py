@@ -1,187 +1,233 @@
-"""Work in pieces, on more than one core where there is enough to do.
+"""A pool of worker processes over any `concurrent.futures.Executor`, and the choice of how many workers to start.
 
-A worker is a process of its own that reads on its standard input which piece it is to do, and writes on its standard
-output what came of it; what the piece is about it reads where it is kept. It ends when its input does, which the
-operating system sees to even if this process is killed. Pieces are taken back in order, a few at a time, so that the
-result is the same whatever the number of workers.
+The executor is loky's: it never runs the user's script again, so scripts without an `if __name__ == "__main__"` guard
+and notebooks work, whereas `ProcessPoolExecutor` with spawn or forkserver imports `__main__` in each worker. Neither
+ends its workers when the parent is killed (cpython issue 111873; loky only if a worker is idle, and only after
+`timeout` and another 30 seconds), so each worker watches its parent.
 """
 
 from __future__ import annotations
 
-import fcntl
 import logging
+import multiprocessing
 import os
-import pickle
-import subprocess
-import sys
+import signal
+import threading
+import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from queue import SimpleQueue
-from typing import IO, TYPE_CHECKING, Protocol, TypeVar
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import which
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline import process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from concurrent.futures import Future
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Executor, Future
 
-    Worker = subprocess.Popen[bytes]
+    from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
-WORTH_A_WORKER = 30_000
-"""Answers that it takes to make up for starting one."""
-
-MOST_WORKERS = 4
-"""Each takes 150 MiB and more, and one process writes the files for all of them."""
-
-
-_END_S = 0.5
-"""Seconds for a worker whose pipe has ended to end itself."""
-_PIPE_BYTES = 1 << 20
-"""Room for results on their way, where the system gives it: a segment is 20 MB, and usual pipes hold 64 KiB."""
+MAX_WORKERS = 4
+"""More would wait: one process writes the files, and writing takes a quarter as long as building the tables."""
+ANSWERS_PER_WORKER = 15_000
+"""Below this, starting a worker takes longer than it saves."""
+WORKER_BYTES = 300 * 1024**2
+"""Memory for one worker with pandas loaded, and for its results on their way to the parent."""
+RESERVED_BYTES = 256 * 1024**2
+"""Memory left for this process, which grows while it writes."""
+_WATCH_INTERVAL_S = 1.0
 
 
-class Work(Protocol[T_co]):
-    """Pieces of work, numbered from 0 to `pieces`; pickled, another process can do them too."""
+class WorkerPool:
+    """An ordered map over an executor with a bounded number of results in flight.
 
-    @property
-    def pieces(self) -> int:
-        """How many there are."""
+    Args:
+        executor: where calls run; functions and items must be picklable if it uses processes. None: in this process.
+        in_flight: how many calls are submitted ahead of the result that is waited for, so that memory is bounded.
+    """
 
-    def do(self, number: int) -> T_co:
-        """What comes of one of them."""
+    def __init__(self, executor: Executor | None, in_flight: int) -> None:
+        self._executor = executor
+        self._in_flight = in_flight if executor else 0
 
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Like `Executor.map`, but lazy.
 
-def workers_for(answers: int) -> int:
-    """How many workers so many answers are worth: one for each core, and none where there is but one."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    return min(cores, MOST_WORKERS, answers // WORTH_A_WORKER) if cores > 1 else 0
+        If the executor breaks, because a worker was killed for example, a warning is logged, and calls that have no
+        result yet are repeated in this process. Exceptions that `function` raises are raised here.
+        """
+        pending: deque[tuple[Item, Future[Result] | None]] = deque()
+        for item in items:
+            pending.append((item, self._submit(function, item)))
+            if len(pending) > self._in_flight:
+                yield self._result(function, *pending.popleft())
+        while pending:
+            yield self._result(function, *pending.popleft())
 
-
-class Crew:
-    """Some workers, with a thread for each that hands it one piece after the other; none of them is fine too."""
-
-    def __init__(self, workers: list[Worker], threads: ThreadPoolExecutor) -> None:
-        self.over = False  # once nobody waits for results any more
-        self._most = len(workers) + 1
-        self._threads = threads
-        self._idle: SimpleQueue[Worker] = SimpleQueue()
-        for worker in workers:
-            self._idle.put(worker)
-
-    def do(self, work: Work[T]) -> Iterator[T]:
-        """What comes of every piece, in order; whatever `work.do` raises is raised here."""
-        if self._most == 1:
-            yield from map(work.do, range(work.pieces))
-            return
-        waiting: deque[Future[T]] = deque()
-        for number in range(work.pieces):
-            waiting.append(self._threads.submit(self._done, work, number))
-            if len(waiting) > self._most:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-    def _done(self, work: Work[T], number: int) -> T:
-        worker = self._idle.get()
+    def _submit(self, function: Callable[[Item], Result], item: Item) -> Future[Result] | None:
         try:
-            if worker.returncode is None:
-                return _ask(worker, work, number)
-        except Exception:  # it was killed, ended over an error, or said what is no result
-            if self.over:
-                raise
-            logger.warning("A worker process %s; its work is done without it.", _end(worker))
-        finally:
-            self._idle.put(worker)
-        return work.do(number)  # where an error of the work itself comes up, too
+            return self._executor.submit(function, item) if self._executor else None
+        except BrokenExecutor:
+            self._give_up_executor()
+            return None
 
+    def _result(self, function: Callable[[Item], Result], item: Item, future: Future[Result] | None) -> Result:
+        if future is not None:
+            try:
+                return future.result()
+            except BrokenExecutor:
+                self._give_up_executor()
+        return function(item)
 
-def _ask(worker: Worker, work: Work[T], number: int) -> T:
-    assert worker.stdin is not None  # noqa: S101 - for the type checker: both are pipes
-    assert worker.stdout is not None  # noqa: S101
-    pickle.dump((work, number), worker.stdin, pickle.HIGHEST_PROTOCOL)
-    worker.stdin.flush()
-    result: T = pickle.load(worker.stdout)  # noqa: S301 - our own process wrote it
-    return result
-
-
-def _end(worker: Worker) -> str:
-    """Make sure that a worker has ended; say how it did, or why it had to."""
-    try:
-        code = worker.wait(_END_S)
-    except subprocess.TimeoutExpired:
-        worker.kill()
-        worker.wait()
-        return "gave no usable result"
-    return f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
+    def _give_up_executor(self) -> None:
+        if self._executor is not None:
+            logger.warning("A worker process was killed or could not start; continuing without worker processes.")
+            self._executor = None
 
 
 @contextmanager
-def crew(count: int) -> Iterator[Crew]:
-    """So many workers, for as long as the block lasts."""
-    with ExitStack() as stack:
-        # The threads end last: those that wait for a worker, which may hang, go on when it has been killed.
-        threads = stack.enter_context(ThreadPoolExecutor(max(1, count), "work"))
-        workers: list[Worker] = []
-        try:
-            workers.extend(stack.enter_context(_worker()) for _ in range(count))
-        except OSError as error:
-            logger.warning("No more than %d of %d workers could be started (%s).", len(workers), count, error.strerror)
-        ours = Crew(workers, threads)
-        try:
-            yield ours
-        finally:
-            ours.over = True
-            threads.shutdown(wait=False, cancel_futures=True)
+def open_pool(settings: Settings, answers: int) -> Iterator[WorkerPool]:
+    """A pool for building tables of so many answers; its workers end with the block.
+
+    `settings.workers` is their number: 0 chooses by cores, memory and answers, and 1 starts none. If they cannot be
+    started, a warning is logged, and the pool works in this process.
+    """
+    count = settings.workers or automatic_count(answers)
+    executor = _start_executor(count) if count > 1 else None
+    if executor is None:
+        yield WorkerPool(None, 0)
+        return
+    try:
+        yield WorkerPool(executor, count + 1)
+    except BaseException:
+        # Nobody waits for results any more, and a worker may hang.
+        executor.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]  # loky's own option
+        raise
+    executor.shutdown(wait=True)
+
+
+def automatic_count(answers: int) -> int:
+    """How many workers to start for so many answers; 0 if a single process does as well or memory is short."""
+    if answers < 2 * ANSWERS_PER_WORKER or multiprocessing.current_process().daemon:  # those may not have children
+        return 0
+    from loky import cpu_count  # noqa: PLC0415 - small jobs need not load it
+
+    return count_for(answers, cpu_count(), available_memory())
+
+
+def count_for(answers: int, cores: int, available_bytes: int | None) -> int:
+    """The same for given cores and memory; None is unknown memory."""
+    limits = [MAX_WORKERS, cores, answers // ANSWERS_PER_WORKER]
+    if available_bytes is not None:
+        limits.append((available_bytes - RESERVED_BYTES) // WORKER_BYTES)
+    count = min(limits)
+    return count if count > 1 else 0
+
+
+def _start_executor(count: int) -> Executor | None:
+    if not (which("pgrep") or find_spec("psutil")):  # loky kills workers with one of them, and fails without
+        logger.warning("Worker processes need pgrep (package procps) or psutil; continuing without worker processes.")
+        return None
+    try:
+        from loky import ProcessPoolExecutor  # noqa: PLC0415 - jobs without workers need not load it
+
+        with _no_imports_from_current_folder():
+            # The first locks start resource trackers, and that unblocks SIGINT (Python 3.11), so they come first.
+            multiprocessing.get_context("spawn").Lock()
+            executor = ProcessPoolExecutor(count, initializer=_set_up_worker, initargs=(os.getpid(),))
+            with _sigint_blocked():
+                executor.submit(os.getpid)  # starts all workers
+    except (ImportError, NotImplementedError, OSError) as error:  # no semaphores or no processes to be had
+        logger.warning("Cannot start worker processes (%s); continuing without worker processes.", type(error).__name__)
+        return None
+    return executor  # type: ignore[no-any-return]  # loky has no types
 
 
 @contextmanager
-def _worker() -> Iterator[Worker]:
-    # In a session of its own: Ctrl-C is for this process, which then ends the worker.
-    words = [sys.executable, "-P", "-m", "pipeline.jobs.workers"]  # -P: nothing is loaded from where one stands
-    worker = subprocess.Popen(  # noqa: S603 - our own module
-        words,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    with suppress(OSError, AttributeError):  # as it is it fits as well, in more pieces
-        fcntl.fcntl(worker.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)  # type: ignore[arg-type]  # it is a pipe
+def _no_imports_from_current_folder() -> Iterator[None]:
+    """Make Python processes that are started in the block leave the current folder out of `sys.path`."""
+    variable = "PYTHONSAFEPATH"
+    before = os.environ.get(variable)
+    os.environ[variable] = "1"
     try:
-        yield worker
+        yield
     finally:
-        worker.kill()
-        worker.wait()
-        for pipe in (worker.stdin, worker.stdout):
-            with suppress(OSError):  # what it was still to be told
-                if pipe is not None:
-                    pipe.close()
+        if before is None:
+            del os.environ[variable]
+        else:
+            os.environ[variable] = before
 
 
-def serve(requests: IO[bytes], results: IO[bytes]) -> None:
-    """Do one piece after the other until there are no more, or until one cannot be done."""
-    while True:
-        try:
-            work, number = pickle.load(requests)  # noqa: S301 - our own process wrote it
-        except EOFError:
-            return
-        pickle.dump(work.do(number), results, pickle.HIGHEST_PROTOCOL)
-        results.flush()
+@contextmanager
+def _sigint_blocked() -> Iterator[None]:
+    """Block SIGINT in processes that are started in the block, for as long as they live.
+
+    Ctrl-C reaches every process of a terminal: this one stops and kills its workers, which are to print no tracebacks.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def main() -> None:
-    """Serve on standard input and output; whatever else is printed goes to standard error."""
-    results = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+def _set_up_worker(parent: int) -> None:
     process.settle()
-    process.load_arrow()
-    serve(sys.stdin.buffer, results)
+    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
 
 
-if __name__ == "__main__":
-    main()
+def _exit_with_parent(parent: int) -> None:
+    """End this process once its parent is gone; a killed parent leaves workers waiting for it."""
+    while os.getppid() == parent:
+        time.sleep(_WATCH_INTERVAL_S)
+    os._exit(1)
+
+
+def available_memory(root: Path = Path("/")) -> int | None:
+    """Bytes that can be allocated without swapping: the least that the machine and any control group allow.
+
+    Linux only; elsewhere, and where nothing can be read, None. `root` is the folder that holds `proc` and `sys`.
+    See https://docs.kernel.org/admin-guide/cgroup-v2.html (memory.max) and cgroup-v1/memory.html.
+    """
+    machine = _table(root / "proc/meminfo").get("MemAvailable:")
+    limits = [] if machine is None else [machine * 1024]
+    for line in _lines(root / "proc/self/cgroup"):
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            names = ("memory.max", "memory.current", "inactive_file")
+            limits += _group_limits(root / "sys/fs/cgroup", path, *names)
+        elif "memory" in controllers.split(","):
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+            limits += _group_limits(root / "sys/fs/cgroup/memory", path, *names)
+    return max(0, min(limits)) if limits else None
+
+
+def _group_limits(mount: Path, path: str, limit: str, usage: str, reclaimable: str) -> Iterator[int]:
+    """What a control group and those above it still allow; in a container, only the topmost may be visible."""
+    group = mount / path.lstrip("/")
+    for folder in (group, *group.parents):
+        if not folder.is_relative_to(mount):
+            return
+        with suppress(OSError, ValueError):  # no such file, or the limit is "max"
+            allowed, used = int((folder / limit).read_text()), int((folder / usage).read_text())
+            yield allowed - used + _table(folder / "memory.stat").get(reclaimable, 0)
+
+
+def _table(path: Path) -> dict[str, int]:
+    """The numbers in a file by the word before each; empty if it cannot be read."""
+    rows = (line.split() for line in _lines(path))
+    return {row[0]: int(row[1]) for row in rows if len(row) > 1 and row[1].isdecimal()}
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except OSError:
+        return []

@@ -34,7 +34,7 @@ class JournalAnswers:
     path: Path
     count: int
 
-    def between(self, first: int, last: int) -> Iterator[Answer]:
+    def slice(self, first: int, last: int) -> Iterator[Answer]:
         """Those from number `first` to the one before `last`.
 
         Raises:
@@ -57,7 +57,7 @@ class JournalRows:
     path: Path
     count: int
 
-    def between(self, first: int, last: int) -> Iterator[RowOutcome]:
+    def slice(self, first: int, last: int) -> Iterator[RowOutcome]:
         """Those from number `first` to the one before `last`; their addresses must have been answered.
 
         Raises:

@@ -1,8 +1,8 @@
-"""The normal form of a lead: typed structs that a normal reply decodes straight into, made from `pipeline.schema`.
+"""The normal form of a lead: structs that a reply in the documented shape decodes into, derived from `pipeline.schema`.
 
-Every cell is text as PHP gives it, or None. Where a column is a number or a date the text is known to read as one,
-so that whole columns can be cast at once. A struct's fields are called as the columns are, and decoded from what the
-API calls them.
+Every value is a string as PHP sends it, or None. The strings of number and date columns are known to be castable, so
+that whole columns can be cast at once. A struct's fields have the names of the columns and are decoded from the keys
+that the API uses.
 """
 
 from __future__ import annotations
@@ -18,61 +18,60 @@ if TYPE_CHECKING:
 
     from pipeline.schema import Column
 
-Text = str | None
-# What a normal reply has in a flag; the lenient path takes any other number as well that fits the column.
-_Digit = Literal["", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"] | None
-_Nothing = Literal[""] | None
+# The flags of a reply in the documented shape; the lenient path also accepts any other number that fits the column.
+_Flag = Literal["", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"] | None
+_Empty = Literal[""] | None
 
 
 class Item(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """Base of the lead and of everything that stands in its collections."""
+    """Base class of the lead and of the items in its collections."""
 
 
 def _type_of(column: Column) -> Any:  # noqa: ANN401 - a type, or a union of them
     if column.type == "int8":
-        return _Digit
-    # `read` checks numbers and dates, but does not look into members of items: there they are for the lenient path.
-    return _Nothing if column.inside and column.type != "string" else Text
+        return _Flag
+    # `read` checks numbers and dates but not inside items' members; values there are left to the lenient path.
+    return _Empty if column.nested_in and column.type != "string" else str | None
 
 
 def _struct(name: str, columns: Iterable[Column], *more: tuple[str, Any, Any]) -> type[Any]:
-    """An Item with a text for each column, None by default, and with `more` fields: name, type, default."""
-    texts = [(c.name, _type_of(c), msgspec.field(default=None, name=c.key)) for c in columns]
-    return msgspec.defstruct(name, [*texts, *more], bases=(Item,), module=__name__)
+    """An Item with one field per column, None by default, followed by `more` fields: name, type, default."""
+    fields = [(c.name, _type_of(c), msgspec.field(default=None, name=c.source_key)) for c in columns]
+    return msgspec.defstruct(name, [*fields, *more], bases=(Item,), module=__name__)
 
 
-OPTION_COLUMNS = tuple(column for column in schema.CUSTOM_FIELDS.read if column.inside)
-FIELD_COLUMNS = tuple(column for column in schema.CUSTOM_FIELDS.read if not column.inside)
+OPTION_COLUMNS = tuple(column for column in schema.CUSTOM_FIELDS.api_columns if column.nested_in)
+FIELD_COLUMNS = tuple(column for column in schema.CUSTOM_FIELDS.api_columns if not column.nested_in)
 
-# One chosen option of a custom field; ids are unique within the field only.
+# One chosen option of a custom field; ids are unique only within the field.
 Option = _struct("Option", OPTION_COLUMNS)
-_Options: Any = list[Option]  # type: ignore[valid-type]  # made while the program runs, for msgspec and not for mypy
-# `custom_fields[]`: text for input fields, a list of options for menus and boxes.
+_Options: Any = list[Option]  # type: ignore[valid-type]  # built at run time, for msgspec rather than mypy
+# `field_value` is a string for input fields and a list of options for menus and checkboxes.
 CustomField = _struct("CustomField", FIELD_COLUMNS, ("field_value", str | _Options | None, None))
 
 COLLECTIONS: dict[str, type[Any]] = {
-    table.name: CustomField if table is schema.CUSTOM_FIELDS else _struct(table.name, table.read)
+    table.name: CustomField if table is schema.CUSTOM_FIELDS else _struct(table.name, table.api_columns)
     for table in schema.LEAD_TABLES
     if table is not schema.LEADS
 }
-"""The collections of a lead, in the order of their tables, and what stands in them."""
+"""The item type of each of a lead's collections, in the order of the tables."""
 
 if TYPE_CHECKING:
 
     class Lead(Item):
-        """`lead_details`: the columns of `leads` that come from it, then the collections.
+        """`lead_details`: the API's columns of `leads`, then the collections.
 
-        Here stands only what code calls by its name; the rest of the fields follows the schema.
+        Only the fields that code refers to by name are declared here; the schema determines the others.
         """
 
-        id: Text
-        email: Text
+        id: str | None
+        email: str | None
 
         def __init__(self, **values: object) -> None: ...
 
 else:
     Lead = _struct(
         "Lead",
-        schema.LEADS.read,
+        schema.LEADS.api_columns,
         *((name, list[item], msgspec.field(default_factory=list)) for name, item in COLLECTIONS.items()),
     )

@@ -1,21 +1,19 @@
-"""The slow path: any `lead_details` object into the normal form, losing nothing.
+"""The slow path: converts any `lead_details` object to the normal form without losing anything.
 
-Rules: a key without a column, and a value that does not read as its column's type, go into `extra` as they came, and
-are counted as drift. A collection is a list, an object with numbered keys, one item, or nothing. A bare text is an
-item's name. Known aliases count as the documented key, unless that has a value too. Source of the aliases: fields seen
-in live integrations.
+Rules: keys without a column, and values that do not fit their column's type, go into `extra` as received and are
+counted as drift. A collection may be a list, an object with numeric keys, a single item, or empty. A bare string is
+an item's name. A known alias stands for the documented key unless that key has a value as well. Source of the aliases:
+fields seen in live integrations.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline import schema
+from pipeline.replies.drift import Drift, Extras
 from pipeline.replies.lead import COLLECTIONS, FIELD_COLUMNS, OPTION_COLUMNS, CustomField, Item, Lead, Option
-from pipeline.replies.values import Unreadable, is_nothing, read_value
+from pipeline.replies.values import UnreadableValue, is_empty, read_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,57 +21,32 @@ if TYPE_CHECKING:
     from pipeline.replies.envelope import JsonObject
     from pipeline.schema import Type
 
-Extras = dict[str, dict[int, dict[str, Any]]]
-
 _ALIASES: Mapping[str, Mapping[str, str]] = {
     "transactions": {"transaction_id": "id", "type": "transaction_type", "date": "transaction_date"},
     "memberships": {"membership_name": "name", "level": "level_name"},
 }
-_BARE: Mapping[str, str] = {
+_NAME_KEYS: Mapping[str, str] = {
     "tags": "tag_name",
     "lists": "list_name",
     "sequences": "sequence_name",
     "memberships": "name",
 }
-# By what the API calls them.
-_COLUMNS = {table.name: {column.key: column for column in table.read} for table in schema.LEAD_TABLES}
-_FIELD_COLUMNS = {column.key: column for column in FIELD_COLUMNS}
-_OPTION_COLUMNS = {column.key: column for column in OPTION_COLUMNS}
+# By the keys that the API uses.
+_COLUMNS = {table.name: {column.source_key: column for column in table.api_columns} for table in schema.LEAD_TABLES}
+_FIELD_COLUMNS = {column.source_key: column for column in FIELD_COLUMNS}
+_OPTION_COLUMNS = {column.source_key: column for column in OPTION_COLUMNS}
 _VALUE_TYPE = schema.CUSTOM_FIELDS.type_of("value")
-_MAX_DRIFT_KEYS = 500
-_DRIFT_KEY = re.compile(r"(reply\.)?[A-Za-z_][A-Za-z0-9_-]{0,63}")
-_OTHERS = "(others)"
-
-
-@dataclass(slots=True)
-class Drift:
-    """How the API's replies differ from the documented shape: counts by `table.key`, never values.
-
-    Keys that do not look like names of fields are counted together, as `table.(others)`: they may be data.
-    """
-
-    unknown_keys: Counter[str] = field(default_factory=Counter)
-    unreadable_values: Counter[str] = field(default_factory=Counter)
-
-    def add(self, other: Drift) -> None:
-        """Add the counts of `other`; beyond 500 different keys they are counted together."""
-        for mine, theirs in (
-            (self.unknown_keys, other.unknown_keys),
-            (self.unreadable_values, other.unreadable_values),
-        ):
-            for key, count in theirs.items():
-                mine[key if key in mine or len(mine) < _MAX_DRIFT_KEYS else _OTHERS] += count
 
 
 class LenientReader:
-    """Reads one lead; afterwards `extras` and `drift` hold what did not fit."""
+    """Reads one lead; `extras` and `drift` then hold what did not fit."""
 
     def __init__(self) -> None:
         self.extras: Extras = {}
         self.drift = Drift()
 
-    def read(self, details: JsonObject, others: JsonObject) -> Lead:
-        """Bring `details` into the normal form; `others` are unknown keys of the envelope around it."""
+    def read(self, details: JsonObject, unknown_keys: JsonObject) -> Lead:
+        """Convert `details` to the normal form; `unknown_keys` are those of the envelope around it."""
         lead = Lead()
         for key, value in details.items():
             if column := _COLUMNS["leads"].get(key):
@@ -83,7 +56,7 @@ class LenientReader:
                 setattr(lead, key, read(key, value))
             else:
                 self._unknown("leads", 0, key, value)
-        for key, value in others.items():
+        for key, value in unknown_keys.items():
             self._unknown("leads", 0, f"reply.{key}", value)
         return lead
 
@@ -94,16 +67,16 @@ class LenientReader:
             item, row = COLLECTIONS[table](), len(items)
             pairs = self._as_object(table, row, raw)
             for key, cell in pairs.items():
-                column = columns.get(_documented(table, key, pairs))
+                column = columns.get(_documented_key(table, key, pairs))
                 if column is None:
                     self._unknown(table, row, key, cell)
-                elif (text := self._cell(table, row, key, cell, column.type)) is not None:
-                    setattr(item, column.name, text)
+                elif (converted := self._cell(table, row, key, cell, column.type)) is not None:
+                    setattr(item, column.name, converted)
             items.append(item)
         return items
 
     def _custom_fields(self, table: str, value: object) -> list[Item]:
-        """Custom fields; a row number here counts options, as in the table, so that `extra` finds its row."""
+        """Custom fields; options are counted as rows, as in the table, so that each `extra` is in the right row."""
         fields: list[Item] = []
         row = 0
         for raw in self._members("leads", 0, table, value, (*_FIELD_COLUMNS, "field_value")):
@@ -134,58 +107,54 @@ class LenientReader:
         return options
 
     def _members(self, table: str, row: int, key: str, value: object, known: Iterable[str]) -> Iterable[object]:
-        """The items of a collection however it came; what is no collection at all goes into `extra` of the row."""
+        """The items of a collection in any encoding; a value that is not a collection goes into the row's `extra`."""
         members = _listed(value, known)
         if members is None:
             self._unreadable(table, row, key, value)
             return ()
-        # An object is an item even if it has no keys: the same as one whose values are all empty.
-        return (member for member in members if isinstance(member, dict) or not is_nothing(member))
+        # An object without keys is still an item, equivalent to one whose values are all empty.
+        return (member for member in members if isinstance(member, dict) or not is_empty(member))
 
     def _as_object(self, table: str, row: int, raw: object) -> JsonObject:
         if isinstance(raw, dict):
             return raw
-        if table in _BARE and isinstance(raw, str | int | float):
-            return {_BARE[table]: raw}
+        if table in _NAME_KEYS and isinstance(raw, str | int | float):
+            return {_NAME_KEYS[table]: raw}
         self._unreadable(table, row, "item", raw)
         return {}
 
     def _cell(self, table: str, row: int, key: str, value: object, kind: Type) -> str | None:
-        """The text for a column of type `kind`."""
+        """`value` as the string for a column of type `kind`."""
         try:
             return read_value(value, kind)
-        except Unreadable:
+        except UnreadableValue:
             self._unreadable(table, row, key, value)
             return None
 
     def _unknown(self, table: str, row: int, key: str, value: object) -> None:
-        self.drift.unknown_keys[_drift_key(table, key)] += 1
-        self._keep(table, row, key, value)
+        self.drift.count_unknown(table, key)
+        self._add_extra(table, row, key, value)
 
     def _unreadable(self, table: str, row: int, key: str, value: object) -> None:
-        self.drift.unreadable_values[_drift_key(table, key)] += 1
-        self._keep(table, row, key, value)
+        self.drift.count_unreadable(table, key)
+        self._add_extra(table, row, key, value)
 
-    def _keep(self, table: str, row: int, key: str, value: object) -> None:
+    def _add_extra(self, table: str, row: int, key: str, value: object) -> None:
         extra = self.extras.setdefault(table, {}).setdefault(row, {})
-        while key in extra:  # a custom field and its first option share a row, and may share a key
+        while key in extra:  # a custom field and its first option share a row and may have the same key
             key = f"{key}_{len(extra)}"
         extra[key] = value
 
 
-def _documented(table: str, key: str, pairs: JsonObject) -> str:
-    """The documented key that `key` stands for; an alias gives way where that has a value of its own."""
+def _documented_key(table: str, key: str, pairs: JsonObject) -> str:
+    """The documented key that `key` stands for; an alias is ignored if the documented key has a value."""
     name = _ALIASES.get(table, {}).get(key, key)
-    return key if name != key and not is_nothing(pairs.get(name)) else name
-
-
-def _drift_key(table: str, key: str) -> str:
-    return f"{table}.{key if _DRIFT_KEY.fullmatch(key) else _OTHERS}"
+    return key if name != key and not is_empty(pairs.get(name)) else name
 
 
 def _listed(value: object, known: Iterable[str]) -> list[object] | None:
-    """The members of a PHP array however it was encoded; None if it is none."""
-    if is_nothing(value):
+    """The members of a PHP array however it was encoded; None if `value` is not an array."""
+    if is_empty(value):
         return []
     if isinstance(value, list):
         return value

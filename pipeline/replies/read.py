@@ -1,4 +1,4 @@
-"""The one reader of replies: the normal shape in one typed step, any other through the lenient path."""
+"""The entry point: replies in the documented shape are decoded in one step, others go through the lenient path."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import Literal, TypeVar
 import msgspec
 
 from pipeline.errors import MalformedReply
-from pipeline.replies.envelope import Envelope, may_be_deep, open_envelope
-from pipeline.replies.lead import Lead  # noqa: TC001 - the decoder resolves it when it is built
-from pipeline.replies.lenient import Drift, Extras, LenientReader
-from pipeline.replies.values import PLAIN
+from pipeline.replies.drift import Drift, Extras
+from pipeline.replies.envelope import Envelope, may_be_deep, parse_envelope
+from pipeline.replies.lead import Lead  # noqa: TC001 - msgspec resolves the annotation at run time
+from pipeline.replies.lenient import LenientReader
+from pipeline.replies.values import CAST_CHECKS
 from pipeline.schema import LEAD_TABLES, LEADS
 
 
-class Named(msgspec.Struct, gc=False):
-    """Of a lead in the documented shape what tells it from others."""
+class LeadIdentity(msgspec.Struct, gc=False):
+    """What identifies a lead: its id and address; the rest of the lead is skipped, not checked."""
 
     id: str | None = None
     email: str | None = None
@@ -29,32 +30,32 @@ class _NormalReply(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     type: str | int | None = None
 
 
-class _AnyReply(msgspec.Struct, gc=False):
+class _IdentityReply(msgspec.Struct, gc=False):
     status: Literal["Success"]
-    lead_details: Named
+    lead_details: LeadIdentity
 
 
-R = TypeVar("R", _NormalReply, _AnyReply)
-_normal = msgspec.json.Decoder(_NormalReply)
-_glance = msgspec.json.Decoder(_AnyReply)
-_LEAD_CHECKS = [(column.name, PLAIN[column.type]) for column in LEADS.read if column.type in PLAIN]
+R = TypeVar("R", _NormalReply, _IdentityReply)
+_normal_decoder = msgspec.json.Decoder(_NormalReply)
+_identity_decoder = msgspec.json.Decoder(_IdentityReply)
+_LEAD_CHECKS = [(column.name, CAST_CHECKS[column.type]) for column in LEADS.api_columns if column.type in CAST_CHECKS]
 _ITEM_CHECKS = [
-    (table.name, column.name, PLAIN[column.type])
+    (table.name, column.name, CAST_CHECKS[column.type])
     for table in LEAD_TABLES
     if table is not LEADS
-    for column in table.read
-    if column.type in PLAIN and not column.inside
+    for column in table.api_columns
+    if column.type in CAST_CHECKS and not column.nested_in
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class FoundLead:
-    """A lead in normal form, and what of the reply did not fit it.
+    """A lead in normal form, and whatever in the reply did not fit it.
 
     Attributes:
-        lead: every documented value.
-        extras: for each table and row, the keys and values that have no place in a column.
-        drift: the same, counted; only to be read, for normal replies share one that is empty.
+        lead: all documented values.
+        extras: keys and values without a column, by table and row.
+        drift: counts of the same keys; read-only, because all normal replies share one empty instance.
     """
 
     lead: Lead
@@ -62,31 +63,31 @@ class FoundLead:
     drift: Drift = field(default_factory=Drift)
 
 
-_NO_DRIFT = Drift()  # making one takes as long as a third of a reply's decoding
+_NO_DRIFT = Drift()  # shared, because creating one takes a third as long as decoding a reply
 
 
 def read_reply(body: bytes) -> FoundLead | Envelope:
-    """Read any bytes: a lead if the reply is a Success, else its envelope.
+    """Read the bytes of any reply: a lead if its status is Success, otherwise its envelope.
 
     Raises:
-        MalformedReply: it cannot be read as an answer, or it is a Success that names no lead.
+        MalformedReply: it cannot be parsed as a reply, or it is a Success without a lead.
     """
     lead = read_normal(body)
     return read_leniently(body) if lead is None else FoundLead(lead, drift=_NO_DRIFT)
 
 
 def read_normal(body: bytes) -> Lead | None:
-    """The lead if the reply is a Success in the documented shape, of which nothing is left over; None if not."""
-    reply = _decoded(body, _normal)
-    return reply.lead_details if reply and _is_plain(reply.lead_details) else None
+    """The lead of a Success that fits the documented shape completely; None for any other reply."""
+    reply = _decoded(body, _normal_decoder)
+    return reply.lead_details if reply and _all_castable(reply.lead_details) else None
 
 
-def glance_at_lead(body: bytes) -> Lead | Named | None:
-    """Whom a Success is about, and no more: enough to know that `read_reply` finds a lead, and which; None if not.
+def peek_identity(body: bytes) -> Lead | LeadIdentity | None:
+    """The id and address of the lead in a Success, for which `read_reply` then returns that lead; None if unsure.
 
-    What is not looked at may be anything in JSON, as long as it cannot be nested too deeply to be read later on.
+    The rest of the reply is not checked, except that it cannot be nested too deeply to be read later.
     """
-    reply = _decoded(body, _normal) if may_be_deep(body) else _decoded(body, _glance)
+    reply = _decoded(body, _normal_decoder) if may_be_deep(body) else _decoded(body, _identity_decoder)
     return reply.lead_details if reply else None
 
 
@@ -95,22 +96,22 @@ def _decoded(body: bytes, decoder: msgspec.json.Decoder[R]) -> R | None:
         reply = decoder.decode(body)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    return reply if _names_a_lead(reply.lead_details) else None
+    return reply if _has_identity(reply.lead_details) else None
 
 
 def read_leniently(body: bytes) -> FoundLead | Envelope:
-    """The same as `read_reply`, with the lenient path only."""
-    envelope = open_envelope(body)
+    """Like `read_reply`, but through the lenient path only."""
+    envelope = parse_envelope(body)
     if not envelope.succeeded:
         return envelope
     if envelope.details is not None:
         reader = LenientReader()
-        lead = reader.read(envelope.details, envelope.others)
-        if _names_a_lead(lead):
+        lead = reader.read(envelope.details, envelope.unknown_keys)
+        if _has_identity(lead):
             if not _is_utf8(body):
                 reader.drift.unreadable_values["reply.text"] += 1
             return FoundLead(lead, reader.extras, reader.drift)
-    raise MalformedReply("the API says Success but gives no lead", code="empty_success", body=body)
+    raise MalformedReply("the API reports success but returned no lead", code="empty_success", body=body)
 
 
 def _is_utf8(body: bytes) -> bool:
@@ -121,18 +122,18 @@ def _is_utf8(body: bytes) -> bool:
     return True
 
 
-def _names_a_lead(lead: Lead | Named) -> bool:
-    """Without an id and an address there is nobody that the rest could belong to."""
+def _has_identity(lead: Lead | LeadIdentity) -> bool:
+    """Whether there is an id or an address, without which the rest cannot be attributed to anyone."""
     return bool(lead.id or lead.email)
 
 
-def _is_plain(lead: Lead) -> bool:
-    """Whether every number and date reads as its column's type; the decoder has checked the rest."""
-    for name, is_plain in _LEAD_CHECKS:
-        if not is_plain(getattr(lead, name)):
+def _all_castable(lead: Lead) -> bool:
+    """Whether all numbers and dates can be cast to their columns' types; the decoder has checked the rest."""
+    for name, is_castable in _LEAD_CHECKS:
+        if not is_castable(getattr(lead, name)):
             return False
-    for collection, name, is_plain in _ITEM_CHECKS:
+    for collection, name, is_castable in _ITEM_CHECKS:
         for item in getattr(lead, collection):
-            if not is_plain(getattr(item, name)):
+            if not is_castable(getattr(item, name)):
                 return False
     return True

@@ -1,6 +1,6 @@
-"""The tables that come from the journal alone.
+"""The frames that come from the journal alone.
 
-`outcomes` has a row for each input row, `failures` those that failed, `replies` the raw reply of each asked address.
+`outcomes` has a row for each input row, `failures` those of them that failed, `replies` the raw reply of each address.
 """
 
 from __future__ import annotations
@@ -8,41 +8,40 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from pipeline.outcomes import Outcome
 from pipeline.schema import OUTCOMES, REPLIES, Table
-from pipeline.tables.arrow import arrow_schema, column_of_values
+from pipeline.tables.columns import empty_frame, make_frame, value_column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
+
     from pipeline.outcomes import Answer, RowOutcome
 
-_FAILURE_COLUMNS = ("email", "code", "message", "attempts", "input", "row")
-OUTCOME_SCHEMA, REPLY_SCHEMA = arrow_schema(OUTCOMES), arrow_schema(REPLIES)
-FAILURE_SCHEMA = pa.schema([OUTCOME_SCHEMA.field(name) for name in _FAILURE_COLUMNS])
-_reply = attrgetter("email", "outcome", "code", "message", "lead_id", "attempts", "answered_at_ms", "body")
+FAILURE_COLUMNS = ["email", "code", "message", "attempts", "input", "row"]
+"""Columns of `failures`; the address comes first, so that the file is itself a list to run again."""
 
 
-def outcome_table(rows: Sequence[RowOutcome]) -> pa.Table:
-    """Rows in the order of the columns of `outcomes`, times as milliseconds since 1970 UTC."""
-    return _table(OUTCOMES, OUTCOME_SCHEMA, rows)
+def outcome_frame(rows: Sequence[RowOutcome]) -> pd.DataFrame:
+    """The table `outcomes` of these rows."""
+    return _frame(OUTCOMES, rows)
 
 
-def reply_table(answers: Sequence[Answer]) -> pa.Table:
-    """Answers with their raw replies."""
-    return _table(REPLIES, REPLY_SCHEMA, list(map(_reply, answers)))
+def reply_frame(answers: Sequence[Answer]) -> pd.DataFrame:
+    """The table `replies` of these answers."""
+    return _frame(REPLIES, answers)
 
 
-def failure_table(outcomes: pa.Table) -> pa.Table:
-    """Of outcomes the failed ones, with the address first: a list to run again."""
-    failed = pc.call_function("equal", [outcomes.column("outcome"), pa.scalar(str(Outcome.FAILED))])
-    return outcomes.filter(failed).select(_FAILURE_COLUMNS)
+def failure_frame(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """The failed rows of `outcomes`."""
+    return outcomes.loc[outcomes["outcome"] == Outcome.FAILED.value, FAILURE_COLUMNS]
 
 
-def _table(table: Table, schema: pa.Schema, rows: Sequence[Sequence[object]]) -> pa.Table:
-    columns = zip(*rows, strict=True) if rows else [()] * len(table.columns)
-    arrays = [column_of_values(values, column.type) for column, values in zip(table.columns, columns, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=schema)
+def _frame(table: Table, records: Sequence[object]) -> pd.DataFrame:
+    if not records:
+        return empty_frame(table)
+    fields = [f"{column.name}_ms" if column.type == "timestamp[ms, UTC]" else column.name for column in table.columns]
+    values = zip(*map(attrgetter(*fields), records), strict=True)
+    columns = (value_column(cells, column.type) for cells, column in zip(values, table.columns, strict=True))
+    return make_frame(table.names, columns)

@@ -1,24 +1,16 @@
-"""`lead-export check`: whether a run would work, with one call at most."""
+"""`lead-export check`: whether a run would work, with at most one call."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
-from cli_command import CREDENTIALS, OPTIONS, SECRETS, Result, lead_export
-
-from pipeline.sandbox.process import RunningSandbox, running
+from cli_command import CREDENTIALS, SECRETS, Result, lead_export
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture
-def sandbox() -> Iterator[RunningSandbox]:
-    """A sandbox that counts."""
-    with running(OPTIONS) as started:
-        yield started
+    from pipeline.sandbox.process import RunningSandbox
 
 
 def check(sandbox: RunningSandbox, *options: object, **env: str) -> Result:
@@ -27,10 +19,10 @@ def check(sandbox: RunningSandbox, *options: object, **env: str) -> Result:
 
 
 def test_all_is_well(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    """Exit 0, a line for each thing, one call; the folder is not made, and no secret is shown."""
-    said = check(sandbox, "--out", tmp_path / "a" / "export")
-    assert (said.code, said.err) == (0, "")
-    assert [line.split(":")[0] for line in said.out.splitlines() if line.startswith(("ok", "FAILED"))] == [
+    """Exit 0, one line for each check, one call; the folder is not created, and no credential is shown."""
+    done = check(sandbox, "--out", tmp_path / "a" / "export")
+    assert (done.code, done.err) == (0, "")
+    assert [line.split(":")[0] for line in done.out.splitlines() if line.startswith(("ok", "FAILED"))] == [
         "ok     credentials",
         "ok     output folder",
         "ok     pace",
@@ -38,11 +30,11 @@ def test_all_is_well(sandbox: RunningSandbox, tmp_path: Path) -> None:
     ]
     assert (sandbox.stats()["calls"], sandbox.stats()["asked"]) == (1, 1)
     assert list(tmp_path.iterdir()) == []
-    assert [secret for secret in SECRETS if secret in said.out] == []
+    assert [secret for secret in SECRETS if secret in done.out] == []
 
 
 def test_settings_are_shown_with_their_origin(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    """Option, environment, file or default; of secrets only whether they are set."""
+    """Option, environment, file or default; for credentials only whether they are set."""
     config = tmp_path / "job.toml"
     config.write_text('formats = ["csv"]\nmax_attempts = 7\n')
     options = ["--config", config, "--rate", 5, "--json"]
@@ -56,35 +48,35 @@ def test_settings_are_shown_with_their_origin(sandbox: RunningSandbox, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("env", "code", "calls", "words"),
+    ("env", "code", "calls", "fact"),
     [
-        ({"KARTRA_API_PASSWORD": "wrong"}, 4, 1, "the API password is wrong (KARTRA_API_PASSWORD)"),
-        ({"KARTRA_API_KEY": ""}, 2, 0, "set KARTRA_API_KEY in the environment"),
-        ({"LEAD_EXPORT_API_URL": "http://127.0.0.1:1/api"}, 5, 0, "no connection to the server; try later"),
+        ({"KARTRA_API_PASSWORD": "Guess-Nr-7"}, 4, 1, "KARTRA_API_PASSWORD"),
+        ({"KARTRA_API_KEY": ""}, 2, 0, "KARTRA_API_KEY"),
+        ({"LEAD_EXPORT_API_URL": "http://127.0.0.1:1/api"}, 5, 0, "http://127.0.0.1:1/api"),
     ],
 )
-def test_what_is_wrong_has_the_code_of_a_run(
-    sandbox: RunningSandbox, env: dict[str, str], code: int, calls: int, words: str
+def test_a_failed_check_has_the_exit_code_of_a_run(
+    sandbox: RunningSandbox, env: dict[str, str], code: int, calls: int, fact: str
 ) -> None:
-    """Bad credentials 4, none 2, no API 5; the line says what to do, and never the value."""
-    said = lead_export("check", **{**CREDENTIALS, "LEAD_EXPORT_API_URL": sandbox.url, **env})
-    assert said.code == code
-    failed = [line for line in said.out.splitlines() if line.startswith("FAILED")]
+    """Wrong credentials 4, missing ones 2, no API 5; the line names the variable or URL, and never a credential."""
+    done = lead_export("check", **{**CREDENTIALS, "LEAD_EXPORT_API_URL": sandbox.url, **env})
+    assert done.code == code
+    failed = [line for line in done.out.splitlines() if line.startswith("FAILED")]
     assert len(failed) == 1
-    assert words in failed[0]
+    assert fact in failed[0]
     assert f"(exit {code})" in failed[0]
     assert sandbox.stats()["calls"] == calls
-    assert "wrong" not in said.out.replace("is wrong", "")
+    assert [secret for secret in ("Guess-Nr-7", *SECRETS) if secret in done.out + done.err] == []
 
 
-def test_a_folder_that_does_not_do(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    """A file in its place, or in the place of `latest`, is exit 2; the call is made all the same."""
+def test_an_unusable_output_folder(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """A file at its path, or at the path of `latest`, is exit 2; the call is made anyway."""
     (tmp_path / "file").touch()
     (tmp_path / "latest").touch()
     for out in (tmp_path / "file", tmp_path):
-        said = check(sandbox, "--out", out, "--json")
-        assert said.code == 2
-        assert [(one["name"], one["ok"]) for one in said.json["checks"]] == [
+        done = check(sandbox, "--out", out, "--json")
+        assert done.code == 2
+        assert [(one["name"], one["ok"]) for one in done.json["checks"]] == [
             ("credentials", True),
             ("output folder", False),
             ("pace", True),
@@ -92,15 +84,15 @@ def test_a_folder_that_does_not_do(sandbox: RunningSandbox, tmp_path: Path) -> N
         ]
 
 
-def test_a_rehearsal_checks_itself() -> None:
-    """With --sandbox no account is needed."""
-    said = lead_export("check", "--sandbox", "-q")
-    assert (said.code, said.out, said.err) == (0, "", "")
+def test_the_sandbox_needs_no_account() -> None:
+    """With --sandbox all checks pass without credentials, and -q prints nothing about that."""
+    done = lead_export("check", "--sandbox", "-q")
+    assert (done.code, done.out, done.err) == (0, "", "")
 
 
-def test_odd_answers_are_told(sandbox: RunningSandbox) -> None:
-    """An outage is exit 5 after one call: to wait is for runs."""
+def test_an_outage_is_not_waited_for(sandbox: RunningSandbox) -> None:
+    """Exit 5 after one call; with -q only the failed check is printed, on standard error."""
     sandbox.control(outage_from=1)
-    said = check(sandbox)
-    assert said.code == 5
+    done = check(sandbox, "-q")
+    assert (done.code, done.out, done.err.count("\n")) == (5, "", 1)
     assert sandbox.stats()["calls"] == 1

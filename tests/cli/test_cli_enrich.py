@@ -1,4 +1,4 @@
-"""`lead-export enrich`: a file comes back with lead columns beside its own."""
+"""`lead-export enrich`: a file is written again with lead columns added."""
 
 from __future__ import annotations
 
@@ -19,31 +19,24 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from cli_command import CREDENTIALS, NO_DELAYS, OPTIONS, Result, command, environment, lead_export
-
-from pipeline.sandbox.process import RunningSandbox, running
+from cli_command import CREDENTIALS, NO_DELAYS, Result, command, environment, lead_export, own_process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+
+    from pipeline.sandbox.process import RunningSandbox
 
 FIELDS = "first_name,score,tags,custom.*"
 
 
-@pytest.fixture
-def sandbox() -> Iterator[RunningSandbox]:
-    """A sandbox that counts, and whose switches a test may change."""
-    with running(OPTIONS) as started:
-        yield started
-
-
 def enrich(sandbox: RunningSandbox, path: Path | str, out: Path, *options: object, **env: str) -> Result:
-    """Run the job against a sandbox, as fast as it goes."""
+    """Run the job against a sandbox, without a rate limit."""
     words = ["enrich", path, "--out", out, "--api-url", sandbox.url, "--rate", 0, *options]
     return lead_export(*words, **{**CREDENTIALS, **NO_DELAYS, **env})
 
 
 def rows_of(path: Path, encoding: str = "utf-8", delimiter: str = ",") -> list[list[str]]:
-    """A text file as the standard library reads it."""
+    """The rows of a text file as the standard library reads it."""
     return list(csv.reader(io.StringIO(path.read_bytes().decode(encoding), newline=""), delimiter=delimiter))
 
 
@@ -67,11 +60,11 @@ ODD = [
 
 
 def test_every_input_cell_comes_back(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    """A semicolon-separated cp1252 file with all that spreadsheets do: each cell as it stood, first, in UTF-8."""
+    """A semicolon-separated cp1252 file with everything spreadsheets do: every cell unchanged, first, in UTF-8."""
     path = write(tmp_path / "odd.csv", ODD, "cp1252", delimiter=";", lineterminator="\r\n")
     result = enrich(sandbox, path, tmp_path / "out.csv", "--fields", FIELDS)
     assert (result.code, result.out) == (0, "")
-    assert "6 rows in" in result.err
+    assert f"6 rows in {tmp_path / 'out.csv'}" in result.err
     rows = rows_of(tmp_path / "out.csv", delimiter=";")
     assert [row[:6] for row in rows] == ODD
     assert rows[0][6:10] == ["lead_outcome", "lead_id", "lead_first_name", "lead_score"]
@@ -85,7 +78,7 @@ def test_every_input_cell_comes_back(sandbox: RunningSandbox, tmp_path: Path) ->
 
 
 def test_what_is_added_is_what_run_publishes(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    """Scalars are the cells of `leads.csv`, whatever the format of the output."""
+    """Scalar fields are the cells of `leads.csv`."""
     emails = ["custom@example.com", "new-keys@example.com", "nulls@example.com", "tags@example.com"]
     path = write(tmp_path / "p.csv", [["email"], *([email] for email in emails)])
     words = ["run", path, "--out", tmp_path / "run", "--api-url", sandbox.url, "--rate", 0, "--format", "csv"]
@@ -102,7 +95,7 @@ def test_what_is_added_is_what_run_publishes(sandbox: RunningSandbox, tmp_path: 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet", ".xlsx"])
 def test_every_format_says_the_same(sandbox: RunningSandbox, tmp_path: Path, suffix: str) -> None:
-    """Texts, numbers and nulls; columns of the same name are told apart where a format needs that."""
+    """Strings, numbers and nulls; columns of the same name are renamed if the format requires it."""
     path = write(tmp_path / "odd.csv", ODD)
     out = tmp_path / f"out{suffix}"
     assert enrich(sandbox, path, out, "--fields", "first_name,score,date_joined").code == 0
@@ -125,7 +118,7 @@ def test_every_format_says_the_same(sandbox: RunningSandbox, tmp_path: Path, suf
 
 
 def test_parquet_keeps_its_types(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    """Columns of a Parquet file come back as they were, types and all."""
+    """Columns of a Parquet file come back unchanged, types included."""
     table = pa.table(
         {"n": [1, 2, None], "email": ["a@example.com", None, "b@example.com"], "when": pa.nulls(3, pa.date32())}
     )
@@ -137,11 +130,12 @@ def test_parquet_keeps_its_types(sandbox: RunningSandbox, tmp_path: Path) -> Non
 
 
 def test_ragged_rows_lose_nothing_and_are_named_by_line(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    """Short rows are filled up, long ones keep every cell; a warning says which lines they are in."""
+    """Short rows are padded, long ones keep every cell; a warning gives their lines."""
     (tmp_path / "r.csv").write_text("email,a\nann@example.com\nbob@example.com,1,2,3\ncat@example.com,1\n")
     result = enrich(sandbox, tmp_path / "r.csv", tmp_path / "out.csv", "--fields", "email")
     assert result.code == 0
-    assert "2 rows have more or fewer cells than the first line; the first are in lines 2, 3." in result.err
+    warning = next(line for line in result.err.splitlines() if "WARNING" in line)
+    assert [fact for fact in ("r.csv", "2 rows", "2, 3") if fact not in warning] == []
     assert [row[:4] for row in rows_of(tmp_path / "out.csv")] == [
         ["email", "a", "", ""],
         ["ann@example.com", "", "", ""],
@@ -174,7 +168,7 @@ def test_options_shape_what_is_added(sandbox: RunningSandbox, tmp_path: Path) ->
 
 
 def test_characters_that_an_encoding_has_not_are_counted(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    """They become question marks, and a warning says how many."""
+    """They become question marks, and a warning counts them."""
     path = write(tmp_path / "in.csv", [["email"], ["p1@example.com"]], "cp1252")
     found = rows_of(tmp_path / "in.csv")
     assert enrich(sandbox, path, tmp_path / "utf8.csv", "--fields", "first_name,last_name").code == 0
@@ -187,7 +181,7 @@ def test_characters_that_an_encoding_has_not_are_counted(sandbox: RunningSandbox
 
 
 def test_rows_that_fail_are_exit_3(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    """The file is written all the same, and the summary says how many."""
+    """The file is written anyway, and the summary counts them."""
     path = write(tmp_path / "in.csv", [["email"], ["ann@example.com"], ["always-500@example.com"]])
     result = enrich(sandbox, path, tmp_path / "out.csv", "--fields", "score", LEAD_EXPORT_MAX_ATTEMPTS="1")
     assert result.code == 3
@@ -195,24 +189,22 @@ def test_rows_that_fail_are_exit_3(sandbox: RunningSandbox, tmp_path: Path) -> N
     assert [row[1] for row in rows_of(tmp_path / "out.csv")] == ["lead_outcome", "found", "failed"]
 
 
-def test_what_cannot_be_done_is_said_before_any_call(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    """Exit 2 and one sentence: an output that is there, that is the list, of no format, or with columns twice."""
+def test_what_cannot_be_done_is_refused_before_any_call(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """An output that exists, is the list, has no known format, or would have a column twice; an unknown field."""
     path = write(tmp_path / "in.csv", [["email", "lead_id"], ["ann@example.com", "7"]])
     (tmp_path / "there.csv").write_text("mine")
-    for out, options, words in (
-        ("there.csv", [], "is there already; add --force to replace it"),
-        ("in.csv", ["--force"], "is the list itself"),
-        ("out.doc", [], "this kind of file is not written; use .csv, .tsv, .parquet, .xlsx."),
-        (".", [], "this kind of file is not written"),
-        ("out.csv", [], "in.csv: has a column 'lead_id' already; choose another --prefix."),
-        ("out.csv", ["--fields", "scor"], "--fields: there is no field 'scor'. Did you mean 'score'?"),
-        ("none.csv/x/out.csv", ["--email-column", "nope"], "there is no column 'nope'"),
+    for out, options, fact in (
+        ("there.csv", [], "--force"),
+        ("in.csv", ["--force"], "in.csv"),
+        ("out.doc", [], ".csv, .tsv, .parquet"),
+        (".", [], ".csv, .tsv, .parquet"),
+        ("out.csv", [], "'lead_id'"),
+        ("out.csv", ["--fields", "scor"], "'score'"),
+        ("none.csv/x/out.csv", ["--email-column", "nope"], "'nope'"),
     ):
-        result = enrich(sandbox, path, tmp_path / out, *options)
-        assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1), result.err
-        assert words in result.err
-    bare = enrich(sandbox, write(tmp_path / "bare.csv", [["email", "x"]]), tmp_path / "out.csv")
-    assert (bare.code, bare.err) == (2, "lead-export: bare.csv: there is a header, but no row.\n")
+        assert fact in enrich(sandbox, path, tmp_path / out, *options).sentence
+    bare = write(tmp_path / "bare.csv", [["email", "x"]])
+    assert "bare.csv" in enrich(sandbox, bare, tmp_path / "out.csv").sentence
     assert sandbox.stats()["calls"] == 0
     assert (tmp_path / "there.csv").read_text() == "mine"
     assert enrich(sandbox, path, tmp_path / "there.csv", "--force", "--prefix", "x_").code == 0
@@ -220,7 +212,7 @@ def test_what_cannot_be_done_is_said_before_any_call(sandbox: RunningSandbox, tm
 
 
 def test_a_list_that_is_replaced_meanwhile_is_noticed(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    """Other rows in the same place would get answers of other people: exit 2, and nothing is written."""
+    """If the list changes, its rows could get the answers of other people: exit 2, and nothing is written."""
     path, out = tmp_path / "in.parquet", tmp_path / "out.csv"
     emails = [f"person.{n}@example.com" for n in range(40)]
     pq.write_table(pa.table({"email": emails}), path)
@@ -232,13 +224,13 @@ def test_a_list_that_is_replaced_meanwhile_is_noticed(sandbox: RunningSandbox, t
         while sandbox.stats()["answered"] < 5:
             assert child.poll() is None
         pq.write_table(pa.table({"email": emails[::-1]}), path)
-        said = child.communicate()[1]
+        printed = child.communicate()[1]
     assert (child.returncode, out.exists()) == (2, False)
-    assert "the list was changed while it was read" in said.splitlines()[-1]
+    assert "in.parquet" in printed.splitlines()[-1]
 
 
 def test_a_file_that_appears_meanwhile_stays(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    """Without --force nothing is replaced, however late it came; the same command goes on with --force."""
+    """Without --force nothing is replaced, however late it appeared; with --force the same command resumes."""
     path, out = (
         write(tmp_path / "in.csv", [["email"], *([f"p{n}@example.com"] for n in range(40))]),
         tmp_path / "out.csv",
@@ -249,15 +241,15 @@ def test_a_file_that_appears_meanwhile_stays(sandbox: RunningSandbox, tmp_path: 
         while sandbox.stats()["answered"] < 5:
             assert child.poll() is None
         out.write_text("mine")
-        said = child.communicate()[1]
+        printed = child.communicate()[1]
     assert (child.returncode, out.read_text()) == (6, "mine")
-    assert "has appeared meanwhile; move it, or add --force" in said
+    assert "--force" in printed
     assert enrich(sandbox, path, out, "--force").code == 0
     assert sandbox.stats()["calls"] == 40
 
 
 def test_times_finer_than_a_worksheet_knows(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    """Nanoseconds, as pandas writes them, are cut off in a workbook, and do not end the job."""
+    """Nanoseconds, as pandas writes them, are truncated in a workbook."""
     odd = 1_553_600_131_250_000_001
     table = pa.table(
         {
@@ -278,19 +270,19 @@ def test_times_finer_than_a_worksheet_knows(sandbox: RunningSandbox, tmp_path: P
 
 @pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".tsv"])
 def test_columns_that_a_format_cannot_hold_are_refused(sandbox: RunningSandbox, tmp_path: Path, suffix: str) -> None:
-    """Lists, objects and bytes of a Parquet file: said before any call; Parquet takes them, and pandas reads it."""
+    """Lists, objects and bytes of a Parquet file: refused before any call; .parquet takes them, and pandas reads it."""
     kind = pa.array(["k"]).dictionary_encode()
     table = pa.table({"email": ["a@example.com"], "tags": [["x", "y"]], "raw": [b"x"]}).append_column("kind", kind)
     pq.write_table(table, tmp_path / "in.parquet")
     result = enrich(sandbox, tmp_path / "in.parquet", tmp_path / f"out{suffix}")
     assert (result.code, sandbox.stats()["calls"]) == (2, 0)
-    assert "cannot hold 'tags', a column of list<" in result.err
+    assert "'tags'" in result.sentence
     assert enrich(sandbox, tmp_path / "in.parquet", tmp_path / "out.parquet").code == 0
     assert pd.read_parquet(tmp_path / "out.parquet")["kind"].tolist() == ["k"]
 
 
 def test_a_custom_field_that_nobody_has_is_an_empty_column(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    """As the only field, and beside others; its name stands in the header as it was asked for."""
+    """Its name is in the header as it was given."""
     path = write(tmp_path / "in.csv", [["email"], ["ann@example.com"], ["not-found@example.com"]])
     assert enrich(sandbox, path, tmp_path / "out.csv", "--fields", "custom.nope").code == 0
     rows = rows_of(tmp_path / "out.csv")
@@ -301,12 +293,12 @@ def test_a_custom_field_that_nobody_has_is_an_empty_column(sandbox: RunningSandb
 def test_a_separator_that_separates_nothing_is_refused(sandbox: RunningSandbox, tmp_path: Path, separator: str) -> None:
     """Before any call."""
     path = write(tmp_path / "in.csv", [["email"], ["ann@example.com"]])
-    result = enrich(sandbox, path, tmp_path / "out.csv", "--list-separator", separator)
-    assert (result.code, sandbox.stats()["calls"], len(result.err.splitlines())) == (2, 0, 1)
+    assert "--list-separator" in enrich(sandbox, path, tmp_path / "out.csv", "--list-separator", separator).sentence
+    assert sandbox.stats()["calls"] == 0
 
 
-def test_names_that_are_no_utf8_work(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    """A list and an output whose names are only bytes."""
+def test_names_that_are_not_utf8_work(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """A list and an output with names that are arbitrary bytes."""
     odd = os.fsdecode(os.fsencode(tmp_path) + b"/b\xff.csv")
     path = write(Path(odd), [["email"], ["ann@example.com"]])
     assert enrich(sandbox, path, Path(os.fsdecode(os.fsencode(tmp_path) + b"/c\xff.csv"))).code == 0
@@ -314,8 +306,8 @@ def test_names_that_are_no_utf8_work(sandbox: RunningSandbox, tmp_path: Path) ->
     assert lead_export(*words, **CREDENTIALS).code == 0
 
 
-def test_one_mark_at_the_beginning_is_enough(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    """--csv-bom adds none where the encoding brings its own; a suffix in capitals is the same suffix."""
+def test_a_file_has_one_byte_order_mark(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """--csv-bom adds none if the encoding writes its own; suffixes are case-insensitive."""
     path = write(tmp_path / "in.csv", [["email", "x"], ["ann@example.com", "1"]], "utf-16", delimiter=";")
     options = ["--fields", "score", "--csv-bom"]
     assert enrich(sandbox, path, tmp_path / "a.CSV", *options, "--encoding", "utf-16").code == 0
@@ -325,17 +317,17 @@ def test_one_mark_at_the_beginning_is_enough(sandbox: RunningSandbox, tmp_path: 
 
 
 def test_standard_input_is_enriched(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    """A pipe can be read only once; its rows come back all the same, and no copy of them stays behind."""
+    """A pipe can be read only once; its rows come back anyway, and no copy of them is left."""
     words = ["enrich", "-", "--out", tmp_path / "out.csv", "--api-url", sandbox.url, "--rate", 0, "--fields", "score"]
-    result = lead_export(*words, stdin="email;x\nann@example.com;ü\n", **CREDENTIALS)
+    result = own_process(*words, stdin="email;x\nann@example.com;ü\n", **CREDENTIALS)
     assert result.code == 0
     assert rows_of(tmp_path / "out.csv", delimiter=";")[1][:3] == ["ann@example.com", "ü", "found"]
     assert [item.name for item in tmp_path.iterdir()] == ["out.csv"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_job_that_was_stopped_goes_on(sandbox: RunningSandbox, tmp_path: Path, number: signal.Signals) -> None:
-    """Nothing is written, what was answered is kept, and the same command asks for the rest only."""
+def test_a_job_that_was_stopped_is_resumed(sandbox: RunningSandbox, tmp_path: Path, number: signal.Signals) -> None:
+    """Nothing is written, the answers are kept, and the same command looks up only the rest."""
     emails = [f"person.{n}@example.com" for n in range(60)]
     path = write(tmp_path / "in.csv", [["email"], *([email] for email in emails)])
     out = tmp_path / "out.csv"
@@ -348,14 +340,14 @@ def test_a_job_that_was_stopped_goes_on(sandbox: RunningSandbox, tmp_path: Path,
             assert child.poll() is None
             time.sleep(0.01)
         child.send_signal(number)
-        said = child.communicate()[1]
+        printed = child.communicate()[1]
     assert not out.exists()
-    shown = lead_export("status", tmp_path).out
-    assert "unfinished, to become out.csv" in shown
-    assert f"goes on with: lead-export enrich {path} --out {out}" in shown
+    shown = lead_export("status", tmp_path, "--json").json["unfinished"][0]
+    assert shown["file"] == "out.csv"
+    assert shown["command"].startswith(f"python -m pipeline enrich {path} --out {out}")
     if number == signal.SIGTERM:
         assert child.returncode == 143
-        assert f"lead-export enrich {path} --out {out}" in said
+        assert shown["command"] in printed
     resumed = enrich(sandbox, path, out, "--json")
     assert resumed.code == 0
     assert resumed.json["calls"]["resumed"] >= 10
@@ -368,9 +360,11 @@ def test_a_job_that_was_stopped_goes_on(sandbox: RunningSandbox, tmp_path: Path,
 
 
 def test_the_manifest_is_json(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    """Nothing else is on standard output, and it describes the file that was written."""
+    """Nothing else is on standard output, and it describes the file that was written, in the documented order."""
     path = write(tmp_path / "in.csv", [["email"], ["ann@example.com"]])
     manifest = json.loads(enrich(sandbox, path, tmp_path / "out.csv", "--json").out)
     written = (tmp_path / "out.csv").stat()
+    assert list(manifest)[-3:] == ["settings", "output", "drift"]
+    assert list(manifest["output"]) == ["name", "rows", "bytes", "sha256", "columns"]
     assert (manifest["output"]["name"], manifest["output"]["bytes"]) == ("out.csv", written.st_size)
     assert written.st_mode & 0o777 == 0o600

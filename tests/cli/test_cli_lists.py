@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
-from cli_command import OPTIONS, Result, run
-
-from pipeline.sandbox.process import running
+from cli_command import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from pipeline.sandbox.process import RunningSandbox
@@ -21,21 +18,15 @@ if TYPE_CHECKING:
 PEOPLE = ["ann@example.com", "not-found@example.com", "nobody"]
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[RunningSandbox]:
-    """One sandbox for all lists."""
-    with running(OPTIONS) as server:
-        yield server
-
-
-def test_a_packed_list_in_a_stated_dialect_is_exported(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    """--encoding and --delimiter reach the list; --verbose says how it is read."""
+def test_a_compressed_list_in_a_stated_dialect_is_exported(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """--encoding and --delimiter apply to the list; --verbose logs how it is read."""
     path = tmp_path / "people.csv.gz"
     rows = "".join(f"Иван~{email}\n" for email in PEOPLE)
     path.write_bytes(gzip.compress(f"имя~email\n{rows}".encode("cp1251")))
     done = run(path, sandbox, tmp_path / "out", "--encoding", "cp1251", "--delimiter", "~", "-v", "--json")
     assert done.code == 0, done.err
-    assert "people.csv.gz: read as csv.gz, cp1251, '~', column 'email' (2 of 2)" in done.err
+    facts = ("people.csv.gz", "csv.gz", "cp1251", "'~'", "'email' (2 of 2)")
+    assert [fact for fact in facts if fact not in done.err] == []
     assert pd.read_parquet(tmp_path / "out" / "latest" / "outcomes.parquet").given.tolist() == PEOPLE
 
 
@@ -50,20 +41,11 @@ def test_lists_of_several_forms_are_taken_as_one(sandbox: RunningSandbox, tmp_pa
     assert [(each["name"], each["rows"]) for each in done.json["input"]] == [(objects.name, 3), (table.name, 3)]
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--encoding", "klingon"], "There is no encoding 'klingon'; use a name"),
-        (["--delimiter", "dots"], "The delimiter 'dots' is not one character; use comma,"),
-    ],
-)
-def test_what_cannot_be_stated_is_wrong_usage(
-    sandbox: RunningSandbox, tmp_path: Path, options: list[str], message: str
+@pytest.mark.parametrize(("option", "value"), [("--encoding", "klingon"), ("--delimiter", "dots")])
+def test_an_unknown_encoding_or_delimiter_is_invalid_usage(
+    sandbox: RunningSandbox, tmp_path: Path, option: str, value: str
 ) -> None:
-    """Said at once, before anything is called."""
+    """Reported before any call."""
     path = tmp_path / "people.csv"
     path.write_text("".join(f"{email}\n" for email in PEOPLE))
-    done: Result = run(path, sandbox, tmp_path / "out", *options)
-    assert done.code == 2
-    assert done.err.startswith(f"lead-export: {message}")
-    assert done.err.count("\n") == 1
+    assert repr(value) in run(path, sandbox, tmp_path / "out", option, value).sentence

@@ -1,9 +1,12 @@
-"""Runs that are stopped, by the API or by a signal: what is said, what is kept, and that the same command goes on."""
+"""Runs stopped by the API or a signal: what is reported, what is kept, and that the same command resumes them."""
 
 from __future__ import annotations
 
+import json
+import re
 import signal
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -11,7 +14,6 @@ import pytest
 from cli_command import (
     CREDENTIALS,
     NO_DELAYS,
-    OPTIONS,
     SECRETS,
     Result,
     command,
@@ -22,31 +24,17 @@ from cli_command import (
     write_list,
 )
 
-from pipeline.sandbox.process import RunningSandbox, running
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from pipeline.sandbox.process import RunningSandbox
 
 PEOPLE = [f"person.{number}@example.com" for number in range(40)]
 CONCURRENCY = 2
 
 
-@pytest.fixture
-def sandbox() -> Iterator[RunningSandbox]:
-    """A sandbox whose switches a test may change."""
-    with running(OPTIONS) as started:
-        yield started
-
-
-@pytest.fixture
-def people(tmp_path: Path) -> Path:
-    """A list of addresses that are all found."""
-    return write_list(tmp_path / "people.csv", PEOPLE)
-
-
 def interrupted(sandbox: RunningSandbox, people: Path, out: Path, number: signal.Signals) -> Result:
-    """Run slowly, send a signal once some addresses were answered, and wait for the end."""
+    """Run slowly, send a signal once some addresses have answers, and wait for the end."""
     sandbox.control(latency_ms=20)
     words = command("run", people, *target(sandbox, out), "--concurrency", CONCURRENCY)
     with subprocess.Popen(
@@ -62,11 +50,10 @@ def interrupted(sandbox: RunningSandbox, people: Path, out: Path, number: signal
 
 
 def test_wrong_password_stops_after_one_call(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
-    """Exit 4 after at most two calls; the variable is named, its value never said, nothing published."""
+    """Exit 4 after at most two calls; the variable is named, its value is not, and nothing is published."""
     result = run(people, sandbox, tmp_path / "export", "-vv", "--json", KARTRA_API_PASSWORD="Guess-Nr-7")
     assert result.code == 4
-    assert result.err.splitlines()[-1] == "lead-export: the API password is wrong (KARTRA_API_PASSWORD) (type 233)"
-    assert "  nothing was answered yet; this tries again:" in result.err.splitlines()
+    assert "KARTRA_API_PASSWORD" in result.err.splitlines()[-1]
     assert sandbox.stats()["calls"] <= 2
     assert [secret for secret in ("Guess-Nr-7", "@", "Traceback", *SECRETS) if secret in result.out + result.err] == []
     report = result.json
@@ -78,13 +65,15 @@ def test_wrong_password_stops_after_one_call(sandbox: RunningSandbox, people: Pa
     assert not (tmp_path / "export" / "latest").exists()
 
 
-def test_revoked_run_goes_on_with_good_credentials(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
-    """Refused in mid-run: exit 4, the answers are kept, and the same command asks for the rest only."""
+def test_revoked_run_is_resumed_with_valid_credentials(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """Refused in mid-run: exit 4, the answers are kept, and the same command looks up only the rest."""
     sandbox.control(revoke_after=20)
     stopped = run(people, sandbox, tmp_path / "export", "--json")
     assert (stopped.code, "Traceback" in stopped.err) == (4, False)
-    assert "  what was answered is kept; this goes on from there:" in stopped.err.splitlines()
+    assert list(stopped.json)[-3:] == ["settings", "reason", "resume"]
+    assert f"    {stopped.json['resume']}" in stopped.err.splitlines()
     rows = stopped.json["rows"]
+    assert list(rows) == ["read", "found", "not_found", "deleted", "failed", "invalid", "duplicate", "pending"]
     assert rows["found"] + rows["pending"] == rows["read"] == len(PEOPLE)
     assert rows["found"] == sandbox.stats()["answered"] == 20
     sandbox.control(revoke_after=0)
@@ -100,20 +89,20 @@ def test_revoked_run_goes_on_with_good_credentials(sandbox: RunningSandbox, peop
         "resumed": 20,
     }
     assert sandbox.stats()["answered_twice_or_more"] == 0
-    assert "20 kept from before" in resumed.err
+    assert "20 from the previous attempt" in resumed.err
 
 
 @pytest.mark.parametrize(("number", "code", "what"), [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")])
-def test_signal_stops_a_run_and_the_same_command_goes_on(
+def test_signal_stops_a_run_and_the_same_command_resumes_it(
     sandbox: RunningSandbox, people: Path, tmp_path: Path, number: signal.Signals, code: int, what: str
 ) -> None:
-    """The documented exit code, an account and one sentence; calls in flight finish, and no call is made again."""
+    """The documented exit code, a summary and one sentence; calls in flight finish, and none is repeated."""
     out = tmp_path / "export"
     stopped = interrupted(sandbox, people, out, number)
     asked = sandbox.stats()["answered"]
     assert (stopped.code, stopped.out) == (code, "")
     lines = stopped.err.splitlines()
-    assert lines[-1] == f"lead-export: Stopped by {what}."
+    assert what in lines[-1]
     assert f"{asked:>11,} found" in lines
     assert f"{len(PEOPLE) - asked:>11,} pending" in lines
     assert not (out / "latest").exists()
@@ -124,12 +113,50 @@ def test_signal_stops_a_run_and_the_same_command_goes_on(
     assert sandbox.stats()["calls"] == len(PEOPLE)
 
 
-def test_bug_is_one_line_without_data(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
-    """A request that the API calls malformed is a bug of ours: exit 1, no traceback, and the answers are kept."""
+# Bugs.
+
+BUG = """
+from pipeline.cli.main import cli, main
+from pipeline.cli.options import takes_output_options
+
+@cli.command("fails")
+@takes_output_options
+def fails(output):
+    try:
+        {}["ann@example.com"]
+    except KeyError:
+        raise ExceptionGroup("of bob@example.com", [ValueError("cat@example.com")])
+
+main()
+"""
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_bug_is_reported_with_its_frames_and_without_data(tmp_path: Path, log_format: str) -> None:
+    """Exit 1, file, line and function of each frame, the innermost last; no message and no value."""
+    script = tmp_path / "script.py"
+    script.write_text(BUG)
+    words = [sys.executable, str(script), "fails", "--log-format", log_format]
+    done = subprocess.run(words, env=environment({}), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert [data for data in ("@", "Traceback", str(tmp_path)) if data in done.stderr] == []
+    if log_format == "json":
+        assert done.stderr.count("\n") == 1
+        message = json.loads(done.stderr)["message"]
+    else:
+        message = done.stderr
+    frames = [line.strip() for line in message.splitlines()[2:]]
+    assert frames[:2] == ["script.py:9 fails", "KeyError"]
+    assert any(re.fullmatch(r"pipeline/cli/main\.py:\d+ execute", frame) for frame in frames)
+    assert frames[-3:] == ["script.py:11 fails", "ExceptionGroup", "ValueError"]
+
+
+def test_a_request_that_the_api_calls_malformed_is_a_bug(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """Exit 1 with the API's error type and the frames, and the answers are kept."""
     write_list(people, [*PEOPLE[:3], "error-236@example.com"])
     result = run(people, sandbox, tmp_path / "export", "--json")
     assert result.code == 1
-    last = result.err.splitlines()[-1]
-    assert last == "lead-export: the API calls our request malformed; please report this (type 236)"
+    assert "236" in result.err
+    assert result.err.splitlines()[-1].strip() == "pipeline.errors.InternalError"
     assert "@" not in result.out + result.err
     assert result.json["rows"]["found"] == 3

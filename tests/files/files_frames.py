@@ -31,7 +31,7 @@ SAMPLES: dict[str, list[Any]] = {
     "timestamp[ms, UTC]": [INSTANT, None, datetime(1970, 1, 1, tzinfo=UTC)],
     "binary": [b"\xff\0", None, b""],
 }
-"""A few values of each type, nulls among them."""
+"""A few values of each type, including nulls."""
 
 
 def frame(columns: Mapping[str, tuple[str, Sequence[object]]]) -> pd.DataFrame:
@@ -40,17 +40,11 @@ def frame(columns: Mapping[str, tuple[str, Sequence[object]]]) -> pd.DataFrame:
     return table.to_pandas(types_mapper=pd.ArrowDtype)
 
 
-def texts(**columns: Sequence[str | None]) -> pd.DataFrame:
-    """A frame of text columns."""
+def strings(**columns: Sequence[str | None]) -> pd.DataFrame:
+    """A frame of string columns."""
     return frame({name: ("string", values) for name, values in columns.items()})
 
 
 def samples(*without: str) -> pd.DataFrame:
-    """A frame with a column of each type, called by its type's name."""
+    """A frame with a column of each type, named after the type."""
     return frame({kind: (kind, values) for kind, values in SAMPLES.items() if kind not in without})
-
-
-def table(shown: pd.DataFrame) -> pa.Table:
-    """The same as the writers take it."""
-    made = pa.Table.from_pandas(shown, preserve_index=False)
-    return made.replace_schema_metadata(None)

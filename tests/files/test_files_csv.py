@@ -6,11 +6,12 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
-from files_frames import samples, table, texts
+from files_frames import samples, strings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.files.csv import CsvFile
+from pipeline.files.formats.csv import CsvWriter
+from pipeline.files.output_format import WriteOptions
 
 CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.text("=+-@'\t\r\n ,;\"1a#", max_size=8)
 ROWS = st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5)
@@ -26,21 +27,21 @@ def write(folder: Path, *frames: pd.DataFrame, bom: bool = False, formula_guard:
     """A new file with these frames in it."""
     path = folder / "table.csv"
     path.unlink(missing_ok=True)
-    with CsvFile(path, frames[0].columns, bom=bom, formula_guard=formula_guard) as file:
+    with CsvWriter(path, frames[0].head(0), WriteOptions(bom=bom, formula_guard=formula_guard)) as file:
         for frame in frames:
-            file.write(table(frame))
+            file.write(frame)
     return path
 
 
 def cells(folder: Path, *given: str | None, formula_guard: bool = True) -> list[str]:
-    """What stands in the file for each of these texts."""
-    path = write(folder, texts(a=given, b=["x"] * len(given)), formula_guard=formula_guard)
+    """The fields in the file for each of these strings."""
+    path = write(folder, strings(a=given, b=["x"] * len(given)), formula_guard=formula_guard)
     return [line.removesuffix(",x") for line in path.read_bytes().decode().split("\n")[1:-1]]
 
 
 def test_a_table_is_utf8_with_commas_and_line_feeds(tmp_path: Path) -> None:
-    """The bytes: a header, a line for each row, quotes only where needed, nulls empty, no blanks added."""
-    frame = texts(name=["Zoë", "a,b", 'say "hi"', None, " c "], note=["two\nlines", "a\rb", "", None, "用户;|"])
+    """The bytes: a header, a line for each row, quotes only where needed, nulls empty, no spaces added."""
+    frame = strings(name=["Zoë", "a,b", 'say "hi"', None, " c "], note=["two\nlines", "a\rb", "", None, "用户;|"])
     assert write(tmp_path, frame).read_bytes() == (
         'name,note\nZoë,"two\nlines"\n"a,b","a\rb"\n"say ""hi""",\n,\n c ,用户;|\n'.encode()
     )
@@ -57,22 +58,22 @@ def test_types_are_written_as_they_read(tmp_path: Path) -> None:
 
 
 def test_a_table_without_rows_is_its_header(tmp_path: Path) -> None:
-    """Every table is written, also when there is nothing in it."""
-    empty = texts(id=[], email=[])
+    """Every table is written, even without rows."""
+    empty = strings(id=[], email=[])
     assert write(tmp_path, empty).read_bytes() == b"id,email\n"
     assert write(tmp_path, empty, empty).read_bytes() == b"id,email\n"
 
 
 def test_batches_follow_one_another(tmp_path: Path) -> None:
     """The file is the same whether a table comes whole or in pieces."""
-    whole = texts(a=["1", None, "3"], b=["x", "y,", "z"])
+    whole = strings(a=["1", None, "3"], b=["x", "y,", "z"])
     pieces = [whole.iloc[:1], whole.iloc[1:1], whole.iloc[1:]]
     assert write(tmp_path, *pieces).read_bytes() == b'a,b\n1,x\n,"y,"\n3,z\n' == write(tmp_path, whole).read_bytes()
 
 
-def test_a_byte_order_mark_is_written_if_asked_for(tmp_path: Path) -> None:
-    """Excel takes a file for UTF-8 only with one; it stands at the beginning, once."""
-    frame = texts(a=["ä"], b=["b"])
+def test_a_byte_order_mark_is_written_on_request(tmp_path: Path) -> None:
+    """Excel reads a file as UTF-8 only with one; it comes once, at the beginning."""
+    frame = strings(a=["ä"], b=["b"])
     assert write(tmp_path, frame, frame, bom=True).read_bytes() == "\ufeffa,b\nä,b\nä,b\n".encode()
 
 
@@ -97,10 +98,10 @@ def test_a_byte_order_mark_is_written_if_asked_for(tmp_path: Path) -> None:
     ],
 )
 def test_formulas_are_guarded(tmp_path: Path, cell: str) -> None:
-    """A text that a spreadsheet would run begins with an apostrophe; without the guard it stays as it is."""
-    path = write(tmp_path, texts(a=[cell], b=["x"]))
+    """A string that a spreadsheet would run gets an apostrophe; without the guard it stays as it is."""
+    path = write(tmp_path, strings(a=[cell], b=["x"]))
     assert pd.read_csv(path)["a"].tolist() == [f"'{cell}"]
-    assert pd.read_csv(write(tmp_path, texts(a=[cell], b=["x"]), formula_guard=False))["a"].tolist() == [cell]
+    assert pd.read_csv(write(tmp_path, strings(a=[cell], b=["x"]), formula_guard=False))["a"].tolist() == [cell]
 
 
 @pytest.mark.parametrize(
@@ -124,40 +125,40 @@ def test_formulas_are_guarded(tmp_path: Path, cell: str) -> None:
         "{}",
     ],
 )
-def test_numbers_phones_and_plain_texts_are_not_guarded(tmp_path: Path, cell: str) -> None:
-    """What a spreadsheet shows as it is, is written as it is."""
-    path = write(tmp_path, texts(a=[cell], b=["x"]))
+def test_numbers_phones_and_plain_strings_are_not_guarded(tmp_path: Path, cell: str) -> None:
+    """A string that a spreadsheet only displays is written unchanged."""
+    path = write(tmp_path, strings(a=[cell], b=["x"]))
     assert list(csv.reader(path.read_text().splitlines()))[1] == [cell, "x"]
 
 
-def test_control_characters_that_lead_are_guarded(tmp_path: Path) -> None:
+def test_leading_control_characters_are_guarded(tmp_path: Path) -> None:
     """A tab or carriage return before a formula is skipped by spreadsheets."""
     assert cells(tmp_path, "\t=1", "\r=1", "\t") == ["'\t=1", '"\'\r=1"', "'\t"]
 
 
 def test_numbers_are_never_guarded(tmp_path: Path) -> None:
-    """Only texts can be formulas."""
+    """Only strings can be formulas."""
     assert "'" not in write(tmp_path, samples("binary", "string")).read_text()
 
 
 def test_only_the_owner_can_read_it(tmp_path: Path) -> None:
     """The file holds personal data."""
-    assert stat.S_IMODE(write(tmp_path, texts(a=["1"], b=["2"])).stat().st_mode) == 0o600
+    assert stat.S_IMODE(write(tmp_path, strings(a=["1"], b=["2"])).stat().st_mode) == 0o600
 
 
 def test_a_file_is_never_overwritten(tmp_path: Path) -> None:
     """Each file of a run is new."""
-    frame = texts(a=["1"], b=["2"])
+    frame = strings(a=["1"], b=["2"])
     path = write(tmp_path, frame)
     with pytest.raises(FileExistsError):
-        CsvFile(path, frame.columns)
+        CsvWriter(path, frame.head(0), WriteOptions())
 
 
 @settings(deadline=None)
 @given(ROWS)
-def test_texts_come_back_in_csv_pandas_and_duckdb(folder: Path, rows: list[tuple[str, str]]) -> None:
-    """Whatever stands in a cell, three readers give it back, and the guard adds an apostrophe or nothing."""
-    frame = texts(a=[a for a, _ in rows], b=[b for _, b in rows])
+def test_strings_come_back_in_csv_pandas_and_duckdb(folder: Path, rows: list[tuple[str, str]]) -> None:
+    """Three readers give every cell back, and the guard adds an apostrophe or nothing."""
+    frame = strings(a=[a for a, _ in rows], b=[b for _, b in rows])
     assert read_all(write(folder, frame, formula_guard=False)) == [rows] * 3
     guarded = read_all(write(folder, frame))
     assert guarded == [guarded[0]] * 3
@@ -168,7 +169,7 @@ def test_texts_come_back_in_csv_pandas_and_duckdb(folder: Path, rows: list[tuple
 
 
 def read_all(path: Path) -> list[Sequence[tuple[str, ...]]]:
-    """The rows of a file as three readers see them, nulls as empty texts."""
+    """The rows of a file as three readers see them, nulls as empty strings."""
     with path.open(newline="", encoding="utf-8") as file:
         plain = [tuple(row) for row in csv.reader(file)][1:]
     frame = pd.read_csv(path, dtype=str, keep_default_na=False, lineterminator="\n")

@@ -16,8 +16,8 @@ from jobs_lists import settings, write_list
 from pipeline.errors import CredentialsRefused, ExitCode, FolderBusy, Interrupted, StopRun, UsageError
 from pipeline.files.folder import OutputFolder
 from pipeline.jobs.export import export
+from pipeline.jobs.manifest import Manifest
 from pipeline.jobs.observer import Observer
-from pipeline.jobs.report import Manifest
 from pipeline.journal.glance import glance
 from pipeline.sandbox.options import SandboxOptions
 from pipeline.sandbox.process import RunningSandbox, running
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pipeline.jobs.report import Manifest
+    from pipeline.jobs.manifest import Manifest
     from pipeline.outcomes import Address, Answer
 
 STATE = ".lead-export"
@@ -71,9 +71,9 @@ class Diary(Observer):
         """Tables are made now."""
         self.entries.append("publishing")
 
-    def published(self, place: Path) -> None:
+    def published(self, path: Path) -> None:
         """The run is there."""
-        self.entries.append(f"published {(place / 'manifest.json').exists()}")
+        self.entries.append(f"published {(path / 'manifest.json').exists()}")
 
 
 def stopped(sandbox: RunningSandbox, people: Path, out: Path, *, after: int = 5, run_id: str | None = None) -> StopRun:
@@ -93,9 +93,9 @@ def left_over(out: Path) -> list[str]:
 def test_job_gives_the_manifest_it_published(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
     """From Python: lists in, the manifest out, and the tables where `latest` points."""
     manifest = export(settings(sandbox.url), [people], tmp_path / "out")
-    assert manifest == json.loads((tmp_path / "out" / "latest" / "manifest.json").read_text())
-    assert (manifest["status"], manifest["rows"]["found"], manifest["calls"]["sent"]) == ("complete", 12, 12)
-    assert re.fullmatch(r"\d{8}T\d{6}Z(-\d+)?", manifest["run_id"])
+    assert manifest.to_dict() == json.loads((tmp_path / "out" / "latest" / "manifest.json").read_text())
+    assert (manifest.status, manifest.rows.found, manifest.calls.sent) == ("complete", 12, 12)
+    assert re.fullmatch(r"\d{8}T\d{6}Z(-\d+)?", manifest.run_id)
     assert len(pd.read_parquet(tmp_path / "out" / "latest" / "leads.parquet")) == 12
 
 
@@ -107,7 +107,7 @@ def test_published_files_keep_only_values_that_come_again_once(
     group = pq.read_metadata(tmp_path / "out" / "latest" / "leads.parquet").row_group(0)
     columns = [group.column(number) for number in range(group.num_columns)]
     once = {column.path_in_schema for column in columns if column.has_dictionary_page}
-    assert once == set(LEADS.names) - LEADS.distinct
+    assert once == set(LEADS.names) - LEADS.mostly_unique
 
 
 def test_job_tells_what_it_does(sandbox: RunningSandbox, tmp_path: Path) -> None:
@@ -125,9 +125,9 @@ def test_job_tells_what_it_does(sandbox: RunningSandbox, tmp_path: Path) -> None
 def test_no_credential_is_in_the_manifest(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
     """Settings are published without secrets, and without losing another one."""
     manifest = export(settings(sandbox.url, timezone="EST"), [people], tmp_path / "out")
-    assert "sandbox-" not in json.dumps(manifest)
-    assert manifest["settings"]["timezone"] == "EST"
-    assert set(manifest["settings"]) == set(type(settings()).model_fields) - {"app_id", "api_key", "api_password"}
+    assert "sandbox-" not in json.dumps(manifest.to_dict())
+    assert manifest.settings["timezone"] == "EST"
+    assert set(manifest.settings) == set(type(settings()).model_fields) - {"app_id", "api_key", "api_password"}
 
 
 # Stopped runs.
@@ -137,22 +137,20 @@ def test_stopped_run_reports_what_was_done(sandbox: RunningSandbox, people: Path
     """The error carries the manifest so far; its rows add up with those that are still pending."""
     error = stopped(sandbox, people, tmp_path / "out")
     assert error.exit_code == ExitCode.REFUSED
-    assert error.report is not None
-    report: Manifest = dict(error.report)
-    assert (report["status"], report["reason"], "tables" in report) == ("stopped", str(error), False)
-    rows = report["rows"]
-    assert (rows["found"], rows["pending"], rows["read"]) == (5, 7, 12)
-    assert sum(rows.values()) == 2 * rows["read"]
-    assert left_over(tmp_path / "out") == [f"{report['run_id']}.journal", "lock"]
+    manifest: Manifest = error.manifest
+    assert (manifest.status, manifest.reason, manifest.tables) == ("stopped", str(error), None)
+    assert (manifest.rows.found, manifest.rows.pending, manifest.rows.read) == (5, 7, 12)
+    assert sum(manifest.rows.by_outcome().values()) == manifest.rows.read
+    assert left_over(tmp_path / "out") == [f"{manifest.run_id}.journal", "lock"]
 
 
 def test_stopped_run_is_taken_up(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
     """The same lists go on under the old name: only what has no answer is asked, and nothing is left over."""
-    report = stopped(sandbox, people, tmp_path / "out").report or {}
+    before = stopped(sandbox, people, tmp_path / "out").manifest
     diary = Diary()
     manifest = export(settings(sandbox.url), [people], tmp_path / "out", observer=diary)
-    assert (manifest["run_id"], manifest["started_at"]) == (report["run_id"], report["started_at"])
-    assert (manifest["calls"]["sent"], manifest["calls"]["resumed"], sandbox.stats()["calls"]) == (7, 5, 7)
+    assert (manifest.run_id, manifest.started_at) == (before.run_id, before.started_at)
+    assert (manifest.calls.sent, manifest.calls.resumed, sandbox.stats()["calls"]) == (7, 5, 7)
     assert diary.entries[0] == "12 rows, 12 addresses, 5 answered"
     assert left_over(tmp_path / "out") == ["lock"]
 
@@ -168,10 +166,10 @@ def test_failed_addresses_of_a_stopped_run_are_asked_again(sandbox: RunningSandb
 
 def test_new_run_asks_everybody(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
     """Without `resume` everything is asked under another name; the stopped run is replaced once that is published."""
-    report = stopped(sandbox, people, tmp_path / "out").report or {}
+    before = stopped(sandbox, people, tmp_path / "out").manifest
     manifest = export(settings(sandbox.url), [people], tmp_path / "out", resume=False)
-    assert (manifest["calls"]["sent"], manifest["calls"]["resumed"]) == (12, 0)
-    assert manifest["run_id"] != report["run_id"]
+    assert (manifest.calls.sent, manifest.calls.resumed) == (12, 0)
+    assert manifest.run_id != before.run_id
     assert left_over(tmp_path / "out") == ["lock"]
 
 
@@ -182,7 +180,7 @@ def test_changed_list_is_another_job(sandbox: RunningSandbox, people: Path, tmp_
     with pytest.raises(UsageError, match=r"people\.txt has changed since"):
         export(settings(sandbox.url), [people], tmp_path / "out")
     assert sandbox.stats()["calls"] == 0
-    assert export(settings(sandbox.url), [people], tmp_path / "out", resume=False)["calls"]["resumed"] == 0
+    assert export(settings(sandbox.url), [people], tmp_path / "out", resume=False).calls.resumed == 0
     assert left_over(tmp_path / "out") == ["lock"]
 
 
@@ -192,7 +190,7 @@ def test_name_of_a_stopped_run_takes_it_up(sandbox: RunningSandbox, people: Path
         stopped(sandbox, people, tmp_path / "out", run_id=run_id, after=after)
     for run_id, resumed in (("other", 0), ("nightly", 5), ("weekly", 3)):
         manifest = export(settings(sandbox.url), [people], tmp_path / "out", run_id=run_id)
-        assert (manifest["run_id"], manifest["calls"]["resumed"]) == (run_id, resumed)
+        assert (manifest.run_id, manifest.calls.resumed) == (run_id, resumed)
 
 
 def test_run_killed_after_publishing_is_over(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
@@ -217,7 +215,7 @@ def test_run_killed_while_reading_its_lists_leaves_nothing(
     folder.prepare()
     for suffix in ("", "-wal", "-shm"):
         (tmp_path / "out" / STATE / f"new.incoming{suffix}").write_bytes(b"half a journal, and no good one")
-    assert export(settings(sandbox.url), [people], tmp_path / "out")["rows"]["found"] == 12
+    assert export(settings(sandbox.url), [people], tmp_path / "out").rows.found == 12
     assert left_over(tmp_path / "out") == ["lock"]
 
 
@@ -230,7 +228,7 @@ def test_why_a_run_stopped_is_noted(sandbox: RunningSandbox, people: Path, tmp_p
     assert (seen.addresses, seen.answered, seen.failed) == (12, 5, 0)
     assert seen.stop is not None
     assert (seen.stop.code, seen.stop.reason) == (caught.value.code, str(caught.value))
-    assert (caught.value.report or {})["resume"] == seen.run.command == "lead-export run people.txt"
+    assert caught.value.manifest.resume == seen.run.command == "lead-export run people.txt"
 
 
 def test_only_the_newest_runs_stay(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
@@ -257,11 +255,11 @@ def test_ctrl_c_keeps_what_was_answered(sandbox: RunningSandbox, people: Path, t
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with pytest.raises(Interrupted) as caught:
         export(settings(sandbox.url, concurrency=1), [people], tmp_path / "out", observer=Impatient())
-    report: Manifest = dict(caught.value.report or {})
-    assert report["status"] == "stopped"
-    assert report["rows"]["found"] + report["rows"]["pending"] == 12
+    rows = caught.value.manifest.rows
+    assert caught.value.manifest.status == "stopped"
+    assert rows.found + rows.pending == 12
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
-    assert export(settings(sandbox.url), [people], tmp_path / "out")["calls"]["resumed"] == report["rows"]["found"]
+    assert export(settings(sandbox.url), [people], tmp_path / "out").calls.resumed == rows.found
     assert sandbox.stats()["calls"] == 12
 
 
@@ -288,7 +286,7 @@ def test_name_that_a_run_cannot_have(sandbox: RunningSandbox, people: Path, tmp_
 
 def test_second_run_of_one_second_gets_another_name(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
     """Runs lie beside each other, and `latest` is the last of them."""
-    ids = [export(settings(sandbox.url), [people], tmp_path / "out")["run_id"] for _ in range(3)]
+    ids = [export(settings(sandbox.url), [people], tmp_path / "out").run_id for _ in range(3)]
     assert len(set(ids)) == 3
     assert sorted(path.name for path in (tmp_path / "out").glob("run=*")) == sorted(f"run={name}" for name in ids)
     assert (tmp_path / "out" / "latest").readlink().name == f"run={ids[-1]}"

@@ -10,8 +10,8 @@ import pytest
 from jobs_lists import journal, settings
 
 from pipeline.errors import InternalError
+from pipeline.jobs.manifest import ManifestBuilder
 from pipeline.jobs.publishing import write_tables
-from pipeline.jobs.report import Report
 from pipeline.outcomes import Answer, Outcome
 
 if TYPE_CHECKING:
@@ -108,9 +108,9 @@ async def test_report_of_a_stopped_run_counts_what_is_pending(tmp_path: Path) ->
     """Rows without an answer are a seventh class, and all classes add up."""
     with journal(tmp_path, *EMAILS, "nobody", EMAILS[0].upper(), EMAILS[4].upper()) as taken:
         await answered(taken, found(EMAILS[0]), failed(EMAILS[1]))
-        report = Report(taken, settings())
-        assert report.progress() == {"rows": 8, "addresses": 5, "answered": 1}
-        manifest = report.stopped("enough")
-    assert (manifest["status"], manifest["reason"]) == ("stopped", "enough")
+        builder = ManifestBuilder.start(taken, settings())
+        assert builder.resumed == 1
+        manifest = builder.stopped(taken.count_rows(), "enough")
+    assert (manifest.status, manifest.reason) == ("stopped", "enough")
     counts = {"found": 1, "not_found": 0, "deleted": 0, "failed": 1, "invalid": 1, "duplicate": 2, "pending": 3}
-    assert manifest["rows"] == {"read": 8, **counts}
+    assert manifest.to_dict()["rows"] == {"read": 8, **counts}

@@ -14,6 +14,7 @@ from jobs_lists import settings, write_list
 from pipeline.emails.reader import EmailList
 from pipeline.errors import ExitCode, StorageError, UsageError
 from pipeline.files.folder import OutputFolder
+from pipeline.jobs.manifest import CallRate, CallTotals, Manifest, RowCounts, Speed, Tool
 from pipeline.jobs.request import Request, subject
 from pipeline.jobs.runs import finish_published, open_run, tidy_up
 from pipeline.journal.glance import glance
@@ -232,19 +233,32 @@ def test_a_name_of_another_stopped_run_is_taken(folder: OutputFolder, people: Pa
     other = write_list(tmp_path / "other.txt", ["bob@example.com"])
     assert "other.txt was not among its lists" in refusal(folder, other, wanted="mine")
     assert opened(folder, people) == "mine"
-    with pytest.raises(UsageError, match="an unfinished run has this name; give the new one another"):
+    with pytest.raises(UsageError, match="--run-id mine"):
         opened(folder, other, wanted="mine", resume=False)
     assert [entry.name for entry in glance(folder.journal("mine")).lists] == ["people.txt"]
 
 
-def published(folder: OutputFolder, run_id: str) -> dict[str, object]:
+def published(folder: OutputFolder, run_id: str) -> Manifest:
     """Publish the run of this name, whose journal is there if it has one, and return its manifest."""
     path = folder.journal(run_id)
-    started_at = iso(glance(path).run.started_at_ms) if path.exists() else "2026"
-    head = {"manifest_version": 1, "run_id": run_id, "started_at": started_at, "finished_at": "2026"}
-    manifest = {**head, "rows": {}, "tables": {}}
+    manifest = Manifest(
+        manifest_version=1,
+        run_id=run_id,
+        status="complete",
+        tool=Tool("lead-export", "0.1.0"),
+        started_at=iso(glance(path).run.started_at_ms) if path.exists() else "2026",
+        finished_at="2026",
+        duration_s=1.0,
+        input=[],
+        rows=RowCounts.of({}),
+        calls=CallTotals(0, 0, 0, 0, 0, 0),
+        rate=CallRate(18.0, 0.0),
+        speed=Speed(None, {}),
+        settings={},
+        tables={},
+    )
     with folder.staging(run_id) as staging:
-        folder.publish(staging, run_id, manifest)
+        folder.publish(staging, run_id, manifest.to_dict())
     return manifest
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import MalformedReply
-from pipeline.replies.envelope import Envelope, open_envelope
+from pipeline.replies.envelope import Envelope, parse_envelope
 from pipeline.replies.lead import Lead
 from pipeline.replies.read import FoundLead, read_reply
 
@@ -16,21 +16,21 @@ DEEP = 100_000
 
 def envelope(**keys: Any) -> Envelope:
     """The envelope of a reply with these keys."""
-    return open_envelope(json.dumps(keys).encode())
+    return parse_envelope(json.dumps(keys).encode())
 
 
 def verdict(body: bytes) -> str:
-    """What `body` is read as: a lead, another answer, or the code under which it is malformed."""
+    """What `body` is read as: a lead, another reply, or the error code of a malformed one."""
     try:
         reply = read_reply(body)
     except MalformedReply as error:
-        return error.code if error.body == body else "the error lost the body"
-    return "lead" if isinstance(reply, FoundLead) else "other answer"
+        return error.code if error.body == body else "the error lacks the body"
+    return "lead" if isinstance(reply, FoundLead) else "other reply"
 
 
 @pytest.mark.parametrize("status", ["Success", "success", "SUCCESS", " Success "])
-def test_success_is_recognised_in_any_case(status: str) -> None:
-    """The case of the status and blanks around it do not matter."""
+def test_success_is_recognized_in_any_case(status: str) -> None:
+    """Case and surrounding whitespace are ignored."""
     assert read_reply(SUCCESS.replace(b"Success", status.encode())) == FoundLead(Lead(id="1"))
 
 
@@ -38,26 +38,26 @@ def test_success_is_recognised_in_any_case(status: str) -> None:
     ("type_", "text"),
     [("234", "234"), (" 234 ", "234"), (234, "234"), (234.0, "234"), (None, ""), (True, ""), ([234], "")],
 )
-def test_an_error_type_is_text_or_a_number(type_: object, text: str) -> None:
-    """A native number means the same as its text; anything else is no type."""
+def test_an_error_type_is_a_string_or_a_number(type_: object, text: str) -> None:
+    """A number means the same as the equivalent string; anything else is ignored."""
     assert envelope(status="Error", message="No lead found", type=type_) == Envelope(
-        status="Error", message="No lead found", type=text, details=None, others={}
+        status="Error", message="No lead found", type=text, details=None, unknown_keys={}
     )
 
 
-def test_an_error_needs_nothing_but_its_status() -> None:
-    """Without message and type both are empty."""
-    assert envelope(status="error") == Envelope(status="error", message="", type="", details=None, others={})
+def test_an_error_needs_only_a_status() -> None:
+    """Message and type default to the empty string."""
+    assert envelope(status="error") == Envelope(status="error", message="", type="", details=None, unknown_keys={})
 
 
-def test_details_of_an_error_are_not_read() -> None:
+def test_details_of_an_error_are_ignored() -> None:
     """An error with broken details is still that error."""
     assert envelope(status="Error", type="245", lead_details="{broken").type == "245"
 
 
-def test_other_keys_of_the_envelope_are_kept() -> None:
-    """What is neither status, message, type nor lead_details is handed on."""
-    assert envelope(status="Success", lead_details={"id": 1}, quota=5).others == {"quota": 5}
+def test_unknown_keys_of_the_envelope_are_kept() -> None:
+    """Any key other than status, message, type and lead_details is passed on."""
+    assert envelope(status="Success", lead_details={"id": 1}, quota=5).unknown_keys == {"quota": 5}
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_other_keys_of_the_envelope_are_kept() -> None:
         '[{"id":"1"}]',
     ],
 )
-def test_details_are_an_object_or_its_json_text_or_a_list_of_one(details: object) -> None:
-    """However the lead is wrapped, the same lead comes out."""
+def test_details_may_be_an_object_a_list_of_one_or_either_as_a_json_string(details: object) -> None:
+    """The same lead is read from every encoding."""
     assert read_reply(json.dumps({"status": "Success", "lead_details": details}).encode()) == FoundLead(Lead(id="1"))
 
 
@@ -98,12 +98,12 @@ def test_details_are_an_object_or_its_json_text_or_a_list_of_one(details: object
     ],
 )
 def test_success_without_a_lead_is_malformed(details: object) -> None:
-    """Details that are missing, empty, or name nobody are no empty lead but no answer."""
+    """Details that are empty or identify nobody are an error rather than an empty lead."""
     assert verdict(json.dumps({"status": "Success", "lead_details": details}).encode()) == "empty_success"
 
 
 def test_success_without_details_is_malformed() -> None:
-    """The key may even be absent."""
+    """So is a Success that lacks the key."""
     assert verdict(b'{"status":"Success"}') == "empty_success"
 
 
@@ -130,14 +130,14 @@ def test_success_without_details_is_malformed() -> None:
         (b'{"status":1,"lead_details":{"id":"1"}}', "not_an_answer"),
     ],
 )
-def test_what_is_no_answer_is_malformed(body: bytes, code: str) -> None:
-    """Each way to be no answer has its code; the bytes are kept with the error."""
+def test_anything_but_a_reply_is_malformed(body: bytes, code: str) -> None:
+    """The code tells the defects apart, and the error carries the bytes."""
     assert verdict(body) == code
 
 
 @pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\n\n \t", b"\xef\xbb\xbf\r\n "])
-def test_a_byte_order_mark_and_blanks_before_the_json_are_skipped(before: bytes) -> None:
-    """What editors and PHP files leave before the first brace does not matter."""
+def test_a_byte_order_mark_and_whitespace_before_the_json_are_skipped(before: bytes) -> None:
+    """Editors and PHP files leave both before the first brace."""
     assert read_reply(before + SUCCESS) == FoundLead(Lead(id="1"))
 
 
@@ -153,15 +153,15 @@ def test_a_byte_order_mark_and_blanks_before_the_json_are_skipped(before: bytes)
         ("é\u2028".encode(), "é\u2028"),
     ],
 )
-def test_text_that_is_no_unicode_is_put_right(raw: bytes, text: str) -> None:
-    """Invalid UTF-8 and halves of characters cost these characters, not the reply; the escapes of PHP are normal."""
+def test_invalid_unicode_is_replaced(raw: bytes, text: str) -> None:
+    """Invalid UTF-8 and unpaired surrogates cost only those characters; PHP's escapes are decoded as usual."""
     reply = read_reply(SUCCESS.replace(b'"1"', b'"1","first_name":"' + raw + b'"'))
     assert isinstance(reply, FoundLead)
     assert (reply.lead, reply.extras) == (Lead(id="1", first_name=text), {})
 
 
-def test_bytes_that_are_no_utf_8_are_counted_as_drift() -> None:
-    """A character that was lost shows in the manifest, for nothing else tells of it."""
+def test_invalid_utf_8_is_counted_as_drift() -> None:
+    """The count is the only trace of a character that was lost."""
     reply = read_reply(SUCCESS.replace(b'"1"', b'"1","first_name":"Zo\xeb"'))
     assert isinstance(reply, FoundLead)
     assert reply.drift.unreadable_values == {"reply.text": 1}
@@ -180,8 +180,8 @@ def test_bytes_that_are_no_utf_8_are_counted_as_drift() -> None:
     ],
     ids=lambda value: str(value)[:12],
 )
-def test_numbers_that_nothing_can_hold_stay_in_extra(number: bytes, score: str | None, extra: object) -> None:
-    """NaN, infinities and huge numbers cost their column, not the reply."""
+def test_unrepresentable_numbers_go_into_extra(number: bytes, score: str | None, extra: object) -> None:
+    """NaN, infinities and huge numbers leave their column null; the rest of the reply is read."""
     reply = read_reply(SUCCESS.replace(b'"1"', b'"1","score":' + number))
     assert isinstance(reply, FoundLead)
     assert reply.lead == Lead(id="1", score=score)
@@ -197,12 +197,12 @@ any_json = st.recursive(
 
 @given(st.binary(max_size=80) | any_json.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_read_or_malformed(body: bytes) -> None:
-    """No bytes and no JSON get anything out of the reader but an answer or MalformedReply."""
-    assert verdict(body) in {"empty_body", "cut_off", "not_json", "not_an_answer", "other answer"}
+    """Whatever the bytes, the result is a reply or MalformedReply."""
+    assert verdict(body) in {"empty_body", "cut_off", "not_json", "not_an_answer", "other reply"}
 
 
 @given(any_json, st.sampled_from(["Success", "SUCCESS", "Error"]))
 def test_any_details_are_read_or_malformed(details: object, status: str) -> None:
-    """Whatever stands where the lead should be, a Success is a lead or malformed, and an error is an error."""
-    possible = {"other answer"} if status == "Error" else {"lead", "empty_success", "not_json", "cut_off"}
+    """Whatever is in place of the lead, a Success is a lead or malformed, and an error is an error."""
+    possible = {"other reply"} if status == "Error" else {"lead", "empty_success", "not_json", "cut_off"}
     assert verdict(json.dumps({"status": status, "lead_details": details}).encode()) in possible

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from pipeline.replies.drift import Drift
 from pipeline.replies.lead import COLLECTIONS, CustomField, Item, Lead, Option
-from pipeline.replies.lenient import Drift
 from pipeline.replies.read import FoundLead, read_reply
 
 Tag, Transaction, MailingList, Sequence, Membership = (
@@ -15,21 +15,21 @@ Tag, Transaction, MailingList, Sequence, Membership = (
 
 
 def found(details: dict[str, Any], **around: Any) -> FoundLead:
-    """The lead in a Success with these details, an id added, and further keys around them."""
+    """The lead of a Success with an id, these details, and these keys in the envelope."""
     reply = read_reply(json.dumps({"status": "Success", "lead_details": {"id": "1"} | details, **around}).encode())
     assert isinstance(reply, FoundLead)
     return reply
 
 
 def items(table: str, value: object) -> list[Item]:
-    """What a collection that came as `value` is read as; nothing of it may be left over."""
+    """The items that a collection sent as `value` is read as, with nothing left over."""
     reply = found({table: value})
     assert reply.extras == {}
     found_items: list[Item] = getattr(reply.lead, table)
     return found_items
 
 
-# What a collection may hold: two raw items, and what they are read as.
+# Two raw items for each collection, and the items they are read as.
 RAW: dict[str, list[Any]] = {
     "tags": [{"tag_name": "vip, gold"}, {"tag_name": "a;b"}],
     "transactions": [{"id": "7", "product_name": "book"}, {"id": "8", "transaction_type": "Rebill"}],
@@ -61,41 +61,41 @@ each_collection = pytest.mark.parametrize("table", COLLECTIONS)
     ],
     ids=["list", "numbered", "gaps", "negative", "holes"],
 )
-def test_a_collection_is_a_list_or_an_object_with_numbered_keys(
+def test_a_collection_is_a_list_or_an_object_with_numeric_keys(
     table: str, encode: Callable[[list[Any]], object]
 ) -> None:
-    """PHP arrays come either way, in the order given; members that are nothing are left out."""
+    """PHP encodes arrays either way; the order is kept, and empty members are skipped."""
     assert items(table, encode(RAW[table])) == READ[table]
 
 
 @each_collection
 def test_a_single_item_is_a_collection_of_one(table: str) -> None:
-    """An object with the keys of an item needs no list around it."""
+    """An object with the keys of an item is read as a list of that item."""
     assert items(table, RAW[table][0]) == READ[table][:1]
 
 
 @each_collection
 @pytest.mark.parametrize("nothing", [[], {}, "", None, False])
-def test_an_empty_collection_comes_in_five_ways(table: str, nothing: object) -> None:
-    """`[]`, `{}`, empty text, null and false all mean that there is none."""
+def test_an_empty_collection_has_five_encodings(table: str, nothing: object) -> None:
+    """`[]`, `{}`, the empty string, null and false."""
     assert items(table, nothing) == []
 
 
 def test_an_absent_collection_is_empty() -> None:
-    """A reply without any collection is a lead without any."""
+    """A lead without any collection is read completely."""
     assert found({"score": 3}) == FoundLead(Lead(id="1", score="3"))
 
 
 @each_collection
 def test_an_item_without_keys_is_an_item(table: str) -> None:
-    """It is the same as an item whose values are all empty, on the fast path and on the lenient one."""
+    """The fast path and the lenient path both read it as an item whose values are all empty."""
     assert items(table, [{}]) == items(table, [{}, None]) == [COLLECTIONS[table]()]
 
 
 @each_collection
 @pytest.mark.parametrize("value", ["a, b", 7, True, {"0": {}, "total": 1}, {"unheard": "of"}])
-def test_what_is_no_collection_stays_in_extra(table: str, value: object) -> None:
-    """A text, a number or an unknown object gives no items; the lead's extra keeps it whole."""
+def test_a_value_that_is_not_a_collection_goes_into_extra(table: str, value: object) -> None:
+    """A string, number or unknown object yields no items and is kept unchanged in the lead's extra."""
     reply = found({table: value})
     assert reply.lead == Lead(id="1")
     assert reply.extras == {"leads": {0: {table: value}}}
@@ -112,14 +112,14 @@ def test_what_is_no_collection_stays_in_extra(table: str, value: object) -> None
         ("memberships", [Membership("vip"), Membership("7"), Membership("a, b")]),
     ],
 )
-def test_a_bare_text_is_the_name_of_an_item(table: str, read: list[Item]) -> None:
-    """Tags and others that have a name may come as nothing but that name."""
+def test_a_bare_string_is_the_name_of_an_item(table: str, read: list[Item]) -> None:
+    """Items that have a name, such as tags, may be sent as just that name."""
     assert items(table, ["vip", 7, "a, b"]) == items(table, {"1": "vip", "5": 7, "6": "a, b"}) == read
 
 
 @pytest.mark.parametrize("table", ["transactions", "custom_fields"])
-def test_a_bare_text_where_items_have_no_name_stays_in_extra(table: str) -> None:
-    """Such an item keeps its row, so that positions stay true."""
+def test_a_bare_string_in_a_collection_of_unnamed_items_goes_into_extra(table: str) -> None:
+    """The item keeps its row, so that the positions of later ones are right."""
     reply = found({table: ["odd", RAW[table][0]]})
     assert getattr(reply.lead, table) == [COLLECTIONS[table](), READ[table][0]]
     assert reply.extras == {table: {0: {"item": "odd"}}}
@@ -137,7 +137,7 @@ def test_a_bare_text_where_items_have_no_name_stays_in_extra(table: str) -> None
     ],
 )
 def test_aliases_count_as_the_documented_keys(table: str, raw: dict[str, Any], read: Item) -> None:
-    """The spellings of related calls fill the same columns."""
+    """Alternative spellings seen in related calls fill the same columns."""
     assert items(table, [raw]) == [read]
 
 
@@ -152,10 +152,10 @@ def test_aliases_count_as_the_documented_keys(table: str, raw: dict[str, Any], r
         ("transactions", {"transaction_date": "2019-03-26 06:35:33"}, {"date": "2020-01-01 00:00:00"}),
     ],
 )
-def test_the_documented_key_wins_over_its_alias(
+def test_the_documented_key_takes_precedence_over_its_alias(
     table: str, documented: dict[str, str], alias: dict[str, str], *, flip: bool
 ) -> None:
-    """If both hold a value, in any order, the alias is an unknown key."""
+    """If both have a value, in either order, the alias counts as an unknown key."""
     reply = found({table: [alias | documented if flip else documented | alias]})
     assert getattr(reply.lead, table) == getattr(found({table: [documented]}).lead, table)
     assert reply.extras == {table: {0: alias}}
@@ -163,14 +163,14 @@ def test_the_documented_key_wins_over_its_alias(
 
 
 @pytest.mark.parametrize("raw", [{"name": "", "membership_name": "club"}, {"membership_name": "club", "name": None}])
-def test_an_alias_fills_in_for_an_empty_documented_key(raw: dict[str, Any]) -> None:
-    """A documented key without a value does not push the alias aside, whichever comes first."""
+def test_an_alias_is_used_if_the_documented_key_is_empty(raw: dict[str, Any]) -> None:
+    """The order of the two keys does not matter."""
     assert items("memberships", [raw]) == [Membership("club")]
 
 
 @pytest.mark.parametrize("code", ["transaction_id", "id"])
-def test_an_unreadable_value_keeps_the_key_it_came_under(code: str) -> None:
-    """Both a key and its alias may be unreadable or unknown: neither hides the other."""
+def test_an_unreadable_value_is_kept_under_the_key_it_was_sent_with(code: str) -> None:
+    """A key and its alias can both be kept, without one replacing the other."""
     assert found({"transactions": [{code: ["x"]}]}).extras == {"transactions": {0: {code: ["x"]}}}
     assert found({"transactions": [{"id": [1], "transaction_id": "5"}]}).extras == {
         "transactions": {0: {"id": [1], "transaction_id": "5"}}
@@ -191,13 +191,13 @@ def test_an_unreadable_value_keeps_the_key_it_came_under(code: str) -> None:
         ("gdpr_lead_communications", 0, "0"),
     ],
 )
-def test_numbers_are_native_or_text(key: str, native: object, text: str) -> None:
-    """A native number reads as the text that PHP mostly sends, and fits on either path."""
+def test_numbers_may_be_json_numbers_or_strings(key: str, native: object, text: str) -> None:
+    """A number reads like the string that PHP usually sends."""
     assert found({key: native}) == found({key: text}) == FoundLead(msgspec.convert({"id": "1"} | {key: text}, Lead))
 
 
-def test_nothing_in_any_form_is_null() -> None:
-    """Null, false, empty text and empty arrays are no values; N/A is none where a number or a date is meant."""
+def test_empty_values_are_null() -> None:
+    """Null, false, and empty strings, arrays and objects are; so is N/A in a number or date column."""
     details: dict[str, Any] = {
         "first_name": None,
         "city": False,
@@ -209,8 +209,8 @@ def test_nothing_in_any_form_is_null() -> None:
     assert found(details) == FoundLead(Lead(id="1"))
 
 
-def test_not_available_stays_where_text_is_meant() -> None:
-    """N/A in a text column is a text like any other."""
+def test_not_available_is_kept_in_a_string_column() -> None:
+    """N/A there is a string like any other."""
     assert found({"city": "N/A", "score": 1}).lead == Lead(id="1", city="N/A", score="1")
 
 
@@ -220,7 +220,7 @@ UNKNOWN = {"added": "in 2031", "nested": {"depth": [1, {"two": None}]}, "empty":
 
 @each_collection
 def test_unknown_keys_of_an_item_go_into_its_extra(table: str) -> None:
-    """They are kept as they came, with the row they belong to, and counted."""
+    """They are kept as received, in the row they belong to, and counted."""
     reply = found({table: [RAW[table][0], RAW[table][1] | UNKNOWN]})
     assert getattr(reply.lead, table) == READ[table]
     assert reply.extras == {table: {1: UNKNOWN}}
@@ -229,7 +229,7 @@ def test_unknown_keys_of_an_item_go_into_its_extra(table: str) -> None:
 
 
 def test_unknown_keys_of_the_lead_and_the_reply_go_into_the_lead_s_extra() -> None:
-    """Those beside lead_details are told apart by a prefix."""
+    """Keys next to lead_details are marked by a prefix."""
     reply = found({"sales_tax_id": "00-1", "surveys": []}, quota={"left": 5})
     assert reply.lead == Lead(id="1")
     assert reply.extras == {"leads": {0: {"sales_tax_id": "00-1", "surveys": [], "reply.quota": {"left": 5}}}}
@@ -249,7 +249,7 @@ def test_unknown_keys_of_the_lead_and_the_reply_go_into_the_lead_s_extra() -> No
     ],
 )
 def test_unreadable_values_of_an_item_go_into_its_extra(table: str, raw: dict[str, Any]) -> None:
-    """The column is null, the value is kept as it came and counted."""
+    """The column is null; the value is kept as received and counted."""
     (key,) = raw
     reply = found({table: [raw]})
     assert getattr(reply.lead, table) == [COLLECTIONS[table]()]
@@ -260,7 +260,7 @@ def test_unreadable_values_of_an_item_go_into_its_extra(table: str, raw: dict[st
 
 @pytest.mark.parametrize("value", [{"unheard": "of"}, {"0": MEDIUM, "total": 1}])
 def test_an_unreadable_field_value_goes_into_extra(value: object) -> None:
-    """An object that holds no options leaves the field empty and is kept whole."""
+    """An object without options leaves the field empty and is kept unchanged."""
     reply = found({"custom_fields": [{"field_id": "1", "field_value": value}]})
     assert reply.lead == Lead(id="1", custom_fields=[CustomField("1", field_value=[])])
     assert reply.extras == {"custom_fields": {0: {"field_value": value}}}
@@ -268,7 +268,7 @@ def test_an_unreadable_field_value_goes_into_extra(value: object) -> None:
 
 
 def test_unreadable_values_of_the_lead_go_into_its_extra() -> None:
-    """The column is null, the value is kept as it came and counted."""
+    """The column is null; the value is kept as received and counted."""
     odd = {"score": "many", "city": ["a", "b"], "blacklisted": "maybe", "lead_deleted_date": "2019-02-30 00:00:00"}
     reply = found(odd)
     assert reply.lead == Lead(id="1")
@@ -295,13 +295,13 @@ def test_unreadable_values_of_the_lead_go_into_its_extra() -> None:
         ([None, ""], []),
     ],
 )
-def test_the_value_of_a_custom_field_is_text_or_options(value: object, read: object) -> None:
-    """Options come as any collection does, and an option may be its bare text."""
+def test_the_value_of_a_custom_field_is_a_string_or_options(value: object, read: object) -> None:
+    """Options are encoded like any collection, and an option may be a bare string."""
     assert items("custom_fields", [{"field_value": value}]) == [CustomField(field_value=read)]
 
 
-def test_extras_of_options_are_numbered_by_rows() -> None:
-    """A field with two options takes two rows, an empty one takes one; extra follows them."""
+def test_extras_of_options_are_in_their_rows() -> None:
+    """A field with two options has two rows, an empty field has one."""
     reply = found(
         {
             "custom_fields": [
@@ -317,21 +317,21 @@ def test_extras_of_options_are_numbered_by_rows() -> None:
 
 
 def test_a_field_and_its_option_may_have_the_same_unknown_key() -> None:
-    """They share a row of the table; both values are kept."""
+    """They share a row of the table, and both values are kept."""
     reply = found({"custom_fields": [{"help": "a", "field_value": [{"help": "b"}]}]})
     assert reply.extras == {"custom_fields": {0: {"help": "a", "help_1": "b"}}}
 
 
 @pytest.mark.parametrize("key", ["joe@example.com", "Joe Smith", "5555550100", "", "é", "x" * 65])
 def test_keys_that_may_be_data_are_counted_without_their_name(key: str) -> None:
-    """The manifest shows drift: what does not look like the name of a field stays out of it, though not of extra."""
+    """Drift is published, so it names only keys that look like field names; extra keeps every key."""
     reply = found({key: "x", "tags": [{"tag_name": "vip", key: 1}]}, **{key: 2})
     assert reply.drift.unknown_keys == {"leads.(others)": 2, "tags.(others)": 1}
     assert reply.extras == {"leads": {0: {key: "x", f"reply.{key}": 2}}, "tags": {0: {key: 1}}}
 
 
-def test_drift_never_grows_beyond_its_bound() -> None:
-    """After 500 different keys the rest is counted together; nothing goes uncounted."""
+def test_the_size_of_drift_is_limited() -> None:
+    """Beyond 500 distinct keys the rest are counted together, and none is lost."""
     drift = Drift()
     for start in (0, 400, 400):
         drift.add(found({f"key{n}": n for n in range(start, start + 400)}).drift)

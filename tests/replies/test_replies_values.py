@@ -2,27 +2,34 @@ from typing import Any
 
 import pytest
 
-from pipeline.replies.values import PLAIN, Unreadable, is_nothing, is_plain_date, is_plain_integer, read_value
+from pipeline.replies.values import (
+    CAST_CHECKS,
+    UnreadableValue,
+    is_castable_date,
+    is_castable_integer,
+    is_empty,
+    read_value,
+)
 from pipeline.schema import Type
 
 
 @pytest.mark.parametrize("value", ["", None, False, [], {}])
 def test_php_writes_no_value_in_five_ways(value: object) -> None:
-    """Empty text, null, false and the empty array or object are nothing."""
-    assert is_nothing(value)
+    """The empty string, null, false and the empty array or object all mean "no value"."""
+    assert is_empty(value)
 
 
 @pytest.mark.parametrize("value", [0, 0.0, "0", " ", True, [0], {"a": None}])
-def test_zero_and_blanks_are_values(value: object) -> None:
-    """Zero in any spelling, a blank and anything that holds something are values."""
-    assert not is_nothing(value)
+def test_zero_and_whitespace_are_values(value: object) -> None:
+    """So is any array or object with a member."""
+    assert not is_empty(value)
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
     [
         ("0042", "0042"),
-        ("  blanks  ", "  blanks  "),
+        ("  padded  ", "  padded  "),
         ("N/A", "N/A"),
         ("0000-00-00 00:00:00", "0000-00-00 00:00:00"),
         (5_555_550_100, "5555550100"),
@@ -40,8 +47,8 @@ def test_zero_and_blanks_are_values(value: object) -> None:
         ({}, None),
     ],
 )
-def test_any_scalar_reads_as_text(value: object, text: str | None) -> None:
-    """Text stays as it is, numbers become their digits, true is 1 as PHP prints it, nothing is null."""
+def test_any_scalar_fits_a_string_column(value: object, text: str | None) -> None:
+    """Strings are unchanged, numbers become their digits, true is 1 as PHP prints it, and empty values are null."""
     assert read_value(value, "string") == text
 
 
@@ -68,14 +75,14 @@ def test_any_scalar_reads_as_text(value: object, text: str | None) -> None:
         (False, None),
     ],
 )
-def test_integers_are_read_from_numbers_and_texts(value: object, text: str | None) -> None:
-    """Signs, blanks, leading zeros and a fraction of nothing do not matter; N/A is null."""
+def test_integers_are_read_from_numbers_and_strings(value: object, text: str | None) -> None:
+    """Signs, whitespace, leading zeros and zero fractions are normalized; N/A is null."""
     assert read_value(value, "int64") == text
 
 
 @pytest.mark.parametrize(("value", "text"), [(False, "0"), (True, "1"), (0, "0"), ("1", "1"), (5, "5"), (None, None)])
 def test_false_is_zero_in_a_flag(value: object, text: str | None) -> None:
-    """Where 0 and 1 are meant, false is an answer and not the lack of one."""
+    """In a flag column false is a value rather than the lack of one."""
     assert read_value(value, "int8") == text
 
 
@@ -100,7 +107,7 @@ def test_false_is_zero_in_a_flag(value: object, text: str | None) -> None:
     ],
 )
 def test_dates_are_read_with_or_without_a_time(value: object, text: str | None) -> None:
-    """A fraction of a second is cut off; zero dates and N/A are null."""
+    """Fractions of a second are dropped; zero dates and N/A are null."""
     assert read_value(value, "timestamp[s]") == text
 
 
@@ -132,14 +139,14 @@ def test_dates_are_read_with_or_without_a_time(value: object, text: str | None) 
         ({"date": "2019-03-26"}, "timestamp[s]"),
     ],
 )
-def test_what_does_not_read_as_its_type_is_unreadable(value: Any, kind: Type) -> None:
-    """No guess is made: overflow, other notations, zones and epochs are for a person to judge."""
-    with pytest.raises(Unreadable):
+def test_a_value_that_does_not_fit_its_type_is_unreadable(value: Any, kind: Type) -> None:
+    """Overflow, other notations, UTC offsets and epochs are rejected rather than interpreted."""
+    with pytest.raises(UnreadableValue):
         read_value(value, kind)
 
 
 @pytest.mark.parametrize(
-    ("text", "plain"),
+    ("text", "castable"),
     [
         (None, True),
         ("", True),
@@ -163,13 +170,13 @@ def test_what_does_not_read_as_its_type_is_unreadable(value: Any, kind: Type) ->
         ("last tuesday", False),
     ],
 )
-def test_plain_dates_need_no_reading(text: str | None, plain: bool) -> None:
-    """Only the documented form of a day that exists, a zero date or nothing is plain."""
-    assert is_plain_date(text) == plain
+def test_dates_in_the_documented_form_are_castable(text: str | None, castable: bool) -> None:
+    """Only that form of an existing day, a zero date, and an empty value are."""
+    assert is_castable_date(text) == castable
 
 
 @pytest.mark.parametrize(
-    ("text", "plain"),
+    ("text", "castable"),
     [
         (None, True),
         ("", True),
@@ -187,15 +194,15 @@ def test_plain_dates_need_no_reading(text: str | None, plain: bool) -> None:
         ("٣", False),
     ],
 )
-def test_plain_integers_need_no_reading(text: str | None, plain: bool) -> None:
-    """Only a run of ASCII digits that surely fits, with or without a minus, or nothing is plain."""
-    assert is_plain_integer(text) == plain
+def test_short_runs_of_digits_are_castable(text: str | None, castable: bool) -> None:
+    """Only ASCII digits that are certain to fit, optionally after a minus sign, and empty values are."""
+    assert is_castable_integer(text) == castable
 
 
 @pytest.mark.parametrize("kind", ["int32", "int64"])
-def test_a_plain_integer_fits_its_column(kind: Type) -> None:
-    """The longest that is plain fits, and what is too large for the type is not plain."""
+def test_a_castable_integer_fits_its_column(kind: Type) -> None:
+    """The longest castable run of digits fits, and a number too large for the type is not castable."""
     bits = int(kind.removeprefix("int")) - 1
-    longest = max((n for n in range(1, 25) if PLAIN[kind]("9" * n)), default=0)
+    longest = max((n for n in range(1, 25) if CAST_CHECKS[kind]("9" * n)), default=0)
     assert 0 < int("9" * longest) < 2**bits
-    assert not PLAIN[kind](str(2**bits))
+    assert not CAST_CHECKS[kind](str(2**bits))

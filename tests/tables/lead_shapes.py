@@ -26,6 +26,13 @@ def reply(details: object, status: str = "Success", **around: object) -> bytes:
     return json.dumps({"status": status, "lead_details": details, **around}).encode()
 
 
+def content(frames: Frames) -> dict[str, Any]:
+    """Everything in the frames, in a form that compares quickly: rows, order, columns, types, parents, drift."""
+    tables = {name: pa.Table.from_pandas(frame, preserve_index=False) for name, frame in frames.by_name().items()}
+    parents = {name: numbers.tolist() for name, numbers in frames.parents.items()}
+    return {**tables, "parents": parents, "drift": frames.drift, "skipped": frames.skipped}
+
+
 def rows(frame: pd.DataFrame, *columns: str) -> list[tuple[Any, ...]]:
     """The rows of a frame as tuples of the columns named, or of all; null is None."""
     table = pa.Table.from_pandas(frame, preserve_index=False)

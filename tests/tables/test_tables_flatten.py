@@ -9,7 +9,7 @@ import pytest
 from lead_shapes import TABLES, reply, rows
 
 from pipeline.outcomes import Answer, Outcome
-from pipeline.replies.lenient import Drift
+from pipeline.replies.drift import Drift
 from pipeline.sandbox import shapes
 from pipeline.sandbox.people import lead_details
 from pipeline.schema import LEAD_TABLES

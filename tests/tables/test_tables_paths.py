@@ -1,18 +1,17 @@
-"""The fast path of reading replies beside the lenient one."""
+"""The fast path of reading replies compared with the lenient one."""
 
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
+import pandas as pd
 import pytest
-from lead_shapes import reply
+from lead_shapes import content, reply
 
 from pipeline.errors import MalformedReply
-from pipeline.replies.lenient import Drift
+from pipeline.replies.drift import Drift
 from pipeline.replies.read import FoundLead, read_leniently, read_normal
 from pipeline.sandbox import shapes
 from pipeline.sandbox.people import lead_details
-from pipeline.tables.gather import Gathered, gather
+from pipeline.tables.flatten import flatten
 
 KEPT = Path(__file__).parents[2] / "data" / "replies"
 SHAPES = [
@@ -40,19 +39,14 @@ BODIES = [
 
 
 def leniently(body: bytes) -> bytes:
-    """The same reply, with a blank around its status that only the lenient path takes off."""
+    """The same reply, with a space in its status that only the lenient path strips."""
     return body.replace(b'"Success"', b'" Success"', 1)
-
-
-def content(gathered: Gathered) -> dict[str, Any]:
-    """Everything that was gathered, in a form that compares."""
-    return gathered.tables | gathered.parents | {"drift": gathered.drift, "skipped": gathered.skipped}
 
 
 @pytest.mark.parametrize("timezone", [None, "America/New_York"])
 def test_both_paths_give_the_same_tables(timezone: str | None) -> None:
     """Of hundreds of replies in every shape at once: rows, order, extra, parents, drift and what is skipped."""
-    assert content(gather(BODIES, timezone=timezone)) == content(gather(map(leniently, BODIES), timezone=timezone))
+    assert content(flatten(BODIES, timezone=timezone)) == content(flatten(map(leniently, BODIES), timezone=timezone))
 
 
 def test_the_replies_take_both_paths() -> None:
@@ -71,13 +65,14 @@ def test_of_a_normal_reply_nothing_is_left_over() -> None:
         assert (found.extras, found.drift) == ({}, Drift())
 
 
-def test_a_table_is_the_same_in_any_portions() -> None:
-    """Cells are taken in by the dozen: no row is lost or moved where one portion ends, whatever is skipped."""
-    whole = gather(BODIES)
-    for size in (1, 63, 64, 65, 128):
-        parts = [gather(BODIES[start : start + size]) for start in range(0, len(BODIES), size)]
-        for name, table in whole.tables.items():
-            assert pa.concat_tables([part.tables[name] for part in parts]) == table
+@pytest.mark.parametrize(("size", "count"), [(1, 40), (63, 400), (64, 400), (65, 400), (128, 400)])
+def test_a_table_is_the_same_in_any_portions(size: int, count: int) -> None:
+    """Leads are collected in chunks of 64: no row is lost or moved where one ends, whatever is skipped."""
+    bodies = BODIES[:count]
+    parts = [flatten(bodies[start : start + size]) for start in range(0, count, size)]
+    for name, frame in flatten(bodies).by_name().items():
+        joined = pd.concat([part.by_name()[name] for part in parts], ignore_index=True)
+        pd.testing.assert_frame_equal(joined, frame)
 
 
 def test_of_a_body_that_holds_no_lead_nothing_is_left() -> None:
@@ -85,5 +80,5 @@ def test_of_a_body_that_holds_no_lead_nothing_is_left() -> None:
     body = reply({"help": "me"})
     with pytest.raises(MalformedReply):
         read_leniently(body)
-    gathered = gather([body])
-    assert (gathered.skipped, gathered.drift.unknown_keys, len(gathered.tables["leads"])) == (1, {}, 0)
+    frames = flatten([body])
+    assert (frames.skipped, frames.drift.unknown_keys, len(frames.leads)) == (1, {}, 0)

@@ -5,16 +5,25 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import UsageError
-from pipeline.tables.gather import gather
-from pipeline.tables.wide import FIELDS, SCALARS, empty, identifiers, pick, resolve, widen
+from pipeline.tables.flatten import flatten
+from pipeline.tables.wide import (
+    FIELDS,
+    SCALARS,
+    custom_field_identifiers,
+    expand_custom_fields,
+    field_types,
+    select_fields,
+    widen,
+)
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+STRINGS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 
 
 def reply(**details: object) -> bytes:
@@ -23,8 +32,10 @@ def reply(**details: object) -> bytes:
 
 
 def cells(field: str, *replies: bytes, separator: str = "|") -> list[Any]:
-    """What stands in one column."""
-    return widen(gather(replies), [field], separator=separator).column(1).to_pylist()
+    """The cells of one column."""
+    column: Any = pa.array(widen(flatten(replies), [field], separator=separator)[field].array)
+    values: list[Any] = column.to_pylist()
+    return values
 
 
 NOBODY = reply()
@@ -32,17 +43,17 @@ NOBODY = reply()
 
 def test_scalars_are_as_they_are() -> None:
     """Each column of leads with its type; numbers stay numbers."""
-    table = widen(gather([reply(first_name="Ann", score="35"), NOBODY]), ["first_name", "score", "date_joined"])
-    assert table.drop(["id"]).to_pydict() == {
+    frame = widen(flatten([reply(first_name="Ann", score="35"), NOBODY]), ["first_name", "score", "date_joined"])
+    assert pa.Table.from_pandas(frame.drop(columns="id")).to_pydict() == {
         "first_name": ["Ann", None],
         "score": [35, None],
         "date_joined": [None, None],
     }
-    assert table.schema.field("score").type == pa.int64()
+    assert frame["score"].dtype == pd.ArrowDtype(pa.int64())
 
 
 def test_names_share_a_cell() -> None:
-    """Joined in order; a lead without any has null, not an empty text."""
+    """Joined in order; a lead without any has null, not an empty string."""
     tagged = reply(tags=[{"tag_name": "a, b"}, {"tag_name": ""}, {"tag_name": "c"}])
     assert cells("tags", NOBODY, tagged, NOBODY, tagged) == [None, "a, b|c", None, "a, b|c"]
     steps = reply(sequences=[{"sequence_name": "s1", "status": "active"}, {"sequence_name": "s2"}])
@@ -50,7 +61,7 @@ def test_names_share_a_cell() -> None:
 
 
 def test_only_active_lists_and_memberships_are_named() -> None:
-    """What the lead has left is left out; a membership has its level."""
+    """Those that the lead has left are left out; a membership has its level."""
     lists = [{"list_name": "in", "active": "1"}, {"list_name": "out", "active": "0"}, {"list_name": "unknown"}]
     assert cells("lists", reply(lists=lists)) == ["in|unknown"]
     clubs = [
@@ -74,7 +85,7 @@ def test_transactions_are_counted_and_the_latest_is_dated() -> None:
 
 
 def test_custom_fields_have_columns_of_their_own() -> None:
-    """Texts as they are, chosen options joined; null where the field is empty or the lead has none of that name."""
+    """Strings as they are, chosen options joined; null where the field is empty or missing."""
     fields = [
         {"field_id": "1", "field_identifier": "dish", "field_type": "input_field", "field_value": "rice|peas"},
         {
@@ -87,16 +98,16 @@ def test_custom_fields_have_columns_of_their_own() -> None:
         {"field_id": "4", "field_identifier": "empty", "field_type": "input_field", "field_value": ""},
     ]
     replies = [NOBODY, reply(custom_fields=fields)]
-    assert identifiers(gather(replies)) == ["dish", "sizes", "3", "empty"]
+    assert custom_field_identifiers(flatten(replies)) == ["dish", "sizes", "3", "empty"]
     assert cells("custom.dish", *replies) == [None, "rice|peas"]
     assert cells("custom.sizes", *replies) == [None, r"s\|m|l"]
     assert cells("custom.3", *replies) == [None, "by id"]
     assert cells("custom.empty", *replies) == cells("custom.none", *replies) == [None, None]
 
 
-@given(st.lists(st.lists(TEXTS, max_size=4), max_size=5), st.sampled_from(["|", ";", ", ", "\\", "||"]))
-def test_a_joined_cell_can_be_taken_apart(names: list[list[str]], separator: str) -> None:
-    """Whatever is in the names, the separator and the backslash too."""
+@given(st.lists(st.lists(STRINGS, max_size=4), max_size=5), st.sampled_from(["|", ";", ", ", "\\", "||"]))
+def test_a_joined_cell_can_be_split_again(names: list[list[str]], separator: str) -> None:
+    """Whatever the names contain, including the separator and the backslash."""
     replies = [reply(tags=[{"tag_name": name} for name in tags]) for tags in names]
     for tags, cell in zip(names, cells("tags", *replies, separator=separator) if replies else [], strict=True):
         escaped = [tag.replace("\\", "\\\\").replace(separator, f"\\{separator}") for tag in tags]
@@ -106,10 +117,10 @@ def test_a_joined_cell_can_be_taken_apart(names: list[list[str]], separator: str
 
 def test_fields_are_picked_by_name_and_pattern() -> None:
     """In the order in which they are named, each once; nothing named is everything."""
-    assert pick(["score", "first_name", "score"]) == ["score", "first_name"]
-    assert pick(["gdpr_*", "tags"])[-1] == "tags"
-    assert pick(["custom.*", "custom.x"]) == ["custom.*", "custom.x"]
-    assert pick() == [*FIELDS, "custom.*"]
+    assert select_fields(["score", "first_name", "score"]) == ["score", "first_name"]
+    assert select_fields(["gdpr_*", "tags"])[-1] == "tags"
+    assert select_fields(["custom.*", "custom.x"]) == ["custom.*", "custom.x"]
+    assert select_fields() == [*FIELDS, "custom.*"]
     assert "id" not in SCALARS
 
 
@@ -117,25 +128,25 @@ def test_fields_are_picked_by_name_and_pattern() -> None:
 def test_a_field_that_there_is_not_is_refused(word: str, hint: str) -> None:
     """The nearest name, or all of them."""
     with pytest.raises(UsageError, match=hint):
-        pick([word])
+        select_fields([word])
 
 
 def test_patterns_of_custom_fields_are_resolved() -> None:
     """By what there is, in its order; one that fits nothing gives no column."""
-    assert resolve(["score", "custom.a*", "custom.*"], ["b", "a1", "a2"]) == [
+    assert expand_custom_fields(["score", "custom.a*", "custom.*"], ["b", "a1", "a2"]) == [
         "score",
         "custom.a1",
         "custom.a2",
         "custom.b",
     ]
-    assert resolve(["custom.none*"], ["b"]) == []
-    assert resolve(["custom.none"], ["b"]) == ["custom.none"]
+    assert expand_custom_fields(["custom.none*"], ["b"]) == []
+    assert expand_custom_fields(["custom.none"], ["b"]) == ["custom.none"]
 
 
 def test_types_are_known_before_there_is_a_lead() -> None:
-    """What `empty` says of each field is what `widen` makes, with and without a zone."""
+    """`field_types` names the types that `widen` makes, with and without a zone."""
     fields = [*FIELDS, "custom.x"]
     for zone in (None, "EST"):
-        made = widen(gather([NOBODY], timezone=zone), fields)
-        assert {name: made.schema.field(name).type for name in fields} == empty(fields, zone)
-    assert widen(gather([]), fields).num_rows == 0
+        made = widen(flatten([NOBODY], timezone=zone), fields)
+        assert dict(made.dtypes[fields]) == {n: pd.ArrowDtype(kind) for n, kind in field_types(fields, zone).items()}
+    assert len(widen(flatten([]), fields)) == 0

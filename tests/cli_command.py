@@ -1,18 +1,23 @@
-"""The real command in a process of its own, and the lists and sandboxes that its tests share."""
+"""The real command, in this process or in one of its own, and the lists and sandboxes that its tests share."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from click.testing import CliRunner
+
+from pipeline.cli.main import execute
 from pipeline.sandbox.options import SandboxOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from pipeline.sandbox.process import RunningSandbox
@@ -29,7 +34,7 @@ NO_DELAYS = {"LEAD_EXPORT_RETRY_FIRST_DELAY_S": "0"}
 
 @dataclass(frozen=True)
 class Result:
-    """How a command ended and what it said."""
+    """How a command ended and what it printed."""
 
     code: int
     out: str
@@ -41,9 +46,45 @@ class Result:
         value: dict[str, Any] = json.loads(self.out)
         return value
 
+    @property
+    def sentence(self) -> str:
+        """The one line on standard error with which a refusal (exit 2) ends, without the name of the program."""
+        assert (self.code, self.out) == (2, ""), self
+        assert self.err.count("\n") == 1, self.err
+        assert self.err.startswith("lead-export: ")
+        assert [secret for secret in ("Traceback", *SECRETS) if secret in self.err] == []
+        return self.err.removeprefix("lead-export: ").strip()
+
+
+def lead_export(*arguments: object, **env: str) -> Result:
+    """Run lead-export to its end in this process, which has loaded its libraries already."""
+    with _logging_restored(), CliRunner(env=env).isolation() as (out, err, _):
+        code = execute([*map(str, arguments)])
+    return Result(code, out.getvalue().decode(), err.getvalue().decode())
+
+
+@contextmanager
+def _logging_restored() -> Iterator[None]:
+    """Undo what a command does to the log of its process."""
+    logger = logging.getLogger("pipeline")
+    handlers, level, propagate = [*logger.handlers], logger.level, logger.propagate
+    try:
+        yield
+    finally:
+        logger.handlers[:], logger.propagate = handlers, propagate
+        logger.setLevel(level)
+
+
+def own_process(*arguments: object, stdin: str | None = None, **env: str) -> Result:
+    """Run lead-export to its end in a process of its own."""
+    done = subprocess.run(
+        command(*arguments), env=environment(env), input=stdin or "", capture_output=True, encoding="utf-8", check=False
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment without any setting of ours, and `extra`."""
+    """This process's environment without any setting, and `extra`."""
     bare = {name: value for name, value in os.environ.items() if not name.startswith(("KARTRA_", "LEAD_EXPORT_"))}
     return {**bare, **extra}
 
@@ -53,16 +94,8 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "pipeline", *map(str, arguments)]
 
 
-def lead_export(*arguments: object, stdin: str | None = None, **env: str) -> Result:
-    """Run lead-export to its end."""
-    done = subprocess.run(
-        command(*arguments), env=environment(env), input=stdin or "", capture_output=True, encoding="utf-8", check=False
-    )
-    return Result(done.returncode, done.stdout, done.stderr)
-
-
 def target(sandbox: RunningSandbox, out: Path) -> list[object]:
-    """Options of a run against a sandbox, as fast as it goes."""
+    """Options of a run against a sandbox, without a rate limit."""
     return ["--out", out, "--api-url", sandbox.url, "--rate", 0]
 
 
@@ -72,7 +105,7 @@ def run(lists: Path | str, sandbox: RunningSandbox, out: Path, *options: object,
 
 
 def write_list(path: Path, emails: Iterable[str]) -> Path:
-    """A list with a header and an address a line."""
+    """A list with a header and an address per line."""
     path.write_text("".join(f"{line}\n" for line in ["email", *emails]), encoding="utf-8")
     return path
 

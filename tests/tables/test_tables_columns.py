@@ -7,17 +7,60 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.replies.values import is_plain_date, is_plain_integer, read_value
+from pipeline.replies.values import is_castable_date, is_castable_integer, read_value
 from pipeline.schema import TAGS, Type
-from pipeline.tables.arrow import arrow_schema, arrow_type, column_of_texts, column_of_values
-from pipeline.tables.texts import Texts
+from pipeline.tables.columns import StringColumns, arrow_schema, arrow_type, make_frame, parse_column, value_column
 
 
-def column(texts: Sequence[str | None], kind: Type, timezone: str | None = None) -> "pa.Array[Any]":
-    """The column of a table that has no other."""
-    cells = Texts(["texts"])
-    cells.add(texts)
-    return column_of_texts(cells.columns()["texts"], kind, timezone)
+def column(strings: Sequence[str | None], kind: Type, timezone: str | None = None) -> "pa.Array[Any]":
+    """The only column of a table."""
+    cells = StringColumns(["only"])
+    cells.add(strings)
+    return parse_column(cells.columns()["only"], kind, timezone)
+
+
+def columns(*parts: list[str | None], max_bytes: int = 1000) -> dict[str, list[object]]:
+    """The columns of a table with two of them, filled with these cells."""
+    strings = StringColumns(["one", "two"], max_bytes=max_bytes)
+    for part in parts:
+        strings.add(part)
+    return {name: parse_column(column, "string").to_pylist() for name, column in strings.columns().items()}
+
+
+def test_rows_become_columns() -> None:
+    """In order, over all parts, some of which may be empty."""
+    assert columns(["a", "b", "c", "d"], [], ["e", "f"]) == {"one": ["a", "c", "e"], "two": ["b", "d", "f"]}
+
+
+def test_an_empty_string_is_null() -> None:
+    """A null stays null; every other string stays to the letter, whatever its neighbours are."""
+    assert columns(["", "\0", None, " "], ["é🎉", ""]) == {"one": [None, None, "é🎉"], "two": ["\0", " ", None]}
+
+
+@pytest.mark.parametrize("parts", [(), ([],), ([None, None],), (["", ""], [None, ""])])
+def test_a_table_may_hold_nothing(parts: tuple[list[str | None], ...]) -> None:
+    """No rows, or rows of nulls."""
+    nothing = [None] * (sum(map(len, parts)) // 2)
+    assert columns(*parts) == {"one": nothing, "two": nothing}
+
+
+def test_more_strings_than_one_array_holds_give_the_same_columns() -> None:
+    """Numbers and dates are parsed from them as well."""
+    strings = StringColumns(["number", "date"], max_bytes=10)
+    strings.add(["12", "2019-03-26 06:35:31", "", "0000-00-00 00:00:00"])
+    number, date = strings.columns().values()
+    assert columns(["a" * 20, "b"], ["", None], max_bytes=10) == columns(["a" * 20, "b"], ["", None])
+    assert parse_column(number, "int64").to_pylist() == [12, None]
+    assert [str(value) for value in parse_column(date, "timestamp[s]").to_pylist()] == ["2019-03-26 06:35:31", "None"]
+
+
+def test_frames_share_the_memory_of_their_columns() -> None:
+    """Neither making a frame nor reading a column back copies a byte; names may repeat."""
+    strings = pa.array(["a", "b"] * 1000)
+    frame = make_frame(["x", "x"], [strings, strings])
+    assert list(frame.columns) == ["x", "x"]
+    back = pa.array(frame.iloc[:, 1].array)
+    assert [b.address for b in back.buffers() if b] == [b.address for b in strings.buffers() if b]
 
 
 def instant(text: str, timezone: str) -> datetime | None:
@@ -44,7 +87,7 @@ def utc(*parts: int) -> datetime:
     ],
 )
 def test_dates_become_instants_of_their_zone(timezone: str, text: str, expected: datetime) -> None:
-    """EST is five hours behind all year; New York keeps summer time."""
+    """EST is five hours behind all year; New York observes daylight saving."""
     assert instant(text, timezone) == expected
 
 
@@ -56,8 +99,8 @@ def test_dates_become_instants_of_their_zone(timezone: str, text: str, expected:
         ("2024-11-03 02:00:00", utc(2024, 11, 3, 7)),
     ],
 )
-def test_of_an_hour_that_comes_twice_the_first_is_meant(text: str, expected: datetime) -> None:
-    """Half past one in the night when summer time ends is taken for summer time."""
+def test_an_hour_that_occurs_twice_means_the_first(text: str, expected: datetime) -> None:
+    """Half past one on the night when daylight saving ends is read as daylight saving time."""
     assert instant(text, "America/New_York") == expected
 
 
@@ -69,22 +112,22 @@ def test_of_an_hour_that_comes_twice_the_first_is_meant(text: str, expected: dat
         ("2024-03-10 03:00:00", utc(2024, 3, 10, 7)),
     ],
 )
-def test_an_hour_that_never_was_moves_to_the_next_moment(text: str, expected: datetime) -> None:
-    """Half past two in the night when summer time begins is three o'clock."""
+def test_an_hour_that_is_skipped_moves_forward(text: str, expected: datetime) -> None:
+    """Half past two on the night when daylight saving begins is three o'clock."""
     assert instant(text, "America/New_York") == expected
 
 
 @pytest.mark.parametrize("timezone", ["EST", "America/New_York", "Asia/Tokyo", "Pacific/Honolulu", "UTC"])
 @pytest.mark.parametrize("text", ["0001-01-01 00:00:00", "9999-12-31 23:59:59"])
 def test_the_ends_of_the_calendar_stay_where_they_are(text: str, timezone: str) -> None:
-    """Their instants could lie outside of every calendar; who writes them means "never"."""
+    """Their instants could lie outside the calendar; they are written to mean "never"."""
     assert instant(text, timezone) == datetime.fromisoformat(f"{text}+00:00")
 
 
 @pytest.mark.parametrize("timezone", [None, "EST", "America/New_York"])
 @pytest.mark.parametrize("text", ["0000-00-00 00:00:00", "0000-00-00", "", None])
 def test_zero_dates_are_null(text: str | None, timezone: str | None) -> None:
-    """So is no date, with and without a time zone, alone and beside others."""
+    """With and without a time zone, alone and among others."""
     dates = column([text, "2019-03-26 06:35:31", text], "timestamp[s]", timezone)
     assert [value is None for value in dates.to_pylist()] == [True, False, True]
     assert column([text], "timestamp[s]", timezone).to_pylist() == [None]
@@ -98,26 +141,26 @@ def test_without_a_time_zone_dates_stay_as_given() -> None:
 
 @pytest.mark.parametrize("kind", ["string", "int8", "int64", "timestamp[s]"])
 @pytest.mark.parametrize("timezone", [None, "EST"])
-def test_columns_of_nothing_have_their_type(kind: Type, timezone: str | None) -> None:
-    """Also where no text, or only nothing, is in them."""
+def test_empty_columns_have_their_type(kind: Type, timezone: str | None) -> None:
+    """Without any string, or with nulls only."""
     for texts in ([], [None, ""]):
         nothing = column(texts, kind, timezone)
         assert (nothing.type, nothing.null_count) == (arrow_type(kind, timezone), len(texts))
 
 
-def test_zero_dates_are_texts_where_text_is_meant() -> None:
-    """Only the empty text is null in a text column."""
+def test_zero_dates_are_strings_in_a_string_column() -> None:
+    """Only the empty string is null there."""
     assert column(["0000-00-00", "", None, "0"], "string").to_pylist() == ["0000-00-00", None, None, "0"]
 
 
 def test_values_become_columns_of_their_type() -> None:
     """Milliseconds become instants; numbers, bytes and nulls stay what they are."""
-    assert column_of_values([1_553_600_131_250, None], "timestamp[ms, UTC]").to_pylist() == [
+    assert value_column([1_553_600_131_250, None], "timestamp[ms, UTC]").to_pylist() == [
         datetime(2019, 3, 26, 11, 35, 31, 250_000, UTC),
         None,
     ]
-    assert column_of_values([3, None], "int32").to_pylist() == [3, None]
-    assert column_of_values([b"\xff", None], "binary").to_pylist() == [b"\xff", None]
+    assert value_column([3, None], "int32").to_pylist() == [3, None]
+    assert value_column([b"\xff", None], "binary").to_pylist() == [b"\xff", None]
 
 
 def test_the_schema_of_a_table_is_as_declared() -> None:
@@ -147,14 +190,14 @@ dates = st.datetimes().flatmap(lambda moment: st.sampled_from(_variants(moment))
 
 @given(dates | st.text("0123456789-: T.Z", max_size=21))
 def test_a_plain_date_is_cast_to_what_it_reads_as(text: str) -> None:
-    """What skips the lenient reading gives the same column as if it had been read."""
-    if is_plain_date(text):
+    """A value that skips the lenient path gives the same column as one that takes it."""
+    if is_castable_date(text):
         read = read_value(text, "timestamp[s]")
         assert column([text], "timestamp[s]") == column([read], "timestamp[s]")
 
 
 @given(st.integers().map(str) | st.text("0123456789-+. ", max_size=20))
 def test_a_plain_integer_is_cast_to_what_it_reads_as(text: str) -> None:
-    """What skips the lenient reading gives the same column as if it had been read."""
-    if is_plain_integer(text):
+    """A value that skips the lenient path gives the same column as one that takes it."""
+    if is_castable_integer(text):
         assert column([text], "int64") == column([read_value(text, "int64")], "int64")

@@ -1,0 +1,148 @@
+"""What an output format is, and where they are found: each is a module of `pipeline.files.formats`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import itertools
+import pkgutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import pyarrow as pa
+
+from pipeline.errors import UsageError
+from pipeline.files import formats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    import pandas as pd
+
+
+class FrameWriter(Protocol):
+    """Writes frames with the same columns to one new file, one after the other; a context manager."""
+
+    def write(self, frame: pd.DataFrame) -> None:
+        """Append the rows of `frame`, whose columns are Arrow-backed."""
+
+    def losses(self) -> list[str]:
+        """What the format could not hold, as clauses for a warning; empty if everything was written as it is."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, kind: type[BaseException] | None, /, *others: object) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """How files are written; each format uses what concerns it.
+
+    Attributes:
+        delimiter: between the fields of a CSV file.
+        encoding: of text; characters that it does not have become `?` and are counted as losses.
+        bom: start UTF-8 text with a byte order mark, for Excel.
+        formula_guard: put `'` before strings that a spreadsheet would run as a formula.
+        unguarded: the number of leading columns that are written without that guard.
+        mostly_unique: columns whose values rarely repeat, so that a dictionary would only make them larger.
+    """
+
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    bom: bool = False
+    formula_guard: bool = True
+    unguarded: int = 0
+    mostly_unique: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputFormat:
+    """One output format.
+
+    Attributes:
+        open: makes a writer for a new file; the frame has the columns and their types, and no rows.
+        bytes_per_lead: roughly what a lead takes in all tables, to see whether the disk has room.
+        bytes_per_row: roughly what an input row takes in `outcomes`.
+        nested: whether columns may hold lists, objects and bytes.
+        unique_names: whether no two columns may have the same name.
+        max_rows: the number of rows that a file can hold; None is no limit.
+        library: the module that an extra, called like the format, installs.
+    """
+
+    open: Callable[[Path, pd.DataFrame, WriteOptions], FrameWriter]
+    bytes_per_lead: int
+    bytes_per_row: int = 80
+    nested: bool = False
+    unique_names: bool = False
+    max_rows: int | None = None
+    library: str | None = None
+
+
+def format_names() -> list[str]:
+    """The names of all output formats; no format is loaded."""
+    return [module.name for module in pkgutil.iter_modules(formats.__path__)]
+
+
+def load_format(name: str) -> OutputFormat:
+    """The format called `name`.
+
+    Raises:
+        UsageError: there is no such format, or its library is not installed.
+    """
+    if name not in format_names():
+        raise UsageError(f"unsupported output format {name!r}; use {', '.join(format_names())}.")
+    found: OutputFormat = importlib.import_module(f"{formats.__name__}.{name}").FORMAT
+    if found.library and importlib.util.find_spec(found.library) is None:
+        raise UsageError(f".{name} output needs {found.library}; run: pip install 'lead-export[{name}]'")
+    return found
+
+
+def format_of(path: Path) -> OutputFormat:
+    """The format that goes with the suffix of `path`.
+
+    Raises:
+        UsageError: there is none, or its library is not installed.
+    """
+    try:
+        return load_format(path.suffix.lower().removeprefix("."))
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def check_fits(path: Path, header: pd.DataFrame, rows: int = 0) -> None:
+    """Check that a file at `path` can hold the columns of `header` and that many rows.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    chosen = format_of(path)
+    if chosen.max_rows is not None and rows > chosen.max_rows:
+        raise UsageError(f"{path}: a worksheet holds {chosen.max_rows:,} rows, not {rows:,}; write .csv or .parquet.")
+    for name, kind in zip(header.columns, arrow_types(header), strict=True):
+        if not chosen.nested and (pa.types.is_nested(kind) or "binary" in str(kind)):
+            raise UsageError(f"{path}: cannot hold the column {name!r} of type {str(kind)[:40]}; write .parquet.")
+
+
+def written_names(chosen: OutputFormat, names: Iterable[str]) -> list[str]:
+    """The names that columns have in a file; where they must be unique, the second `a` becomes `a.1`."""
+    given = list(names)
+    if not chosen.unique_names:
+        return given
+    taken, unique = set(given), []
+    for number, name in enumerate(given):
+        if name in unique:
+            candidates = (f"{name}.{n}" for n in itertools.count(given[:number].count(name)))
+            name = next(candidate for candidate in candidates if candidate not in taken)  # noqa: PLW2901 - renamed
+            taken.add(name)
+        unique.append(name)
+    return unique
+
+
+def arrow_types(frame: pd.DataFrame) -> list[pa.DataType]:
+    """The Arrow type of each column of a frame with Arrow-backed columns."""
+    return [dtype.pyarrow_dtype for dtype in frame.dtypes]
+
+
+def arrow_columns(frame: pd.DataFrame) -> list[Any]:
+    """The columns of a frame with Arrow-backed columns, as the Arrow arrays underneath; names may repeat."""
+    return [pa.array(frame.iloc[:, number].array) for number in range(frame.shape[1])]

@@ -1,0 +1,284 @@
+"""The manifest: what a job did, as typed values in Python and as one JSON object in `manifest.json` and on `--json`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import msgspec
+
+from pipeline.calls.counts import CallCounts
+from pipeline.errors import StorageError
+from pipeline.outcomes import Outcome, iso, now_ms
+from pipeline.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pipeline.jobs.publishing import Published
+    from pipeline.journal.records import ListSummary, RunRecord
+    from pipeline.journal.store import Journal
+    from pipeline.replies.drift import Drift
+    from pipeline.settings import Settings
+
+MANIFEST_VERSION = 1
+
+RunStatus = Literal["complete", "complete_with_failures", "stopped"]
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """The program that wrote the manifest."""
+
+    name: str
+    version: str
+
+
+class InputList(msgspec.Struct, frozen=True):
+    """One list of addresses; `rows` excludes the header, and `sha256` (hex) is that of the file's bytes."""
+
+    name: str
+    rows: int
+    sha256: str
+
+
+class RowCounts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Input rows by outcome; the outcomes add up to `read`.
+
+    Attributes:
+        pending: rows without an answer yet; None (and absent from the JSON) unless the job stopped.
+    """
+
+    read: int
+    found: int
+    not_found: int
+    deleted: int
+    failed: int
+    invalid: int
+    duplicate: int
+    pending: int | None = None
+
+    @classmethod
+    def of(cls, rows: Mapping[str, int], *, stopped: bool = False) -> Self:
+        """Count rows by the name of their outcome; a name that is missing counts as zero."""
+        counts = {outcome.value: rows.get(outcome, 0) for outcome in Outcome}
+        return cls(sum(rows.values()), **counts, pending=rows.get("pending", 0) if stopped else None)
+
+    def by_outcome(self) -> dict[str, int]:
+        """The rows of each outcome, `pending` among them if the job stopped."""
+        counts: dict[str, int] = msgspec.to_builtins(self)
+        del counts["read"]
+        return counts
+
+
+class CallTotals(msgspec.Struct, frozen=True):
+    """Calls of this attempt.
+
+    Attributes:
+        sent: requests sent.
+        answered: addresses found, not found or deleted.
+        retried: calls repeated after a transient failure.
+        throttled: calls answered with 429 Too Many Requests.
+        probes: calls that only checked whether the API answers.
+        resumed: addresses that a previous attempt of the same run had answered.
+    """
+
+    sent: int
+    answered: int
+    retried: int
+    throttled: int
+    probes: int
+    resumed: int
+
+
+class CallRate(msgspec.Struct, frozen=True):
+    """Calls started per second: the configured limit (0 = none), and what was achieved."""
+
+    limit_per_s: float
+    achieved_per_s: float
+
+
+class Speed(msgspec.Struct, frozen=True):
+    """What limited the speed; `bound_by` is None if no call was made.
+
+    Attributes:
+        time_shares: shares (0 to 1) of the time from the first call to the last answer, by what was waited for.
+    """
+
+    bound_by: str | None
+    time_shares: dict[str, float]
+
+
+class PublishedFile(msgspec.Struct, frozen=True):
+    """One file of a table; `sha256` (hex) is that of its bytes."""
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class PublishedTable(msgspec.Struct, frozen=True):
+    """The files of one table, one for each format."""
+
+    files: list[PublishedFile]
+
+
+class OutputFile(msgspec.Struct, frozen=True):
+    """The file that `enrich` wrote; `columns` are its column names, `sha256` (hex) is that of its bytes."""
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+    columns: list[str]
+
+
+class DriftCounts(msgspec.Struct, frozen=True):
+    """How often replies differed from the API's documentation: by unknown key, and by column with unreadable values."""
+
+    unknown_keys: dict[str, int]
+    unreadable_values: dict[str, int]
+
+    @classmethod
+    def of(cls, drift: Drift) -> Self:
+        """Take over the counts, sorted by name."""
+        return cls(dict(sorted(drift.unknown_keys.items())), dict(sorted(drift.unreadable_values.items())))
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a job did. Fields that are None do not appear in the JSON.
+
+    Attributes:
+        run_id: name of the run.
+        status: `complete`, `complete_with_failures` if rows failed, or `stopped` if nothing was published.
+        started_at: when the run first started; ISO 8601 in UTC.
+        finished_at: when this attempt ended; ISO 8601 in UTC.
+        duration_s: how long this attempt took.
+        input: the lists, in order.
+        settings: all settings but the credentials, as `Settings.public` gives them.
+        tables: files by the name of the table; of a published run only.
+        output: of `enrich` only.
+        drift: of a job that finished.
+        reason: why the job stopped.
+        resume: the command that resumes a stopped job; "" if it was started from Python.
+    """
+
+    manifest_version: int
+    run_id: str
+    status: RunStatus
+    tool: Tool
+    started_at: str
+    finished_at: str
+    duration_s: float
+    input: list[InputList]
+    rows: RowCounts
+    calls: CallTotals
+    rate: CallRate
+    speed: Speed
+    settings: dict[str, Any]
+    tables: dict[str, PublishedTable] | None = None
+    output: OutputFile | None = None
+    drift: DriftCounts | None = None
+    reason: str | None = None
+    resume: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The manifest as the plain values of its JSON."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any], path: Path) -> Self:
+        """Read the plain values of a manifest that came from `path`; keys of other versions are ignored.
+
+        Raises:
+            StorageError: a key is missing or holds a value of the wrong type.
+        """
+        try:
+            return msgspec.convert(plain, cls)
+        except msgspec.ValidationError as error:
+            raise StorageError(f"{path}: the manifest is damaged ({error}).") from error
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestBuilder:
+    """Collects the facts of one attempt at a job, from when it starts.
+
+    Attributes:
+        run: the run, which may have started in an earlier attempt.
+        lists: the lists of the run.
+        settings: those of this attempt.
+        resumed: addresses answered before this attempt.
+        calls: counted up while the calls are made.
+        start_s: when the attempt started, in seconds of the monotonic clock.
+    """
+
+    run: RunRecord
+    lists: list[ListSummary]
+    settings: Settings
+    resumed: int
+    calls: CallCounts = field(default_factory=CallCounts)
+    start_s: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def start(cls, journal: Journal, settings: Settings) -> Self:
+        """Start with what the journal holds before the first call."""
+        return cls(journal.run(), journal.lists(), settings, journal.count_answered())
+
+    def published(self, published: Published) -> Manifest:
+        """Describe a published run."""
+        return self._build(
+            status_of(published.rows),
+            RowCounts.of(published.rows),
+            tables=tables_of(published),
+            drift=DriftCounts.of(published.drift),
+        )
+
+    def enriched(self, rows: Mapping[str, int], output: OutputFile, drift: Drift) -> Manifest:
+        """Describe a finished `enrich`, which wrote the file `output`."""
+        return self._build(status_of(rows), RowCounts.of(rows), output=output, drift=DriftCounts.of(drift))
+
+    def stopped(self, rows: Mapping[str, int], reason: str) -> Manifest:
+        """Describe a job that stopped before it published anything."""
+        return self._build("stopped", RowCounts.of(rows, stopped=True), reason=reason, resume=self.run.command)
+
+    def _build(self, status: RunStatus, rows: RowCounts, **rest: Any) -> Manifest:  # noqa: ANN401 - fields of Manifest
+        calls = self.calls
+        return Manifest(
+            manifest_version=MANIFEST_VERSION,
+            run_id=self.run.run_id,
+            status=status,
+            tool=Tool("lead-export", __version__),
+            started_at=iso(self.run.started_at_ms),
+            finished_at=iso(now_ms()),
+            duration_s=round(time.monotonic() - self.start_s, 3),
+            input=[InputList(entry.name, entry.rows, entry.sha256) for entry in self.lists],
+            rows=rows,
+            calls=CallTotals(
+                sent=calls.sent,
+                answered=calls.answered,
+                retried=calls.retried,
+                throttled=calls.throttled,
+                probes=calls.probes,
+                resumed=self.resumed,
+            ),
+            rate=CallRate(self.settings.rate_per_s, round(calls.per_second, 2)),
+            speed=Speed(calls.bound_by(), calls.shares()),
+            settings=self.settings.public(),
+            **rest,
+        )
+
+
+def status_of(rows: Mapping[str, int]) -> RunStatus:
+    """How a finished job with these rows ended."""
+    return "complete_with_failures" if rows.get(Outcome.FAILED) else "complete"
+
+
+def tables_of(published: Published) -> dict[str, PublishedTable]:
+    """The files of every table."""
+    return {
+        name: PublishedTable([PublishedFile(info.name, info.rows, info.bytes, info.sha256) for info in infos])
+        for name, infos in published.tables.items()
+    }

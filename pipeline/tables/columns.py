@@ -1,0 +1,126 @@
+"""Arrow columns in the declared types, and the frames that are made of them without a copy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from pandas.arrays import ArrowExtensionArray
+
+from pipeline.schema import ZERO_DATES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pipeline.schema import Table, Type
+
+    Column = pa.Array[Any] | pa.ChunkedArray[Any]
+
+MAX_STRING_BYTES = 2**31 - 1
+"""Bytes that one Arrow array of the type `string` can hold."""
+
+_TYPES: dict[Type, pa.DataType] = {
+    "string": pa.string(),
+    "int8": pa.int8(),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "timestamp[s]": pa.timestamp("s"),
+    "timestamp[ms, UTC]": pa.timestamp("ms", "UTC"),
+    "binary": pa.binary(),
+}
+_ZERO_DATES = pa.array(ZERO_DATES)
+_FIRST_DAYS, _LAST_DAYS = np.datetime64("0001-01-03", "s"), np.datetime64("9999-12-29", "s")
+
+
+def arrow_type(kind: Type, timezone: str | None = None) -> pa.DataType:
+    """The Arrow type called `kind`; with a time zone the API's dates are instants in UTC."""
+    return pa.timestamp("s", "UTC") if timezone and kind == "timestamp[s]" else _TYPES[kind]
+
+
+def arrow_schema(table: Table, timezone: str | None = None) -> pa.Schema:
+    """The columns of `table` in order, in their Arrow types."""
+    return pa.schema([(column.name, arrow_type(column.type, timezone)) for column in table.columns])
+
+
+def make_frame(names: Iterable[str], columns: Iterable[Column]) -> pd.DataFrame:
+    """A frame of Arrow-backed columns over the same memory; names may repeat."""
+    frame = pd.DataFrame(dict(enumerate(map(ArrowExtensionArray, columns))), copy=False)
+    return frame.set_axis(list(names), axis="columns")
+
+
+def empty_frame(table: Table, timezone: str | None = None) -> pd.DataFrame:
+    """The columns of `table` in order and in their types, without rows."""
+    return make_frame(table.names, (pa.array([], kind) for kind in arrow_schema(table, timezone).types))
+
+
+def arrow_column(frame: pd.DataFrame, name: str) -> pa.Array[Any]:
+    """A column of a frame that `make_frame` made, as the Arrow array underneath; for a single name only."""
+    column: Any = pa.array(frame[name].array)
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+class StringColumns:
+    """Collects the string cells of a table row by row and returns them as whole columns.
+
+    Cells go into Arrow arrays a few dozen leads at a time. A million Python strings would take a hundred megabytes, and
+    a few of them stay in the processor's cache, which makes reading replies half as fast again.
+
+    Args:
+        names: of the columns, in the order of the cells in a row.
+        max_bytes: beyond this the columns are `large_string`.
+    """
+
+    def __init__(self, names: Sequence[str], *, max_bytes: int = MAX_STRING_BYTES) -> None:
+        self._names = names
+        self._max_bytes = max_bytes
+        self._parts: list[pa.Array[Any]] = [pa.array([], pa.string())]
+
+    def add(self, cells: Sequence[str | None]) -> None:
+        """Add whole rows: their cells, one row after the other."""
+        self._parts.append(pa.array(cells, pa.string()))
+
+    def columns(self) -> dict[str, pa.Array[Any]]:
+        """All rows by column, as `string` or `large_string`; empty strings are null."""
+        cells = self._all_cells()
+        cells = pc.if_else(pc.equal(cells, pa.scalar("", cells.type)), None, cells)
+        width = len(self._names)
+        return {name: cells.take(np.arange(n, len(cells), width)) for n, name in enumerate(self._names)}
+
+    def _all_cells(self) -> pa.Array[Any]:
+        """Every cell in one array, of which every n-th belongs to the same column."""
+        if sum(part.nbytes for part in self._parts) <= self._max_bytes:
+            return pa.concat_arrays(self._parts)
+        return pa.concat_arrays([part.cast(pa.large_string()) for part in self._parts])
+
+
+def parse_column(strings: pa.Array[Any], kind: Type, timezone: str | None = None) -> pa.Array[Any]:
+    """A column of type `kind` from strings, each null or known to parse as one; zero dates become null."""
+    if kind != "timestamp[s]":
+        return strings if strings.type == _TYPES[kind] else strings.cast(_TYPES[kind])
+    dates = pc.if_else(pc.is_in(strings, _ZERO_DATES.cast(strings.type)), None, strings).cast(_TYPES[kind])
+    return _to_utc(dates, timezone) if timezone else dates
+
+
+def value_column(values: Sequence[object], kind: Type) -> pa.Array[Any]:
+    """A column of type `kind` from Python values; times are milliseconds since 1970 UTC."""
+    if kind == "timestamp[ms, UTC]":
+        return pa.array(values, pa.int64()).cast(_TYPES[kind])
+    return pa.array(values, _TYPES[kind])
+
+
+def _to_utc(clock_times: pa.Array[Any], timezone: str) -> pa.Array[Any]:
+    """Clock times of a zone as instants in UTC; in the hour that occurs twice, the first occurrence is meant.
+
+    The first and last two days of the calendar, whose instants may lie outside it, are taken as UTC: 9999-12-31 means
+    "never". pandas does this with Python's own time zone data, while Arrow would need the system's.
+    """
+    given = clock_times.to_numpy(zero_copy_only=False).astype("datetime64[s]")
+    inside = (given >= _FIRST_DAYS) & (given < _LAST_DAYS)
+    clock = pd.DatetimeIndex(np.where(inside, given, np.datetime64("NaT", "s")))
+    first = np.ones(len(clock), dtype=bool)
+    instants = clock.tz_localize(timezone, ambiguous=first, nonexistent="shift_forward").tz_convert("UTC")
+    seconds = np.where(inside, instants.tz_localize(None).to_numpy("datetime64[s]"), given)
+    return pa.array(seconds, pa.timestamp("s", "UTC"), from_pandas=True)
