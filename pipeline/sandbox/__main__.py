@@ -1,4 +1,4 @@
-"""`python -m pipeline.sandbox '{"port": 8080}'`: the sandbox in the foreground; switches are one JSON object."""
+"""`python -m pipeline.sandbox '{"port": 8080}'`: the sandbox in the foreground; switches are given as a JSON object."""
 
 import sys
 
@@ -7,7 +7,7 @@ from pipeline.sandbox.server import run_sandbox
 
 
 def main(arguments: list[str]) -> int:
-    """Run until told to stop; what is wrong with switches or port becomes one line on standard error."""
+    """Run until stopped; invalid switches or a port in use are reported in one line on standard error."""
     try:
         options = SandboxOptions.from_json(arguments[0]) if arguments else SandboxOptions()
         run_sandbox(options)

@@ -1,44 +1,58 @@
-"""One call in, one reply out: the order in which the API checks things. No HTTP and no clock in here."""
+"""One call in, one reply out: the order in which the API checks things. Neither HTTP nor a clock is involved."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
+from urllib.parse import parse_qsl
 
 from pipeline.sandbox import replies
-from pipeline.sandbox.behaviours import Ask, choose, random_fault
-from pipeline.sandbox.form import Form
+from pipeline.sandbox.behaviours import Lookup, choose_behaviour, random_fault
 from pipeline.sandbox.options import SandboxOptions
 from pipeline.sandbox.replies import Delivery, Reply, error
 from pipeline.sandbox.stats import Stats
 
-UNKNOWN_APP = "(unknown)"  # invalid App ids share one limit: nobody can fill the memory with them
+UNKNOWN_APP = "(unknown)"  # all invalid App ids share one limit, so that they cannot fill up the memory
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What one request asks for."""
+    """The contents of one request."""
 
-    form: Form | None  # None if the request held no form
-    address: str  # without blanks around it; empty if none was given
-    key: str  # what counts as the same address: case does not matter
+    form: Mapping[str, str] | None  # None if the request had no form
     user_agent: str
 
     @classmethod
-    def read(cls, form: Form | None, user_agent: str) -> Self:
-        """Find the address in a parsed body."""
-        command = form.get("get_lead") if form else None
-        given = command.get("email") if isinstance(command, dict) else None
-        address = given.strip() if isinstance(given, str) else ""
-        return cls(form, address, address.casefold(), user_agent)
+    def parse(cls, body: bytes | None, user_agent: str) -> Self:
+        """Parse an `application/x-www-form-urlencoded` body, if there is one; of equal keys the last one counts.
 
-    def text(self, field: str) -> str:
-        """Return a field of the form, empty if it is absent or no text."""
-        value = self.form.get(field) if self.form else None
-        return value if isinstance(value, str) else ""
+        Bytes that are not valid UTF-8 become U+FFFD, because a reply that repeats them must still be JSON.
+        """
+        if body is None:
+            return cls(None, user_agent)
+        return cls(dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True)), user_agent)
+
+    def field(self, name: str) -> str:
+        """The value of a form field; "" if absent."""
+        return (self.form or {}).get(name, "")
+
+    @property
+    def has_command(self) -> bool:
+        """Whether PHP would see a `get_lead` array."""
+        return any(name.startswith("get_lead[") for name in self.form or ())
+
+    @property
+    def address(self) -> str:
+        """The address to look up, without surrounding whitespace; "" if absent."""
+        return self.field("get_lead[email]").strip()
+
+    @property
+    def key(self) -> str:
+        """What addresses are counted by: they differ by more than case."""
+        return self.address.casefold()
 
 
 class Api:
-    """The simulated API: its switches, its counters, and the outage it may be in."""
+    """The simulated API: its switches, its counters, and its outage, if there is one."""
 
     def __init__(self, options: SandboxOptions) -> None:
         self.options = options
@@ -46,22 +60,22 @@ class Api:
         self._outage_began_s: float | None = None
 
     def change(self, switches: Mapping[str, object]) -> None:
-        """Change switches; those of the outage prepare a new one.
+        """Change switches; changing those of the outage schedules a new one.
 
         Raises:
-            ValueError: an unknown switch, one fixed at the start, or a value that does not fit.
+            ValueError: a switch is unknown or fixed at startup, or a value is invalid.
         """
         self.options = self.options.changed(switches)
         if any(name.startswith("outage") for name in switches):
             self._outage_began_s = None
 
     def reset_stats(self) -> None:
-        """Forget all that was counted: calls are numbered from 1 again, attempts too."""
+        """Reset all counters, including the numbers of calls and attempts."""
         self.stats.reset()
         self._outage_began_s = None
 
     def reply(self, call: Call, now_s: float) -> Reply:
-        """Count one call and decide its reply; `now_s` is on a clock that never goes backwards."""
+        """Count one call and decide on its reply; `now_s` is the time on a monotonic clock."""
         app = self._app(call)
         number = self.stats.arrive(now_s, app, call.key, call.user_agent)
         if self._is_out(number, now_s):
@@ -76,7 +90,7 @@ class Api:
         return reply
 
     def delivering(self, call: Call, reply: Reply) -> None:
-        """Count a reply as answered, if it settles what was asked; called when it leaves."""
+        """Count a reply as an answer if it is conclusive; to be called just before it is sent."""
         if reply.conclusive:
             self.stats.answer(call.key)
 
@@ -107,13 +121,13 @@ class Api:
                 return replies.page(429, "429 Too Many Requests", headers=headers)
 
     def _app(self, call: Call) -> str:
-        app = call.text("app_id")
+        app = call.field("app_id")
         return app if app.startswith(self.options.app_id) else UNKNOWN_APP
 
     def _refusal(self, call: Call, number: int) -> Reply | None:
-        """Return the error for wrong credentials or a wrong command, in the order the API looks at them."""
+        """The error for wrong credentials or a wrong command, checked in the order in which the API does."""
         options = self.options
-        app_id, key, password = call.text("app_id"), call.text("api_key"), call.text("api_password")
+        app_id, key, password = call.field("app_id"), call.field("api_key"), call.field("api_password")
         revoked = 0 < options.revoke_after < number
         checks = (
             (not app_id, "238"),
@@ -121,13 +135,13 @@ class Api:
             (not key, "202"),
             (key != options.api_key, "203"),
             (password != options.api_password or revoked, "233"),
-            (not call.form or not isinstance(call.form.get("get_lead"), dict), "236"),
+            (not call.has_command, "236"),
             (not call.address, "206"),
         )
-        return next((error(code) for wrong, code in checks if wrong), None)
+        return next((error(code) for failed, code in checks if failed), None)
 
     def _lead_reply(self, call: Call) -> Reply:
-        behaviour, number = choose(call.address)
-        ask = Ask(call.address, self.options.seed, self.stats.attempt(call.key), number)
-        faulty = random_fault(ask, self.options.fault_rate) if self.options.fault_rate else None
-        return faulty or behaviour.reply(ask)
+        behaviour, number = choose_behaviour(call.address)
+        lookup = Lookup(call.address, self.options.seed, self.stats.attempt(call.key), number)
+        fault = random_fault(lookup, self.options.fault_rate) if self.options.fault_rate else None
+        return fault or behaviour.reply(lookup)

@@ -1,4 +1,4 @@
-"""Every switch of the sandbox, with default, help and limits; command line, argv and /control all derive from here."""
+"""Every switch of the sandbox with its default, help and limits; the command line and /control derive from these."""
 
 import dataclasses
 import json
@@ -11,43 +11,45 @@ OUTAGE_STYLES = ("http-503", "dropped")
 
 
 def _switch(
-    default: Any,  # noqa: ANN401 - a dataclass field takes the type of its annotation, whatever it is
-    explanation: str,
+    default: Any,  # noqa: ANN401 - the type is that of the annotation
+    description: str,
     *,
-    most: float | None = None,
+    maximum: float | None = None,
     choices: tuple[str, ...] = (),
     fixed: bool = False,
 ) -> Any:  # noqa: ANN401
-    """Declare one switch; `fixed` ones cannot change while the sandbox runs."""
-    metadata = {"help": explanation, "most": most, "choices": choices, "fixed": fixed}
+    """Declare one switch; those that are `fixed` cannot be changed while the sandbox runs."""
+    metadata = {"help": description, "maximum": maximum, "choices": choices, "fixed": fixed}
     return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SandboxOptions:
-    """The switches of one sandbox; units stand in the names.
+    """The switches of one sandbox; the names include the units.
 
     Raises:
         ValueError: a value has the wrong type or is out of range; the message names the switch.
     """
 
-    port: int = _switch(0, "port on 127.0.0.1; 0 takes any free one", most=65_535, fixed=True)
-    seed: int = _switch(1, "another seed gives other people and other faults")
-    limit_per_s: int = _switch(20, "calls one App may make in any one-second span; 0 is no limit")
-    latency_ms: float = _switch(0.0, "time an answer takes")
-    latency_jitter_ms: float = _switch(0.0, "latency varies evenly by up to this much either way")
-    fault_rate: float = _switch(0.0, "share of calls (0 to 1) that meet a random transient fault", most=1)
-    revoke_after: int = _switch(0, "credentials are refused after this many calls; 0 is never")
-    outage_from: int = _switch(0, "number of the call at which an outage begins; 0 is never")
-    outage_calls: int = _switch(0, "calls that an outage lasts; 0 is for ever")
-    outage_s: float = _switch(0.0, "seconds that an outage lasts from its first call, instead of outage_calls")
-    outage_style: str = _switch("http-503", "how an outage looks", choices=OUTAGE_STYLES)
-    throttle_style: str = _switch("http", "how a call over the limit is refused", choices=THROTTLE_STYLES)
-    retry_after_s: int = _switch(0, "seconds named in the Retry-After header of a 429; 0 sends no header")
-    app_id: str = _switch("sandbox-app", "App ids that begin with this are valid, each with its own limit")
+    port: int = _switch(0, "port on 127.0.0.1; 0 for any free port", maximum=65_535, fixed=True)
+    seed: int = _switch(1, "seed for the invented people and the random faults")
+    limit_per_s: int = _switch(20, "calls each App may make in any one-second window; 0 for no limit")
+    latency_ms: float = _switch(0.0, "time that each reply takes")
+    latency_jitter_ms: float = _switch(0.0, "maximum random deviation from the latency, in both directions")
+    fault_rate: float = _switch(0.0, "share of calls (0 to 1) that fail with a random transient fault", maximum=1)
+    revoke_after: int = _switch(0, "number of calls after which credentials are refused; 0 for never")
+    outage_from: int = _switch(0, "number of the call at which an outage begins; 0 for never")
+    outage_calls: int = _switch(0, "number of calls that the outage lasts; 0 for endless")
+    outage_s: float = _switch(0.0, "seconds from its first call that the outage lasts, instead of outage_calls")
+    outage_style: str = _switch("http-503", "what calls get during an outage", choices=OUTAGE_STYLES)
+    throttle_style: str = _switch("http", "how calls over the limit are refused", choices=THROTTLE_STYLES)
+    retry_after_s: int = _switch(0, "seconds in the Retry-After header of HTTP 429; 0 for no header")
+    app_id: str = _switch("sandbox-app", "prefix of the valid App ids, each of which has its own limit")
     api_key: str = _switch("sandbox-key", "the valid API key")
     api_password: str = _switch("sandbox-password", "the valid API password")
-    exit_with_stdin: bool = _switch(False, "end when standard input ends, as with a parent process", fixed=True)
+    exit_with_stdin: bool = _switch(
+        False, "exit when standard input is closed, as by the end of a parent process", fixed=True
+    )
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -55,26 +57,26 @@ class SandboxOptions:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read the switches from one JSON object; absent ones keep their defaults.
+        """Parse switches from a JSON object; those that are absent have their defaults.
 
         Raises:
-            ValueError: not a JSON object, an unknown switch, or a value that does not fit.
+            ValueError: the string is not a JSON object, a switch is unknown, or a value is invalid.
         """
         return cls(**_known(json_object(text)))
 
     def to_json(self) -> str:
-        """Write all switches as one JSON object."""
+        """All switches as a JSON object."""
         return json.dumps(dataclasses.asdict(self))
 
     def changed(self, switches: Mapping[str, object]) -> Self:
-        """Return a copy with some switches changed.
+        """A copy with some switches changed.
 
         Raises:
-            ValueError: an unknown switch, one fixed at the start, or a value that does not fit.
+            ValueError: a switch is unknown or fixed at startup, or a value is invalid.
         """
         for field in dataclasses.fields(self):
             if field.name in switches and field.metadata["fixed"]:
-                raise ValueError(f"{field.name} is fixed when the sandbox starts.")
+                raise ValueError(f"{field.name} cannot be changed while the sandbox is running.")
         return dataclasses.replace(self, **_known(switches))
 
 
@@ -82,14 +84,14 @@ def json_object(text: str | bytes) -> dict[str, object]:
     """Parse a JSON object.
 
     Raises:
-        ValueError: the text is anything else.
+        ValueError: it is anything else.
     """
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as exc:
-        raise ValueError("Switches are given as one JSON object; this is not JSON.") from exc
+        raise ValueError("Switches must be given as a JSON object, but this is not JSON.") from exc
     if not isinstance(value, dict):
-        raise ValueError("Switches are given as one JSON object.")  # noqa: TRY004 - the text is wrong, not its type
+        raise ValueError("Switches must be given as a JSON object.")  # noqa: TRY004 - the content is wrong, not the type
     return value
 
 
@@ -97,24 +99,24 @@ def _known(switches: Mapping[str, object]) -> dict[str, Any]:
     names = [field.name for field in dataclasses.fields(SandboxOptions)]
     for name in switches:
         if name not in names:
-            raise ValueError(f"{name!r} is not a switch; there are {', '.join(names)}.")
+            raise ValueError(f"{name!r} is not a switch; choose from {', '.join(names)}.")
     return dict(switches)
 
 
 def _check(field: "dataclasses.Field[Any]", value: object) -> None:
-    whole_for_float = field.type is float and type(value) is int
-    if type(value) is not field.type and not whole_for_float:
-        raise ValueError(f"{field.name} must be {_NOUNS[field.type]}, not {value!r}.")
+    int_for_float = field.type is float and type(value) is int
+    if type(value) is not field.type and not int_for_float:
+        raise ValueError(f"{field.name} must be {_TYPE_NAMES[field.type]}, not {value!r}.")
     match value:
         case bool():
             return
         case str():
-            _check_text(field, value)
+            _check_string(field, value)
         case int() | float():
             _check_number(field, value)
 
 
-def _check_text(field: "dataclasses.Field[Any]", value: str) -> None:
+def _check_string(field: "dataclasses.Field[Any]", value: str) -> None:
     choices = field.metadata["choices"]
     if choices and value not in choices:
         raise ValueError(f"{field.name} must be one of {', '.join(choices)}, not {value!r}.")
@@ -123,11 +125,11 @@ def _check_text(field: "dataclasses.Field[Any]", value: str) -> None:
 
 
 def _check_number(field: "dataclasses.Field[Any]", value: float) -> None:
-    most = field.metadata["most"]
+    maximum = field.metadata["maximum"]
     if not 0 <= value < float("inf"):
         raise ValueError(f"{field.name} must be 0 or more, not {value}.")
-    if most is not None and value > most:
-        raise ValueError(f"{field.name} must be at most {most}, not {value}.")
+    if maximum is not None and value > maximum:
+        raise ValueError(f"{field.name} must be at most {maximum}, not {value}.")
 
 
-_NOUNS: dict[Any, str] = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+_TYPE_NAMES: dict[Any, str] = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}

@@ -1,7 +1,7 @@
-"""An address and a seed become an invented lead, always the same one, in the shape the API documents.
+"""Turns an address and a seed into an invented lead, always the same one, in the documented shape.
 
-Only `random()` is drawn from the generator: Python promises that its sequence stays the same, which keeps samples and
-tests stable across versions. Every value is a string, as PHP hands out what its database holds.
+Of the generator only `random()` is used: Python guarantees its sequence, which keeps samples and tests stable across
+versions. All values are strings, as PHP returns them from its database.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,19 +13,19 @@ from pipeline.sandbox import vocabulary as words
 from pipeline.sandbox.replies import Lead
 
 T = TypeVar("T")
-Draw = Callable[[], float]  # the next number from 0 up to, but without, 1
+Draw = Callable[[], float]  # returns the next random number in [0, 1)
 
 NO_DATE = "0000-00-00 00:00:00"
-ID_LIMIT = 2**53  # ids stay exact even where a reader takes them for floats
+ID_LIMIT = 2**53  # ids are exact even for readers that parse them as floats
 
 
 def lead_details(address: str, seed: int, least: int = 0) -> Lead:
-    """Return the person behind an address; case does not tell people apart.
+    """The person with this address, ignoring case.
 
     Args:
-        address: As asked; the lead carries it unchanged.
-        seed: Another seed gives another person.
-        least: Every collection has at least this many items (custom fields: all of the account, always).
+        address: the address looked up, which the lead contains unchanged.
+        seed: a different seed gives a different person.
+        least: the minimum number of items in each collection; custom fields are always all those of the account.
     """
     number = int.from_bytes(blake2b(f"{seed}|{address.casefold()}".encode(errors="replace"), digest_size=8).digest())
     draw = Random(number).random
@@ -107,7 +107,7 @@ def _sequences(draw: Draw, least: int) -> list[Lead]:
 
 
 def _memberships(draw: Draw, least: int) -> list[Lead]:
-    """Return one item for each level: a membership with two levels comes twice."""
+    """One item per level; a membership with two levels has two."""
     names = _some(words.MEMBERSHIPS, max(least, int(draw() * 3)), draw)
     return [
         {"name": name, "level_name": level, "active": _flag(draw)}
@@ -156,7 +156,7 @@ def _pick(options: Sequence[T], draw: Draw) -> T:
 
 
 def _some(options: Sequence[T], count: int, draw: Draw) -> Sequence[T]:
-    """Return `count` neighbours of the options (all of them at most), from a random one on."""
+    """`count` consecutive options (at most all of them), starting at a random one."""
     start = int(draw() * len(options))
     return (*options[start:], *options[:start])[:count]
 
@@ -166,7 +166,7 @@ def _flag(draw: Draw) -> str:
 
 
 def _date(draw: Draw) -> str:
-    """Return any second of the years 2016 to 2025 (days 1 to 28), rarely the zero date."""
+    """Any second of the years 2016 to 2025 (days 1 to 28), or occasionally the zero date."""
     if draw() < 0.02:
         return NO_DATE
     minutes, second = divmod(int(draw() * 86_400), 60)

@@ -1,7 +1,7 @@
-"""The sandbox as a child process: it has its own interpreter, and so its own core, and ends with its parent.
+"""The sandbox as a child process, which can use a core of its own and ends with its parent.
 
-The parent needs the standard library only. The child ends when its standard input does, which the operating system
-sees to even if the parent is killed.
+The parent needs only the standard library. The child exits when its standard input is closed, which the operating
+system does even if the parent is killed.
 """
 
 import json
@@ -18,49 +18,49 @@ from urllib.parse import urlsplit
 from pipeline.sandbox.options import SandboxOptions
 
 READY = "sandbox listening on "
-PATIENCE_S = 5.0
+TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
 class RunningSandbox:
-    """A sandbox that runs; `url` is that of the API."""
+    """A running sandbox; `url` is that of its API."""
 
     url: str
     pid: int
 
     def stats(self, *, addresses: bool = False) -> dict[str, Any]:
-        """Return the counters; with `addresses` also how often each address was asked."""
+        """The counters; with `addresses`, also the number of calls for each address."""
         return self._request("GET", "/stats?addresses=1" if addresses else "/stats")
 
     def control(self, **switches: object) -> dict[str, Any]:
-        """Change switches (and `reset_stats=True`); return all of them.
+        """Change switches, reset the counters with `reset_stats=True`, and return all switches.
 
         Raises:
-            ValueError: an unknown switch, one fixed at the start, or a value that does not fit.
+            ValueError: a switch is unknown or fixed at startup, or a value is invalid.
         """
         return self._request("POST", "/control", json.dumps(switches))
 
     def _request(self, method: str, path: str, body: str | None = None) -> dict[str, Any]:
-        # http.client, unlike urllib, never takes a detour over a proxy from the environment.
-        connection = HTTPConnection(urlsplit(self.url).netloc, timeout=PATIENCE_S)
+        # Unlike urllib, http.client ignores proxies set in the environment.
+        connection = HTTPConnection(urlsplit(self.url).netloc, timeout=TIMEOUT_S)
         try:
             connection.request(method, path, body)
             response = connection.getresponse()
-            text = response.read().decode()
+            content = response.read().decode()
         finally:
             connection.close()
         if response.status != 200:
-            raise ValueError(text)
-        answer: dict[str, Any] = json.loads(text)
+            raise ValueError(content)
+        answer: dict[str, Any] = json.loads(content)
         return answer
 
 
 @contextmanager
 def running(options: SandboxOptions | None = None) -> Iterator[RunningSandbox]:
-    """Run a sandbox in a child process for the time of the block.
+    """Run a sandbox in a child process during the block.
 
     Raises:
-        RuntimeError: the child did not start; the message is its last line on standard error.
+        RuntimeError: the child did not start; the message includes its last line on standard error.
     """
     switches = replace(options or SandboxOptions(), exit_with_stdin=True).to_json()
     with tempfile.TemporaryFile("w+") as errors, _child(switches, errors) as child:
@@ -71,13 +71,13 @@ def running(options: SandboxOptions | None = None) -> Iterator[RunningSandbox]:
 
 
 def _child(switches: str, errors: IO[str]) -> "subprocess.Popen[str]":
-    return subprocess.Popen(  # noqa: S603 - our own module, and the argument is JSON that we wrote
-        [sys.executable, "-P", "-m", "pipeline.sandbox", switches],  # -P: nothing is loaded from where one stands
+    return subprocess.Popen(  # noqa: S603 - our own module and our own JSON
+        [sys.executable, "-P", "-m", "pipeline.sandbox", switches],  # -P: load nothing from the current folder
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=errors,  # a file, because nobody reads along and a full pipe would stop the child
+        stderr=errors,  # a file, because a full pipe that nobody reads would block the child
         text=True,
-        start_new_session=True,  # Ctrl-C is for the parent, which may still have calls in flight
+        start_new_session=True,  # so that Ctrl-C reaches only the parent, which may have calls in flight
     )
 
 
@@ -95,6 +95,6 @@ def _end(child: "subprocess.Popen[str]") -> None:
     if child.stdin:
         child.stdin.close()
     try:
-        child.wait(PATIENCE_S)
+        child.wait(TIMEOUT_S)
     except subprocess.TimeoutExpired:
         child.kill()

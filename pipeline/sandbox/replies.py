@@ -1,4 +1,4 @@
-"""What goes back over the wire: a `Reply` value, the usual ones, and JSON as PHP writes it."""
+"""HTTP replies: the `Reply` type, the usual ones, and JSON as PHP encodes it."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 Lead: TypeAlias = dict[str, Any]
 
-# PHP names what it prints HTML unless told otherwise, and the API does not tell otherwise.
+# PHP's default content type, which the API does not change.
 HTML = "text/html; charset=UTF-8"
 
 ERROR_MESSAGES = {
@@ -39,9 +39,9 @@ class Delivery(Enum):
     """How much of a reply reaches the client."""
 
     WHOLE = auto()
-    HALF = auto()  # headers and half of the body, then the connection closes
-    DROPPED = auto()  # the connection closes at once
-    NEVER = auto()  # nothing comes until the client leaves
+    HALF = auto()  # headers and half of the body, then the connection is closed
+    DROPPED = auto()  # the connection is closed at once
+    NEVER = auto()  # nothing is sent until the client disconnects
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     delivery: Delivery = Delivery.WHOLE
     delay_ms: int = 0
-    blanks: int = 0  # bytes of blanks streamed before the body
-    conclusive: bool = False  # tells what the lead is, or that there is none: nobody need ask again
-    fault: bool = False  # trouble that another try may not meet
+    padding: int = 0  # bytes of whitespace streamed before the body
+    conclusive: bool = False  # returns the lead or says that there is none, so that no retry is needed
+    fault: bool = False  # a failure that a retry may not meet
 
 
 _encoder = json.JSONEncoder(separators=(",", ":"))
@@ -63,28 +63,28 @@ _encoder = json.JSONEncoder(separators=(",", ":"))
 
 def php_json(value: object) -> bytes:
     r"""Encode as PHP's `json_encode` does: compact, ASCII only, `/` written `\/`."""
-    # Outside of strings JSON has no slash, so the plain replacement cannot hit anything else.
+    # In JSON, slashes occur only inside strings, so it is safe to replace them all.
     return _encoder.encode(value).replace("/", "\\/").encode("ascii")
 
 
 def success(details: object) -> Reply:
-    """Return the reply that carries a lead, in whatever shape it is given."""
+    """The reply that contains a lead, in whatever shape it is given."""
     return Reply(php_json({"status": "Success", "lead_details": details}), conclusive=True)
 
 
 def error(code: str, message: str = "") -> Reply:
-    """Return an error reply; documented codes have a message of their own."""
+    """An error reply; documented codes have a default message."""
     text = message or ERROR_MESSAGES[code]
     body = php_json({"status": "Error", "message": text, "type": code})
     return Reply(body, conclusive=code in CONCLUSIVE_ERRORS)
 
 
 def untyped_error(message: str) -> Reply:
-    """Return an error reply that only its message explains."""
+    """An error reply that has a message but no type."""
     return Reply(php_json({"status": "Error", "message": message}))
 
 
 def page(status: int, title: str, *, headers: Mapping[str, str] | None = None) -> Reply:
-    """Return a short HTML page such as a proxy or firewall sends in the API's place."""
+    """A short HTML page such as a proxy or firewall sends instead of the API's reply."""
     text = f"<html>\r\n<head><title>{title}</title></head>\r\n<body><h1>{title}</h1></body>\r\n</html>\r\n"
     return Reply(text.encode(), status=status, headers=headers or {})

@@ -1,6 +1,6 @@
-"""The files of data/replies: `python -m pipeline.sandbox.samples data/replies` writes them anew.
+"""The files in data/replies, which `python -m pipeline.sandbox.samples data/replies` regenerates.
 
-One body for each behaviour that has one worth keeping in a file, with the seed that the sandbox has by default.
+Each is the body of one behaviour's reply with the default seed, unless it is empty, too large or never sent in full.
 """
 
 import json
@@ -8,27 +8,27 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.sandbox.behaviours import BEHAVIOURS, ORDINARY, Ask, Behaviour, choose
+from pipeline.sandbox.behaviours import BEHAVIOURS, ORDINARY, Behaviour, Lookup, choose_behaviour
 from pipeline.sandbox.options import SandboxOptions
 from pipeline.sandbox.replies import Delivery
 
-MOST_BYTES = 65_536
-SUCCESS_ADDRESS = "customer511@example.com"  # someone with a bit of everything
-NUMBERED = {"error-TYPE": "error-242"}  # of the behaviours with a number only this one is worth a file
+MAX_BYTES = 65_536
+SUCCESS_ADDRESS = "customer511@example.com"  # a person with some of everything
+NUMBERED = {"error-TYPE": "error-242"}  # the only behaviour with a number that has a file
 HEADING = """# Replies
 
-Bodies of `get_lead` replies: a full normal one, and one for each shape the API is known or feared to use. Nobody in
-them exists. The simulated API gives each of them to the address in its line;
-`python -m pipeline.sandbox.samples data/replies` writes them anew.
+Bodies of `get_lead` replies: a normal one, and one for each shape the API is known or suspected to use. All people in
+them are invented. The simulated API returns each of them for the address in its row.
+`python -m pipeline.sandbox.samples data/replies` regenerates this folder.
 
-| file | asked for | what it is |
+| file | address | contents |
 |---|---|---|
 """
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One file: its name, the address whose reply it holds, what it shows, and the bytes."""
+    """One file: its name, the address whose reply it contains, a description, and the bytes."""
 
     file: str
     address: str
@@ -37,7 +37,7 @@ class Sample:
 
 
 def samples() -> list[Sample]:
-    """Return all samples, the normal reply first."""
+    """All samples, the normal reply first."""
     found = [_sample("success", SUCCESS_ADDRESS, ORDINARY.description)]
     for behaviour in BEHAVIOURS:
         name = NUMBERED.get(behaviour.name, behaviour.name)
@@ -47,12 +47,12 @@ def samples() -> list[Sample]:
 
 
 def readme() -> str:
-    """Return the README of the folder."""
+    """The README of the folder."""
     return HEADING + "".join(f"| `{s.file}` | `{s.address}` | {s.description} |\n" for s in samples())
 
 
 def write(folder: Path) -> None:
-    """Write every file of the folder."""
+    """Write all files to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     for sample in samples():
         (folder / sample.file).write_bytes(sample.body)
@@ -60,16 +60,18 @@ def write(folder: Path) -> None:
 
 
 def _sample(name: str, address: str, description: str) -> Sample:
-    behaviour, number = choose(address)
-    reply = behaviour.reply(Ask(address, SandboxOptions().seed, number=number))
-    in_a_file = reply.delivery is Delivery.WHOLE and not reply.blanks and len(reply.body) <= MOST_BYTES
+    behaviour, number = choose_behaviour(address)
+    reply = behaviour.reply(Lookup(address, SandboxOptions().seed, number=number))
+    in_a_file = reply.delivery is Delivery.WHOLE and not reply.padding and len(reply.body) <= MAX_BYTES
     body = reply.body if in_a_file else b""
     return Sample(f"{name}.{_extension(body)}", address, description, body)
 
 
 def _description(behaviour: Behaviour, name: str) -> str:
     return (
-        behaviour.description if name == behaviour.name else "the documented error that a missing IP permission gives"
+        behaviour.description
+        if name == behaviour.name
+        else "the documented error for an IP address that is not allowed"
     )
 
 

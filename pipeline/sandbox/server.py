@@ -1,6 +1,6 @@
-"""HTTP around the simulated API: listens on loopback, delivers replies whole or not at all, shuts down at once.
+"""The HTTP server of the simulated API: listens on loopback, delivers replies (or fails to), shuts down at once.
 
-Paths: `/api` and `/api/` (the API), `/stats` (counters), `/control` (switches), `/moved/api` (where `redirect` points).
+Paths: `/api` and `/api/` (the API), `/stats` (counters), `/control` (switches), `/moved/api` (target of `redirect`).
 """
 
 import asyncio
@@ -15,15 +15,14 @@ from time import monotonic
 from aiohttp import web
 
 from pipeline.sandbox.api import Api, Call
-from pipeline.sandbox.form import parse_form
-from pipeline.sandbox.malformed import MOVED_PATH
+from pipeline.sandbox.faults import MOVED_PATH
 from pipeline.sandbox.options import SandboxOptions, json_object
 from pipeline.sandbox.replies import HTML, Delivery, Reply, error, page
 
 HOST = "127.0.0.1"
 FORM_TYPE = "application/x-www-form-urlencoded"
 CHUNK = b" " * 65_536
-SHUTDOWN_S = 0.2  # for what is being answered; then the rest is cancelled
+SHUTDOWN_S = 0.2  # for replies being sent; then they are cancelled
 
 
 class SandboxServer:
@@ -42,7 +41,7 @@ class SandboxServer:
         }
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request on any path."""
+        """Handle one request for any path."""
         handler = self._handlers.get(request.path)
         if handler is None:
             return _response(page(404, "404 Not Found"))
@@ -51,7 +50,7 @@ class SandboxServer:
     async def _call(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
         is_form = request.method == "POST" and request.content_type == FORM_TYPE
-        call = Call.read(parse_form(body) if is_form else None, request.headers.get("User-Agent", ""))
+        call = Call.parse(body if is_form else None, request.headers.get("User-Agent", ""))
         with self.api.stats.one_in_flight():
             reply = self.api.reply(call, monotonic() - self._started_s)
             await self._wait(reply)
@@ -71,7 +70,7 @@ class SandboxServer:
 
     async def _control(self, request: web.BaseRequest) -> web.Response:
         if request.method != "POST":
-            return web.Response(status=405, text="Switches are changed with POST.")
+            return web.Response(status=405, text="Use POST to change switches.")
         try:
             self._change(json_object(await request.read()))
         except ValueError as exc:
@@ -81,7 +80,7 @@ class SandboxServer:
     def _change(self, switches: dict[str, object]) -> None:
         reset = switches.pop("reset_stats", False)
         if not isinstance(reset, bool):
-            raise ValueError(f"reset_stats must be true or false, not {reset!r}.")  # noqa: TRY004 - /control says 400
+            raise ValueError(f"reset_stats must be true or false, not {reset!r}.")  # noqa: TRY004 - reported as HTTP 400
         self.api.change(switches)
         if reset:
             self.api.reset_stats()
@@ -100,18 +99,20 @@ def _response(reply: Reply) -> web.Response:
 async def _deliver(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
     match reply.delivery:
         case Delivery.NEVER:
-            await asyncio.get_running_loop().create_future()  # cancelled when the client leaves or the sandbox ends
+            await (
+                asyncio.get_running_loop().create_future()
+            )  # cancelled when the client disconnects or the sandbox exits
         case Delivery.DROPPED:
             _close(request)
         case Delivery.HALF:
             return await _deliver_half(request, reply)
-        case Delivery.WHOLE if reply.blanks:
-            return await _deliver_after_blanks(request, reply)
+        case Delivery.WHOLE if reply.padding:
+            return await _deliver_after_padding(request, reply)
     return _response(reply)
 
 
 async def _deliver_half(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
-    """Announce the whole length, send half of it and close."""
+    """Declare the full length, send half of the body and close the connection."""
     response = web.StreamResponse(status=reply.status, headers={"Content-Type": HTML})
     response.content_length = len(reply.body)
     await response.prepare(request)
@@ -120,28 +121,28 @@ async def _deliver_half(request: web.BaseRequest, reply: Reply) -> web.StreamRes
     return response
 
 
-async def _deliver_after_blanks(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
-    """Stream blanks without announcing a length, then the body; a client that leaves ends it."""
+async def _deliver_after_padding(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+    """Stream whitespace without declaring a length, then the body, unless the client disconnects before."""
     response = web.StreamResponse(status=reply.status, headers={"Content-Type": HTML})
     await response.prepare(request)
-    for _ in range(0, reply.blanks, len(CHUNK)):
+    for _ in range(0, reply.padding, len(CHUNK)):
         await response.write(CHUNK)
     await response.write(reply.body)
     return response
 
 
 def _close(request: web.BaseRequest) -> None:
-    """Close the connection under the reply; aiohttp takes that for a client that left."""
+    """Close the connection, which aiohttp treats as a disconnect by the client."""
     if request.transport is not None:
         request.transport.close()
 
 
 @asynccontextmanager
 async def listening(options: SandboxOptions) -> AsyncIterator[str]:
-    """Listen in the running loop; give the URL of the API, and close everything at the end.
+    """Listen in the running event loop during the block; yields the URL of the API.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
     sandbox = SandboxServer(options)
     connections = web.Server(sandbox.handle, access_log=None, handler_cancellation=True)
@@ -159,7 +160,7 @@ async def listening(options: SandboxOptions) -> AsyncIterator[str]:
 
 
 async def serve(options: SandboxOptions) -> None:
-    """Listen until SIGINT, SIGTERM or, if so switched, the end of standard input; say on standard output where."""
+    """Print the URL and serve until SIGINT, SIGTERM or, with `exit_with_stdin`, the end of standard input."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -182,6 +183,6 @@ def run_sandbox(options: SandboxOptions) -> None:
     """Run the sandbox in the foreground.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
     asyncio.run(serve(options))

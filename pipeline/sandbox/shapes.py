@@ -1,6 +1,6 @@
-"""A normal lead bent into the shapes the API is known or feared to use: all still answers, for a lenient reader.
+"""Variations of a normal lead in the shapes the API is known or suspected to use; a lenient reader accepts them all.
 
-Each function takes a fresh normal lead and returns what is sent as `lead_details`.
+Each function takes a newly made normal lead and returns the value to send as `lead_details`.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ _NUMBERS = {
 
 
 def native_numbers(lead: Lead) -> Lead:
-    """Write ids, counts and flags as numbers, as PHP does when its database driver keeps types."""
+    """Write ids, counts and flags as numbers, as PHP does when its database driver preserves types."""
     return {key: _native(key, value) for key, value in lead.items()}
 
 
@@ -29,12 +29,12 @@ def _native(key: str, value: Any) -> Any:  # noqa: ANN401 - JSON in, JSON out
 
 
 def details_as_text(lead: Lead) -> str:
-    """Encode the lead as JSON inside of the JSON, as the documentation describes it."""
+    """Encode the lead as a JSON string within the JSON, as the documentation describes it."""
     return php_json(lead).decode()
 
 
 def keyed_objects(lead: Lead) -> Lead:
-    """Write each list as an object whose keys have gaps, as PHP does after removing items."""
+    """Write each list as an object with gaps between its keys, as PHP does after removing items."""
     keyed = {key: _keyed(lead[key]) for key in COLLECTIONS}
     for custom_field in keyed["custom_fields"].values():
         if isinstance(custom_field["field_value"], list) and custom_field["field_value"]:
@@ -47,12 +47,12 @@ def _keyed(items: list[Any]) -> dict[str, Any]:
 
 
 def collections_as(value: object) -> Callable[[Lead], Lead]:
-    """Return a shape that puts one value in the place of every collection."""
+    """A shape in which every collection is replaced by one value."""
     return lambda lead: lead | dict.fromkeys(COLLECTIONS, value)
 
 
 def absent_collections(lead: Lead) -> Lead:
-    """Leave every collection out."""
+    """Omit all collections."""
     return {key: value for key, value in lead.items() if key not in COLLECTIONS}
 
 
@@ -62,7 +62,7 @@ def bare_tags(lead: Lead) -> Lead:
 
 
 def aliases(lead: Lead) -> Lead:
-    """Use the other spellings of keys that related calls use."""
+    """Use the alternative keys of related calls."""
     other = {"name": "membership_name", "level_name": "level"}
     memberships = [_renamed(item, other) for item in lead["memberships"]]
     other = {"id": "transaction_id", "transaction_type": "type", "transaction_date": "date"}
@@ -75,13 +75,13 @@ def _renamed(item: Lead, names: dict[str, str]) -> Lead:
 
 
 def zero_dates(lead: Lead) -> Lead:
-    """Write every date as MySQL's zero."""
+    """Write every date as MySQL's zero date."""
     transactions = [item | {"transaction_date": NO_DATE} for item in lead["transactions"]]
     return lead | dict.fromkeys(DATES, NO_DATE) | {"transactions": transactions}
 
 
 def nulls(lead: Lead) -> Lead:
-    """Write null, false and N/A where there is no value."""
+    """Write missing values as null, false and N/A."""
     none = dict.fromkeys(("first_name", "middle_name", "zip", "lead_deleted_date", "gdpr_lead_status_ip", "score"))
     false = dict.fromkeys(("last_name", "phone", "notes", "lead_picture", "date_joined"), False)
     not_available = dict.fromkeys(("address", "city", "ip_country", "gdpr_lead_status_date"), "N/A")
@@ -96,10 +96,10 @@ def nulls(lead: Lead) -> Lead:
 
 
 def absent_keys(lead: Lead) -> Lead:
-    """Leave out most scalars and, inside of items, all but the first key."""
-    kept = ("id", "email", "first_name", "score", "date_joined")
+    """Omit most scalars and, in items, all keys but the first."""
+    remaining = ("id", "email", "first_name", "score", "date_joined")
     items = {key: [_first(item) for item in lead[key]] for key in COLLECTIONS}
-    return {key: lead[key] for key in kept} | items
+    return {key: lead[key] for key in remaining} | items
 
 
 def _first(item: Lead) -> Lead:
@@ -113,12 +113,12 @@ def minimal(lead: Lead) -> Lead:
 
 
 def new_keys(lead: Lead) -> Lead:
-    """Add keys that nobody has documented: scalar and nested, to the lead and to its items."""
-    fresh = {"added_in_2031": "a new value", "nested_news": {"depth": {"list": [1, "two", None]}, "flag": True}}
-    items = {key: [item | fresh for item in lead[key]] for key in COLLECTIONS}
+    """Add undocumented keys, scalar and nested, to the lead and its items."""
+    added = {"added_in_2031": "a new value", "nested_news": {"depth": {"list": [1, "two", None]}, "flag": True}}
+    items = {key: [item | added for item in lead[key]] for key in COLLECTIONS}
     amounts = {"amount": "49.90", "currency": "USD", "tax": 4.99}
     items["transactions"] = [item | amounts for item in items["transactions"]]
-    elsewhere = {  # seen on lead objects of other calls
+    elsewhere = {  # seen in the lead objects of other calls
         "last_name2": "Segundo",
         "company": "Example & Sons, Ltd.",
         "sales_tax_id": "00-1234567",
@@ -126,11 +126,11 @@ def new_keys(lead: Lead) -> Lead:
         "business_type": "sole trader",
         "username": "example_user",
     }
-    return lead | elsewhere | fresh | {"surveys": [{"survey_name": "how was it?", "answers": []}]} | items
+    return lead | elsewhere | added | {"surveys": [{"survey_name": "how was it?", "answers": []}]} | items
 
 
 def wrong_types(lead: Lead) -> Lead:
-    """Put values where their type cannot be read."""
+    """Use values that do not fit their type."""
     lists = [item | {"active": "maybe"} for item in lead["lists"]]
     transactions = [
         item | {"transaction_date": "last tuesday", "product_name": {"name": item["product_name"]}}
@@ -150,10 +150,10 @@ def wrong_types(lead: Lead) -> Lead:
 
 
 def all_empty(lead: Lead) -> Lead:
-    """Blank every scalar and drop every collection: success about nobody."""
+    """Empty all scalars and omit all collections."""
     return dict.fromkeys(absent_collections(lead), "")
 
 
 def soft_deleted(lead: Lead) -> Lead:
-    """Mark the lead as deleted though it is still handed out."""
+    """Mark the lead as deleted although it is still returned."""
     return lead | {"lead_deleted": "1", "lead_deleted_date": "2024-02-29 23:59:59"}

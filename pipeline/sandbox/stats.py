@@ -1,4 +1,4 @@
-"""What was asked, answered and refused: the counters behind /stats.
+"""The counters behind /stats: calls, answers and refusals.
 
 A million addresses cost about 200 MB: three dictionaries that share their keys, and small integers.
 """
@@ -16,7 +16,7 @@ MAX_USER_AGENTS = 100
 
 @dataclass
 class Stats:
-    """The counters of one sandbox; all times are seconds since it started."""
+    """The counters of one sandbox; times are in seconds since it started."""
 
     calls: int = 0
     answered: int = 0
@@ -37,7 +37,7 @@ class Stats:
     answers_by_address: dict[str, int] = field(default_factory=dict)
 
     def arrive(self, now_s: float, app: str, address: str, user_agent: str) -> int:
-        """Count a call, whatever becomes of it; return its number, from 1."""
+        """Count a call, whatever its outcome, and return its number, from 1."""
         self.calls += 1
         self.arrivals.add(now_s)
         self.apps[app].arrive(now_s)
@@ -51,14 +51,14 @@ class Stats:
         return self.calls
 
     def admit(self, now_s: float, app: str, limit_per_s: int) -> bool:
-        """Tell whether the limit of an App that has called lets the call in."""
+        """Whether the limit of the App admits the call."""
         admitted = self.apps[app].admit(now_s, limit_per_s)
         if admitted:
             self.admitted.add(now_s)
         return admitted
 
     def attempt(self, address: str) -> int:
-        """Count a call that reached the lead; return how many did for this address."""
+        """Count a call that was admitted for an address, and return how many there were for it."""
         return _count(self.attempts_by_address, address)
 
     def answer(self, address: str) -> None:
@@ -68,7 +68,7 @@ class Stats:
 
     @contextmanager
     def one_in_flight(self) -> Iterator[None]:
-        """Count a call as in flight for as long as it takes."""
+        """Count a call as in flight during the block."""
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
         try:
@@ -77,11 +77,11 @@ class Stats:
             self.in_flight -= 1
 
     def reset(self) -> None:
-        """Start counting anew; what is in flight stays in flight."""
+        """Reset all counters except that of calls in flight."""
         vars(self).update(vars(Stats(in_flight=self.in_flight)))
 
     def as_json(self, *, with_addresses: bool) -> dict[str, Any]:
-        """Return what /stats shows."""
+        """The content of /stats."""
         calls = self.calls_by_address
         shown: dict[str, Any] = {
             "calls": self.calls,

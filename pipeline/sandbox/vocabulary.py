@@ -1,6 +1,7 @@
-"""The words that invented people are made of: several scripts, awkward text, and values of every documented kind.
+"""The words that invented people are composed of: many scripts, awkward strings, values of every documented kind.
 
-Nobody here exists: addresses are under example.com, phones are 555 01xx, IPs come from the documentation ranges.
+None of these people exist: the domains are example.com and the like, the phone numbers 555-01xx, and the IP addresses
+from the ranges reserved for documentation.
 """
 
 # First, middle and last name.
@@ -33,7 +34,7 @@ NAMES = (
     ("", "", ""),
 )
 
-# City, state, zip, country, phone country code. Zips may begin with zeros or hold letters.
+# City, state, zip, country, phone country code. Zips may have leading zeros or letters.
 PLACES = (
     ("Boston", "MA", "02108", "United States", "1"),
     ("Holtsville", "NY", "00501", "United States", "1"),
@@ -52,7 +53,7 @@ PLACES = (
 STREETS = ("1 Example Road", "12/3 Test Lane, Flat 4", "Straße des Beispiels 5", "", "-7 Odd Street", "PO Box 0042")
 PHONES = ("5555550{}", "05555550{}", "+1 555 555 0{}", "(555) 555-0{}", "555.555.0{}", "")
 
-# Text that careless code splits, runs, trims or garbles.
+# Strings that careless code splits, evaluates, trims or garbles.
 AWKWARD = (
     "first line\nsecond line\r\nthird line",
     'she said "yes", then "no"',
@@ -72,7 +73,7 @@ AWKWARD = (
     "0",
 )
 
-# The number of tags is prime, so that any stride through them meets each one once.
+# The number of tags is prime, so that stepping through them with any stride visits each one once.
 TAGS = (
     "customer", "prospect", "vip", "webinar-2019", "webinar-2024", "newsletter", "opened, not clicked",
     "cart; abandoned", "a|b test", "Tag With Blanks", "tag with \"quotes\"", "=SUM(A1:A9)", "+upsell", "-churned",
@@ -91,7 +92,7 @@ PRODUCTS = (
     "test product", "Course: the basics", "Book, 2nd edition", "Coaching; 1 hour", "Café \"premium\"", "商品",
     "Упаковка", "=bundle", "bump | offer", "T-shirt\nsize M", "",
 )  # fmt: skip
-# The documented spellings most of the time, and others that are met.
+# Mostly the documented spellings, and others seen in practice.
 TRANSACTION_TYPES = (
     "Sale", "Sale", "Sale", "Sale", "Rebill", "Rebill", "Refund", "Cancelation", "Chargeback", "sale", "REBILL",
     "Cancellation", "partial_refund", "charge-back", "Trial started",
@@ -104,7 +105,7 @@ WEBSITES = ("", "", "", "https://www.example.com/", "http://blog.example.org/?a=
 
 DISHES = ("beef lasagna", "crêpes", "寿司", "борщ", "mac & cheese")
 LOYALTY_NUMBERS = ("000123", "0042", "1E5", "7700000000000000001", "+0")
-# Identifier, type, and the options where there are some; option ids are unique only within a field.
+# Identifier, type, and the options or sample values; option ids are unique only within a field.
 CUSTOM_FIELDS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("favourite_dish", "input_field", DISHES),
     ("Loyalty-Number", "input_field", LOYALTY_NUMBERS),

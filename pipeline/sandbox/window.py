@@ -1,14 +1,14 @@
-"""Calls in any one-second span: how many there were at worst, and the limit on them. The clock is passed in."""
+"""Calls in any one-second window: the largest number, and a limit on it. The time is passed in."""
 
 from collections import deque
 
-SPAN_S = 1.0
+WINDOW_S = 1.0
 
 
 class SlidingCount:
-    """Count events in the span that ends now; keep the largest count ever reached.
+    """Counts the events in the window that ends now, and records the largest count so far.
 
-    A span is open at its start: of two events exactly one second apart only the later one is in it.
+    A window excludes its start: of two events exactly one second apart it contains only the later one.
     """
 
     def __init__(self) -> None:
@@ -16,9 +16,9 @@ class SlidingCount:
         self.worst = 0
 
     def within(self, now_s: float) -> int:
-        """Return how many events the last second holds; `now_s` must never go backwards."""
+        """The number of events in the last second; `now_s` must never decrease."""
         times_s = self._times_s
-        while times_s and now_s - times_s[0] >= SPAN_S:
+        while times_s and now_s - times_s[0] >= WINDOW_S:
             times_s.popleft()
         return len(times_s)
 
@@ -29,7 +29,7 @@ class SlidingCount:
 
 
 class RateWindow:
-    """The calls of one App and the strict limit on them: refused calls are counted but use up nothing."""
+    """The calls of one App and the strict limit on them; refused calls do not use up any of it."""
 
     def __init__(self) -> None:
         self.arrivals = SlidingCount()
@@ -38,12 +38,12 @@ class RateWindow:
         self.throttled = 0
 
     def arrive(self, now_s: float) -> None:
-        """Count a call, whatever becomes of it."""
+        """Count a call, whatever its outcome."""
         self.calls += 1
         self.arrivals.add(now_s)
 
     def admit(self, now_s: float, limit_per_s: int) -> bool:
-        """Tell whether the limit lets one more call in now; a limit of 0 lets everything in."""
+        """Whether the limit admits one more call now, which then counts; a limit of 0 admits every call."""
         if limit_per_s and self.admitted.within(now_s) >= limit_per_s:
             self.throttled += 1
             return False

@@ -1,4 +1,4 @@
-"""Replies that are no answer: pages of proxies, broken bodies, closed connections, and HTTP that must stop a client."""
+"""Replies that are not answers: error pages, broken bodies, closed connections, and redirects."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,23 +10,23 @@ OVERSIZE_BYTES = 9 * 1024 * 1024
 NESTING = 100_000
 MOVED_PATH = "/moved/api"
 
-Malform = Callable[[Lead], Reply]  # takes the lead that a healthy reply would carry
+Fault = Callable[[Lead], Reply]  # takes the lead that a normal reply would contain
 
 _WARNING = b"<br />\n<b>Warning</b>:  Undefined array key 3 in <b>/srv/www/api.php</b> on line <b>12</b><br />\n"
 
 
 def fault(body: bytes, *, delivery: Delivery = Delivery.WHOLE) -> Reply:
-    """Return a transient fault with HTTP 200."""
+    """A transient fault with HTTP 200."""
     return Reply(body, delivery=delivery, fault=True)
 
 
 def fault_page(status: int, title: str) -> Reply:
-    """Return a transient fault that a proxy or firewall explains in HTML."""
+    """A transient fault that a proxy or firewall explains in HTML."""
     return replace(page(status, title), fault=True)
 
 
 def cut_off(lead: Lead) -> Reply:
-    """End the body too early, although its length is announced so."""
+    """Truncate the body; the declared length is that of the truncated body."""
     body = success(lead).body
     return fault(body[: len(body) * 3 // 5])
 
@@ -37,61 +37,61 @@ def php_warning(lead: Lead) -> Reply:
 
 
 def dropped(_: Lead) -> Reply:
-    """Close the connection without a word."""
+    """Close the connection without a reply."""
     return fault(b"", delivery=Delivery.DROPPED)
 
 
 def dropped_midway(lead: Lead) -> Reply:
-    """Close the connection inside of the body."""
+    """Close the connection in the middle of the body."""
     return fault(success(lead).body, delivery=Delivery.HALF)
 
 
 def never_answers(_: Lead) -> Reply:
-    """Keep the client waiting."""
+    """Never reply."""
     return fault(b"", delivery=Delivery.NEVER)
 
 
 def empty_body(_: Lead) -> Reply:
-    """Answer 200 with nothing."""
+    """Reply with HTTP 200 and no body."""
     return fault(b"")
 
 
 def empty_success(_: Lead) -> Reply:
-    """Claim success without a lead."""
+    """Report success without a lead."""
     return fault(php_json({"status": "Success"}))
 
 
 def empty_success_list(_: Lead) -> Reply:
-    """Claim success with an empty list for a lead."""
+    """Report success with an empty list as the lead."""
     return fault(php_json({"status": "Success", "lead_details": []}))
 
 
 def all_empty(lead: Lead) -> Reply:
-    """Claim success about nobody: every scalar is empty, no collection is there."""
+    """Report success with a lead whose scalars are all empty and that has no collections."""
     return fault(success(shapes.all_empty(lead)).body)
 
 
 def not_json_object(lead: Lead) -> Reply:
-    """Send JSON, but a list."""
+    """Send a JSON list instead of an object."""
     return fault(php_json(["Success", lead["id"]]))
 
 
 def bad_utf8(lead: Lead) -> Reply:
-    """Put a byte that is no UTF-8 into the JSON, as a Latin-1 name would."""
+    """Put a Latin-1 character into the JSON, which is not valid UTF-8."""
     reply = success(lead | {"first_name": "Zoe"})
     return replace(reply, body=reply.body.replace(b'"Zoe"', b'"Zo\xeb"'))
 
 
 def deep_nesting(_: Lead) -> Reply:
-    """Nest deeper than recursive parsers go."""
+    """Nest more deeply than recursive parsers can handle."""
     return fault(b'{"status":"Success","lead_details":' + b"[" * NESTING + b"]" * NESTING + b"}")
 
 
 def oversize(lead: Lead) -> Reply:
-    """Send more than anybody should read into memory."""
-    return replace(success(lead), blanks=OVERSIZE_BYTES, conclusive=False)
+    """Send more than a client should read into memory."""
+    return replace(success(lead), padding=OVERSIZE_BYTES, conclusive=False)
 
 
 def redirect(_: Lead) -> Reply:
-    """Point to another path, where a client must not take its credentials."""
+    """Redirect to another path, to which a client must not send its credentials."""
     return page(302, "302 Found", headers={"Location": MOVED_PATH})
