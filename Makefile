@@ -45,9 +45,10 @@ format: .venv/ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Brings the generated blocks of the documentation up to date.
+# Brings everything up to date that is generated from the code: blocks of the documentation, and configs/default.toml.
 docs: .venv/ready
 	$(BIN)/python tests/docs/docs_blocks.py
+	$(BIN)/python tests/default_config.py
 
 # All benchmarks, about ten minutes on two cores.
 bench: .venv-bench/ready

@@ -52,13 +52,13 @@ def flow() -> str:
 
 def tables() -> str:
     """Every table with what its rows are."""
-    return _table(("table", "one row is"), ((_code(table.name), table.row) for table in TABLES))
+    return _table(("table", "one row is"), ((_code(table.name), table.grain) for table in TABLES))
 
 
 def columns() -> str:
     """Every table with its columns, their types and meanings."""
     sections = [
-        f"### `{table.name}`\n\nOne row is {table.row}.\n\n"
+        f"### `{table.name}`\n\nOne row is {table.grain}.\n\n"
         + _table(("column", "type", "meaning"), ((_code(c.name), _code(c.type), c.meaning) for c in table.columns))
         for table in TABLES
     ]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 RUN = ("sh", "python", "sql")
 """Languages whose fences are run, unless a comment says why not."""
 SANDBOX_IN_PAGES = "http://127.0.0.1:8020"
-LONGEST_S = 60
+LONGEST_S = 120
 CUSTOMERS = (
     ("name", "Email", "plan"),
     ("Ada", "ada@example.com", "gold"),
@@ -39,13 +39,15 @@ CUSTOMERS = (
 NOTEBOOK = """
 import ast, asyncio, sys
 code = compile(open(sys.argv[1]).read(), sys.argv[1], "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+names = {"__name__": "__main__"}
 async def cell():
-    value = eval(code, {"__name__": "__main__"})
-    if asyncio.iscoroutine(value):
-        await value
-asyncio.run(cell())
+    await eval(code, names)
+if code.co_flags & 0x80:  # inspect.CO_COROUTINE
+    asyncio.run(cell())
+else:
+    exec(code, names)
 """
-"""Runs a cell the way notebooks do: within an event loop, and with `await` at the top level."""
+"""Runs a script; what awaits at the top level is run as a cell of a notebook, within an event loop."""
 
 
 def prepare(folder: Path) -> None:
