@@ -38,7 +38,7 @@ def ours(rate: float) -> Contender:
             return
 
         async with LeadClient(settings.model_copy(update={"rate_per_s": rate})) as client:
-            fanout = FanOut(client.ask, report, pace=client.pace, settings=settings, counts=CallCounts())
+            fanout = FanOut(client, report, settings=settings, counts=CallCounts())
             await fanout.run(Address(n, email) for n, email in enumerate(emails, 1))
 
     return run
@@ -78,7 +78,7 @@ async def semaphore(settings: Settings, emails: Sequence[str]) -> None:
 async def asked(client: LeadClient, email: str) -> bool:
     """Make one call; False if it was one too many."""
     try:
-        await client.ask(email)
+        await client.call(email)
     except Throttled:
         return False
     return True

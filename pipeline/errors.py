@@ -3,6 +3,7 @@
 LeadExportError
 ├── TryAgain               the call may work later and is retried
 │   ├── Unreachable        no connection, or it broke
+│   ├── StaleConnection    a pooled connection had been closed by the server
 │   ├── TimedOut           no answer in time
 │   ├── ServerTrouble      HTTP 408 or 5xx
 │   ├── FirewallPage       HTTP 403 with a page instead of an answer
@@ -86,6 +87,12 @@ class Unreachable(TryAgain):
     """There was no connection, or it broke before the whole answer had arrived."""
 
     code = "connection"
+
+
+class StaleConnection(TryAgain):
+    """A pooled connection was no longer good for a request: the address itself has not failed."""
+
+    code = "stale_connection"
 
 
 class TimedOut(TryAgain):

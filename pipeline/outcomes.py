@@ -88,8 +88,8 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     answered_at_ms: int = msgspec.field(default_factory=now_ms)
     body: bytes | None = None
 
-    def after(self, attempts: int) -> Answer:
-        """The same answer, after so many calls."""
+    def with_attempts(self, attempts: int) -> Answer:
+        """The same answer with its number of attempts."""
         return self if attempts == self.attempts else msgspec.structs.replace(self, attempts=attempts)
 
     @property

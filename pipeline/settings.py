@@ -31,6 +31,7 @@ CREDENTIAL_VARIABLES = {
     "api_key": "KARTRA_API_KEY",
     "api_password": "KARTRA_API_PASSWORD",
 }
+SECRETS = (*CREDENTIAL_VARIABLES, "proxy")  # never shown: a proxy's URL may hold a password
 OPTIONS = {"rate_per_s": "--rate", "formats": "--format"}
 """Settings whose command-line option is not the key with dashes."""
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
@@ -68,6 +69,13 @@ class Settings(BaseModel):
     api_password: SecretStr = _credential("API password", "KARTRA_API_PASSWORD")
     api_url: str = Field(
         default="https://app.kartra.com/api", description="URL of the API; http:// is allowed on loopback only"
+    )
+
+    proxy: SecretStr = Field(
+        default=SecretStr(""), description="URL of an HTTP proxy; if unset, HTTPS_PROXY and NO_PROXY apply"
+    )
+    ca_file: Annotated[Path | None, Unset] = Field(
+        default=None, description="PEM file of certificate authorities to trust in addition to the system's"
     )
 
     rate_per_s: float = Field(default=18.0, ge=0, le=10_000, description="Calls per second; 0 = no limit")
@@ -125,7 +133,7 @@ class Settings(BaseModel):
         default=0, ge=0, le=256, description="Processes that build tables; 0 = by cores and memory, 1 = no worker"
     )
 
-    @field_validator(*CREDENTIAL_VARIABLES)
+    @field_validator(*SECRETS)
     @classmethod
     def _stripped(cls, secret: SecretStr) -> SecretStr:
         """Remove the whitespace and line breaks that copying a credential brings along."""
@@ -220,8 +228,8 @@ class Settings(BaseModel):
         return self.model_dump(mode="json", include=set(OUTPUT_SETTINGS))
 
     def public(self) -> dict[str, Any]:
-        """All settings except the credentials, as plain values."""
-        return self.model_dump(mode="json", exclude=set(CREDENTIAL_VARIABLES))
+        """All settings except the secrets, as plain values."""
+        return self.model_dump(mode="json", exclude=set(SECRETS))
 
 
 def _has_usable_port(parts: SplitResult) -> bool:
@@ -266,7 +274,8 @@ def _from_toml(path: Path) -> dict[str, object]:
     for key in layer:
         if key not in Settings.model_fields:
             raise UsageError(f"{path}: unknown key {key!r}.{_nearest(key, Settings.model_fields)}")
-    if any(key in CREDENTIAL_VARIABLES for key in layer) and path.stat().st_mode & 0o077:
+    has_secret = CREDENTIAL_VARIABLES.keys() & layer or "@" in str(layer.get("proxy", ""))
+    if has_secret and path.stat().st_mode & 0o077:
         raise UsageError(f"{path}: contains credentials but is not private; run chmod 600 on it.")
     return layer
 

@@ -53,13 +53,3 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 def now() -> float:
     """The time on the running loop's clock, in seconds."""
     return asyncio.get_running_loop().time()
-
-
-class ShiftedLoop(asyncio.SelectorEventLoop):
-    """A loop for real sockets, on which a while can be over at once: its clock goes `ahead_s` fast."""
-
-    ahead_s = 0.0
-
-    def time(self) -> float:
-        """Seconds on a clock that only ever goes forward."""
-        return super().time() + self.ahead_s

@@ -1,1 +1,1 @@
-"""Asking: `kartra` knows the wire, `client` makes a call, `pace` says when, `retry` if again, `fanout` runs it all."""
+"""The calls of a run: `fanout` schedules them, `client` makes one, `kartra` knows the API, `transport` speaks HTTP."""

@@ -1,7 +1,4 @@
-"""One call: an address in, an answer or one of our errors out.
-
-`ask` makes one call; `get_lead` adds pace and retries, for use alone.
-"""
+"""One call: an address in, an answer or one of our errors out."""
 
 from __future__ import annotations
 
@@ -11,10 +8,12 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from pipeline.calls import kartra
+from pipeline.calls.network import choose_proxy
 from pipeline.calls.pace import Pace
-from pipeline.calls.retry import RetryPolicy
+from pipeline.calls.retry import Lookup, RetryPolicy
 from pipeline.calls.transport import Endpoint
 from pipeline.errors import InternalError, Throttled, TryAgain
+from pipeline.outcomes import Address
 
 if TYPE_CHECKING:
     from pipeline.outcomes import Answer
@@ -22,26 +21,30 @@ if TYPE_CHECKING:
 
 
 class LeadClient:
-    """Asks the API for leads, one address a call, over kept-alive connections.
+    """Fetches leads from the API, one address per call, over pooled connections.
 
-    Usable alone: `async with LeadClient(settings) as client: answer = await client.get_lead("a@example.com")`.
+    Works on its own: `async with LeadClient(settings) as client: answer = await client.get_lead("a@example.com")`.
+
+    Attributes:
+        pace: when calls may start; `get_lead` keeps to it, `call` does not.
+        retry_policy: whether and when a failed call is repeated; again, only by `get_lead`.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.pace = Pace.of(settings)
-        self._retry = RetryPolicy.of(settings)
+        self.retry_policy = RetryPolicy.of(settings)
         self._prefix = kartra.request_prefix(settings)
         self._endpoint: Endpoint | None = None
 
     async def __aenter__(self) -> Self:
-        """Open for calls.
+        """Prepare for calls; nothing is connected yet.
 
         Raises:
-            UsageError: credentials are missing.
+            UsageError: credentials are missing, or the proxy or `ca_file` cannot be used.
         """
         self._settings.require_credentials()
-        self._endpoint = Endpoint(self._settings)
+        self._endpoint = Endpoint(self._settings, choose_proxy(self._settings))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -52,42 +55,38 @@ class LeadClient:
             self._endpoint = None
 
     async def get_lead(self, email: str) -> Answer:
-        """Ask for one address at the configured pace, again after transient failures.
+        """Look up one address at the configured pace, with retries after transient failures.
 
         Raises:
-            LeadExportError: no usable answer; `TryAgain` when all attempts, or the patience with 429s, were used up.
+            LeadExportError: there is no usable answer; `TryAgain` after the last attempt, or when the patience with
+                429s has run out.
         """
-        attempt = 1
+        lookup = Lookup(Address(1, email))
         clock = asyncio.get_running_loop().time
-        throttled_since: float | None = None
         while True:
             try:
                 with await self.pace.acquire():
-                    return (await self.ask(email)).after(attempt)
-            except Throttled:
-                self.pace.check_patience(self._settings.throttle_patience_s)
-                throttled_since = clock() if throttled_since is None else throttled_since
-                if clock() - throttled_since > self._settings.throttle_patience_s:
-                    raise
+                    answer = await self.call(email)
             except TryAgain as error:
-                delay_s = self._retry.delay_s(attempt, error, random.random)
+                self.retry_policy.check_patience(self.pace.throttled_since, clock())
+                delay_s = self.retry_policy.delay_s(lookup, error, now=clock(), random=random.random)
                 if delay_s is None:
                     raise
-                attempt += 1
-                throttled_since = None
-                await asyncio.sleep(delay_s)
+                await asyncio.sleep(self.pace.closed_for_s() + delay_s)
+            else:
+                return answer.with_attempts(lookup.calls + 1)
 
-    async def ask(self, email: str) -> Answer:
-        """Make one call, now, and read its answer.
+    async def call(self, email: str) -> Answer:
+        """Make one call now, and return its answer.
 
         Raises:
-            LeadExportError: see `kartra.judge` and `transport.TRANSPORT`.
+            LeadExportError: see `kartra.judge` and `transport.ERROR_RULES`.
         """
         if self._endpoint is None:
-            raise InternalError("LeadClient is to be used in an `async with` block.")
+            raise InternalError("LeadClient must be used in an `async with` block.")
         reply = await self._endpoint.post(kartra.request_body(self._prefix, email))
         try:
-            return kartra.judge(reply.status, reply.body, asked=email)
+            return kartra.judge(reply.status, reply.body, email=email)
         except Throttled as error:
             error.retry_after_s = kartra.retry_after_s(reply.retry_after, now=time.time())
             raise

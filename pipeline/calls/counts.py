@@ -1,16 +1,16 @@
-"""What the calls of a run came to: how many, how fast, and what the time went into."""
+"""What the calls of a run came to: how many there were, how fast, and what the time was spent on."""
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from pipeline.calls.clock import LoopClock
-
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
 
-WaitedFor = Literal["limiter", "throttled", "room", "network", "backoff", "journal"]
+WaitedFor = Literal["limiter", "throttled", "capacity", "network", "backoff", "journal"]
 
 
 @dataclass(slots=True)
@@ -19,16 +19,16 @@ class TimeSpent:
 
     Attributes:
         limiter: the configured rate, and other processes that share it.
-        throttled: the gate that a 429 closes, and the lowered pace after it.
-        room: as many calls were in flight as may be.
-        network: nothing was left to start but calls were in flight.
-        backoff: every address left was waiting to be asked again, or the API was down.
+        throttled: the gate that a 429 closes, and the lowered rate after it.
+        capacity: as many calls were in flight as are allowed.
+        network: no address was left to start, but calls were in flight.
+        backoff: every address left was waiting for a retry, or the API was down.
         journal: answers were waiting for the disk.
     """
 
     limiter: float = 0.0
     throttled: float = 0.0
-    room: float = 0.0
+    capacity: float = 0.0
     network: float = 0.0
     backoff: float = 0.0
     journal: float = 0.0
@@ -36,18 +36,18 @@ class TimeSpent:
 
 @dataclass(slots=True)
 class CallCounts:
-    """What was sent and what became of it; is brought up to date as the calls go.
+    """The number of calls and their results, updated while the calls run.
 
     Attributes:
-        sent: requests that left.
+        sent: requests that were sent.
         answered: addresses that were found, not found or deleted.
-        retried: calls made for an address again, after a transient failure.
+        retried: calls that repeated one that had failed.
         throttled: calls that were over the API's limit.
-        probes: calls that only asked whether the API is there.
-        first_at: when the first call started, on the loop's clock in seconds.
-        last_at: when the last one did.
-        asking_s: seconds from the first call to the last answer.
-        time: what that time went into.
+        probes: calls that only checked whether the API is answering.
+        first_at: when the first call started, on the event loop's clock in seconds.
+        last_at: when the last call started.
+        calling_s: seconds from the first call to the last answer.
+        time: what that time was spent on.
     """
 
     sent: int = 0
@@ -57,25 +57,30 @@ class CallCounts:
     probes: int = 0
     first_at: float | None = None
     last_at: float = 0.0
-    asking_s: float = 0.0
+    calling_s: float = 0.0
     time: TimeSpent = field(default_factory=TimeSpent)
-    _now: LoopClock = field(default_factory=LoopClock, repr=False, compare=False)
 
     def start(self) -> None:
         """Count a call that starts now."""
         self.sent += 1
-        self.last_at = self._now()
+        self.last_at = asyncio.get_running_loop().time()
         if self.first_at is None:
             self.first_at = self.last_at
 
     def finish(self) -> None:
-        """Take note that nothing more will be asked."""
+        """Record that all calls have ended."""
         if self.first_at is not None:
-            self.asking_s += self._now() - self.first_at
+            self.calling_s = asyncio.get_running_loop().time() - self.first_at
 
-    def spent_on(self, what: WaitedFor) -> AbstractContextManager[None]:
-        """Add the time that the block takes to what was spent on `what`."""
-        return _Stopwatch(self.time, what, self._now)
+    @contextmanager
+    def waiting_for(self, what: WaitedFor) -> Iterator[None]:
+        """Add the time that the block takes to `what`."""
+        clock = asyncio.get_running_loop().time
+        before = clock()
+        try:
+            yield
+        finally:
+            setattr(self.time, what, getattr(self.time, what) + clock() - before)
 
     @property
     def per_second(self) -> float:
@@ -84,41 +89,25 @@ class CallCounts:
         return (self.sent - 1) / span_s if self.sent > 1 and span_s > 0 else 0.0
 
     def shares(self) -> dict[str, float]:
-        """Shares of the asking time (0 to 1): limiter, network, backoff, journal; the rest is our own work."""
-        total = self.asking_s or 1.0
+        """Shares of the calling time (0 to 1): limiter, network, backoff, journal; the rest is this process's work."""
+        total = self.calling_s or 1.0
         seconds = {
             "limiter": self.time.limiter,
-            "network": self.time.room + self.time.network,
+            "network": self.time.capacity + self.time.network,
             "backoff": self.time.throttled + self.time.backoff,
             "journal": self.time.journal,
         }
         return {name: round(min(1.0, value / total), 3) for name, value in seconds.items()}
 
     def bound_by(self) -> str | None:
-        """What held the speed down most; None if nothing was called."""
+        """What limited the speed most; None if nothing was called."""
         if not self.sent:
             return None
         causes = {
             "limit-bound": self.time.limiter,
             "server-throttled": self.time.throttled,
-            "concurrency-bound": self.time.room,
+            "concurrency-bound": self.time.capacity,
             "latency-bound": self.time.network,
             "retry-bound": self.time.backoff,
         }
         return max(causes, key=lambda cause: causes[cause])
-
-
-class _Stopwatch:
-    """Adds the time from its entry to its exit; two of them time each call, where a generator would take as long."""
-
-    __slots__ = ("_before", "_now", "_time", "_what")
-
-    def __init__(self, time: TimeSpent, what: WaitedFor, now: LoopClock) -> None:
-        self._time, self._what, self._now = time, what, now
-        self._before = 0.0
-
-    def __enter__(self) -> None:
-        self._before = self._now()
-
-    def __exit__(self, *_: object) -> None:
-        setattr(self._time, self._what, getattr(self._time, self._what) + self._now() - self._before)

@@ -1,7 +1,7 @@
-"""Kartra's wire contract, without any network: the request of one call, and the verdict on what came back.
+"""Kartra's API, without any network: the request of one call, and the meaning of a reply.
 
-Source: Kartra's inbound API documentation and code in live use. Every answer, errors too, is documented as HTTP 200, so
-the body decides before the status does.
+Source: Kartra's inbound API documentation and code in live use. Every reply, errors included, is documented as HTTP
+200, so the body decides before the status does.
 """
 
 from __future__ import annotations
@@ -38,14 +38,10 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 
-_NOTHING_TO_QUOTE = re.compile(r"[A-Za-z0-9_.~@-]*")
-"""An address in which only the @ is no letter of a form: nearly every one, and four times as quick to put into it."""
-
-
 def request_prefix(settings: Settings) -> bytes:
     """The part of a request's body that is the same for every address: the credentials, in PHP's form encoding.
 
-    Bytes of the environment that are no text go out as they stand there.
+    Bytes of the environment that are not valid UTF-8 are sent unchanged.
     """
     secrets = {
         "app_id": settings.app_id,
@@ -57,32 +53,31 @@ def request_prefix(settings: Settings) -> bytes:
 
 
 def request_body(prefix: bytes, email: str) -> bytes:
-    """The body of the call for `email`; a plus sign goes out as %2B, text as UTF-8."""
-    plain = _NOTHING_TO_QUOTE.fullmatch(email)
-    quoted = email.replace("@", "%40") if plain else quote_plus(email, errors="replace")
-    return prefix + quoted.encode("ascii")
+    """The body of the call for `email`, in UTF-8; a plus sign becomes %2B."""
+    return prefix + quote_plus(email, errors="replace").encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of the error table: which replies it is about and what they mean.
+    """A row of the table of replies: which ones it matches, and what they mean.
 
-    A rule matches by the envelope's `type`, by a phrase in its `message`, or by HTTP status (first and last of a span).
+    A rule matches by the envelope's `type`, by a phrase in its `message`, or by its HTTP status (a range).
 
     Attributes:
-        verdict: the outcome it settles, or the error to raise.
-        meaning: what to say about it; None says what the API says.
+        verdict: the outcome of the address, or the error to raise.
+        meaning: the message for a person.
+        code: the code to report, if not the `type` or status itself.
     """
 
     verdict: Outcome | type[LeadExportError]
-    meaning: str | None
+    meaning: str
     types: frozenset[str] = frozenset()
     phrases: tuple[str, ...] = ()
     statuses: tuple[int, int] | None = None
     code: str | None = None
 
     def matches(self, status: int, envelope: Envelope | None) -> bool:
-        """Whether the reply is one of those the rule is about."""
+        """Whether the rule is about this reply."""
         if self.statuses is not None:
             return self.statuses[0] <= status <= self.statuses[1]
         if envelope is None:
@@ -97,11 +92,11 @@ def _types(*types: int) -> frozenset[str]:
 
 RULES: tuple[Rule, ...] = (
     # What the body says.
-    Rule(Outcome.NOT_FOUND, "the API knows no such lead", _types(234, 243)),
-    Rule(Outcome.DELETED, "the API says that the lead was deleted", _types(245)),
-    Rule(AddressRefused, "the API took the address for empty", _types(206)),
+    Rule(Outcome.NOT_FOUND, "the API has no such lead", _types(234, 243)),
+    Rule(Outcome.DELETED, "the lead was deleted", _types(245)),
+    Rule(AddressRefused, "the API considers the address empty", _types(206)),
     Rule(Throttled, "too many requests", _types(429), code="429"),
-    Rule(WrongEndpoint, "the API says that the connection is not secure; check api_url", _types(201)),
+    Rule(WrongEndpoint, "the API considers the connection insecure; check api_url", _types(201)),
     Rule(CredentialsRefused, "the API key is empty (KARTRA_API_KEY)", _types(202)),
     Rule(CredentialsRefused, "the API key is wrong (KARTRA_API_KEY)", _types(203)),
     Rule(CredentialsRefused, "the API password is wrong (KARTRA_API_PASSWORD)", _types(233)),
@@ -111,37 +106,37 @@ RULES: tuple[Rule, ...] = (
     Rule(CredentialsRefused, "the account of the App is inactive (KARTRA_APP_ID)", _types(240)),
     Rule(PermissionRefused, "this machine's IP address is not allowed for the App", _types(242)),
     Rule(PermissionRefused, "the App lacks the permission to read leads", _types(262)),
-    Rule(InternalError, "the API calls our request malformed; please report this", _types(236, 223, 224, 254)),
+    Rule(InternalError, "the API considers the request malformed; please report this", _types(236, 223, 224, 254)),
     Rule(
         Outcome.NOT_FOUND,
-        "the API knows no such lead",
+        "the API has no such lead",
         phrases=("no lead found", "lead not found"),
     ),
     Rule(Throttled, "too many requests", phrases=("too many requests",), code="429"),
     # What only the HTTP status says.
     Rule(Throttled, "too many requests", statuses=(429, 429), code="429"),
     Rule(ServerTrouble, "the server timed out", statuses=(408, 408)),
-    Rule(ServerTrouble, "the server is in trouble", statuses=(500, 599)),
+    Rule(ServerTrouble, "the server failed", statuses=(500, 599)),
     Rule(FirewallPage, "access was refused, probably by a firewall", statuses=(403, 403)),
-    Rule(WrongEndpoint, "the server asks for another login; check api_url", statuses=(401, 401)),
-    Rule(WrongEndpoint, "there is no API at this address; check api_url", statuses=(404, 404)),
-    Rule(WrongEndpoint, "the server redirects elsewhere, which is not followed; check api_url", statuses=(300, 399)),
+    Rule(WrongEndpoint, "the server requires another login; check api_url", statuses=(401, 401)),
+    Rule(WrongEndpoint, "there is no API at this URL; check api_url", statuses=(404, 404)),
+    Rule(WrongEndpoint, "the server redirects elsewhere; check api_url", statuses=(300, 399)),
 )
-"""What a reply means, first match wins; anything else is unknown and fails its row."""
+"""What a reply means; the first match counts. Any other reply is an undocumented error, which fails its address."""
 
-_BLANKS = re.compile(r"\s+")
+_WHITESPACE = re.compile(r"\s+")
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
 
-def judge(status: int, body: bytes, *, asked: str) -> Answer:
-    """What the reply `body` with HTTP `status` says about the address `asked`: found, not found or deleted.
+def judge(status: int, body: bytes, *, email: str) -> Answer:
+    """What the reply `body` with HTTP `status` says about the address `email`: found, not found or deleted.
 
     Raises:
-        LeadExportError: it says something else; the class says what to do next, `code` keeps the API's error type.
+        LeadExportError: none of these; the class tells what to do next, `code` is the API's error type.
     """
     lead = peek_identity(body)
     if lead is not None:
-        return _found(lead, body, asked)
+        return _found(lead, body, email)
     reply: FoundLead | Envelope | None = None
     malformed: MalformedReply | None = None
     try:
@@ -149,65 +144,65 @@ def judge(status: int, body: bytes, *, asked: str) -> Answer:
     except MalformedReply as error:
         malformed = error
     if isinstance(reply, FoundLead):
-        return _found(reply.lead, body, asked)
+        return _found(reply.lead, body, email)
     for rule in RULES:
         if rule.matches(status, reply):
-            return _apply(rule, status, reply, body, asked)
+            return _apply(rule, status, reply, body, email)
     if malformed is not None and 200 <= status <= 299:
         raise malformed
     raise _unknown(status, reply, body)
 
 
-def _found(lead: Lead | LeadIdentity, body: bytes, asked: str) -> Answer:
-    if lead.email and lead.email != asked and _folded(lead.email) != _folded(asked):
+def _found(lead: Lead | LeadIdentity, body: bytes, email: str) -> Answer:
+    if lead.email and lead.email != email and _folded(lead.email) != _folded(email):
         return Answer(
-            asked,
+            email,
             Outcome.FOUND,
             code="email_mismatch",
             message="the reply is for another address",
             lead_id=lead.id or None,
             body=body,
         )
-    return Answer(asked, Outcome.FOUND, lead_id=lead.id or None, body=body)
+    return Answer(email, Outcome.FOUND, lead_id=lead.id or None, body=body)
 
 
 def _folded(email: str) -> str:
     return unicodedata.normalize("NFC", email.strip().casefold())
 
 
-def _apply(rule: Rule, status: int, reply: Envelope | None, body: bytes, asked: str) -> Answer:
+def _apply(rule: Rule, status: int, reply: Envelope | None, body: bytes, email: str) -> Answer:
     by_status = rule.statuses is not None or reply is None
     code = rule.code or (f"http_{status}" if by_status else reply.type if reply else None) or None
     if isinstance(rule.verdict, Outcome):
-        return Answer(asked, rule.verdict, code=code, message=rule.meaning, body=body)
+        return Answer(email, rule.verdict, code=code, message=rule.meaning, body=body)
     detail = f" (HTTP {status})" if by_status else f" (type {code})"
     raise rule.verdict(f"{rule.meaning}{detail}", code=code, body=body)
 
 
 def _unknown(status: int, reply: Envelope | None, body: bytes) -> GiveUp:
     if reply is None:
-        return UnknownApiError(f"an unexpected HTTP status ({status})", code=f"http_{status}", body=body)
-    # A code goes into logs, so it must look like one; a text that could be anything stays in the message.
+        return UnknownApiError(f"unexpected HTTP status {status}", code=f"http_{status}", body=body)
+    # A code goes into logs, so it must look like one; a string that could be anything stays in the message.
     code = reply.type if _CODE.fullmatch(reply.type) else "unknown"
-    said = _BLANKS.sub(" ", " ".join((*([] if code == reply.type else [reply.type]), reply.message))).strip()[:200]
-    return UnknownApiError(f"an error that no documentation names: {said or 'no message'}", code=code, body=body)
+    said = _WHITESPACE.sub(" ", " ".join((*([] if code == reply.type else [reply.type]), reply.message))).strip()[:200]
+    return UnknownApiError(f"undocumented API error: {said or 'no message'}", code=code, body=body)
 
 
 def retry_after_s(header: str | None, *, now: float) -> float | None:
-    """Seconds to wait that a `Retry-After` header asks for, as a number or as a date (RFC 9110, 10.2.3).
+    """Seconds to wait according to a `Retry-After` header, which holds a number or a date (RFC 9110, 10.2.3).
 
     Args:
-        header: the header's text, if there was one.
+        header: the header's value, if there was one.
         now: seconds since 1970 UTC.
     """
     if header is None:
         return None
-    text = header.strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
+    value = header.strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
     try:
-        moment = parsedate_to_datetime(text)
-        # A date that names no zone is meant as UTC too; Python would take it for this machine's.
+        moment = parsedate_to_datetime(value)
+        # A date without a zone means UTC too; Python would take it as local time.
         return max(0.0, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now)
     except (ValueError, OverflowError):
         return None

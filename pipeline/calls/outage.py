@@ -1,68 +1,210 @@
-"""Is it this address, or is it everything? What a row of failing calls says about the API.
+"""Is it this address, or is it the API? What to do when calls fail one after the other.
 
-When calls fail one after the other, the API is asked for somebody who cannot exist. Any answer to that, also "no such
-lead", says that it is there and that the addresses fail by themselves. That costs one call, buys no answer twice, and
-does not depend on which addresses happen to be left.
+The API is then called with an address that cannot exist. Any answer to such a probe, "no such lead" included, shows
+that the API is up and that the addresses themselves fail. A probe costs one call, repeats no answer, and does not
+depend on which addresses happen to be left.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from pipeline.errors import ApiUnavailable, GiveUp, Throttled, TryAgain, UnknownApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from pipeline.calls.counts import CallCounts
+    from pipeline.calls.pace import Pace
+    from pipeline.calls.retry import Lookup, RetryPolicy
+    from pipeline.outcomes import Answer
+
+logger = logging.getLogger(__name__)
 
 SUSPICION = 8
-"""Calls in a row without a usable answer after which the API itself is suspected."""
+"""Consecutive calls without a usable answer after which the API itself is suspected."""
 UNKNOWN_IN_A_ROW = 25
-"""Errors that no documentation names, one after the other, after which something is wrong with more than a row."""
+"""Consecutive undocumented errors after which more than single addresses must be wrong."""
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 
 
 def probe_address(number: int) -> str:
-    """An address that cannot exist, another one for each `number`: RFC 2606 reserves the domain `.invalid` for this."""
+    """An address that cannot exist, a different one for each `number`: RFC 2606 reserves the domain `.invalid`."""
     return f"nobody-{number}@lead-export.invalid"
 
 
-@dataclass(slots=True)
-class Health:
-    """What the last calls say about the API; counting only, times are given in seconds.
+class OutageDetector:
+    """Tells an outage from addresses that fail, waits for its end, and gives back the attempts it has cost.
+
+    Args:
+        probe: calls the API with an address, at the run's pace.
+        pace: tells since when the API has refused every call.
+        policy: the patience with that.
+        counts: updated as the probes go.
+        capacity: calls that may be in flight while all is well.
+        patience_s: seconds without a usable answer after which the run stops.
 
     Attributes:
-        last_answer_at: when it last gave a usable answer.
-        failing_since: when the calls in a row that failed began to; None if the last one did not.
+        capacity: calls that may be in flight now: one until the first answer, and again after an outage.
     """
 
-    last_answer_at: float = float("-inf")
-    failing_since: float | None = None
-    _failed: int = 0
-    _unknown: int = 0
-    _suspicion: int = SUSPICION
+    def __init__(
+        self,
+        probe: Callable[[str], Awaitable[Answer]],
+        *,
+        pace: Pace,
+        policy: RetryPolicy,
+        counts: CallCounts,
+        capacity: int,
+        patience_s: float,
+    ) -> None:
+        self._probe_call = probe
+        self._pace = pace
+        self._policy = policy
+        self._counts = counts
+        self._max_capacity = capacity
+        self._patience_s = patience_s
+        self.capacity = 1
+        self._is_ramping = False
+        self._threshold = SUSPICION
+        self._failures = 0
+        self._unknown = 0
+        self._failing_since: float | None = None
+        self._last_answer_at = float("-inf")
+        self._first_attempts: dict[Lookup, int] = {}
+        self._undecided: list[tuple[Lookup, Answer]] = []
 
-    def answered(self, now: float) -> None:
-        """A call got a usable answer."""
-        self.last_answer_at = now
-        self.failing_since = None
-        self._failed = self._unknown = 0
-        self._suspicion = SUSPICION
+    @property
+    def is_suspected(self) -> bool:
+        """Whether calls fail in a way that only a probe can explain."""
+        return bool(self._undecided) or self._failures >= self._threshold
 
-    def failed(self, now: float) -> None:
-        """A call got none."""
-        self._failed += 1
-        if self.failing_since is None:
-            self.failing_since = now
+    def answered(self) -> None:
+        """A call got an answer: the API is up."""
+        self._last_answer_at = _now()
+        self._failing_since = None
+        self._failures = self._unknown = 0
+        self._threshold = SUSPICION
+        self._first_attempts.clear()
+        self._restore_capacity()
 
-    def unknown(self) -> bool:
-        """A call got an error that no documentation names, which is an answer; True if there are too many in a row."""
-        self.failing_since = None
-        self._failed = 0
+    def refused(self, error: GiveUp) -> ApiUnavailable | None:
+        """A call got an error that fails its address; return the reason to stop the run, if there is one."""
+        if not isinstance(error, UnknownApiError):
+            self.answered()
+            return None
+        self._failing_since = None
+        self._failures = 0
         self._unknown += 1
-        return self._unknown >= UNKNOWN_IN_A_ROW
+        self._restore_capacity()
+        if self._unknown < UNKNOWN_IN_A_ROW:
+            return None
+        return ApiUnavailable(f"{UNKNOWN_IN_A_ROW} undocumented API errors in a row; the last was {error.code!r}.")
 
-    def is_suspect(self) -> bool:
-        """Whether so many calls failed in a row that a probe is worth its cost."""
-        return self._failed >= self._suspicion
+    def failing(self, lookup: Lookup) -> None:
+        """A call got no usable answer; `lookup` must not have been charged for the attempt yet."""
+        self._first_attempts.setdefault(lookup, lookup.attempt)
+        self._fail()
 
-    def cleared(self, *, outage: bool) -> None:
-        """A probe was answered; if at once, the addresses are to blame, and the next time it takes twice as many."""
-        self.failing_since = None
-        self._failed = 0
-        self._suspicion = SUSPICION if outage else self._suspicion * 2
+    def holds_back(self, lookup: Lookup, answer: Answer) -> bool:
+        """Whether `answer`, the failure of `lookup`, waits for a probe: nothing has worked since it failed."""
+        since = lookup.failing_since
+        if lookup.throttled_since is None and since is not None and self._last_answer_at >= since:
+            self._first_attempts.pop(lookup, None)
+            return False
+        self._undecided.append((lookup, answer))
+        return True
+
+    async def resolve(self) -> tuple[list[tuple[Lookup, Answer]], list[Lookup]]:
+        """Probe until the API answers.
+
+        Returns:
+            Failures that are final, as the API was up; and addresses to be called again, as it was not.
+
+        Raises:
+            StopRun: the API refuses the credentials, or has not been usable for longer than the patience allows.
+        """
+        outage = await self._probe_until_answered()
+        undecided, self._undecided = self._undecided, []
+        if outage:
+            self._refund_attempts()
+        self._first_attempts.clear()
+        self._failing_since = None
+        self._failures = 0
+        # After a false alarm it takes twice as many failures to raise the next one.
+        self._threshold = SUSPICION if outage else self._threshold * 2
+        return ([], [lookup for lookup, _ in undecided]) if outage else (undecided, [])
+
+    async def _probe_until_answered(self) -> bool:
+        """Return whether there was an outage: whether a probe failed, or was throttled, which explains nothing."""
+        pause_s, outage = FIRST_PAUSE_S, False
+        deadline = (self._failing_since or _now()) + self._patience_s
+        while (error := await self._probe()) is not None:
+            if isinstance(error, Throttled):
+                outage = True
+                continue
+            if self._failing_since is None:
+                break  # a call that was in flight has been answered meanwhile
+            if pause_s == FIRST_PAUSE_S:
+                logger.warning("The API is not answering (%s); waiting for it to recover.", error)
+            outage = True
+            self._limit_capacity()
+            await self._pause(min(pause_s, deadline - _now()), error)
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+        if pause_s > FIRST_PAUSE_S:
+            logger.warning("The API is answering again.")
+        return outage
+
+    async def _probe(self) -> TryAgain | None:
+        """Call with an address that cannot exist; None if the API answers, whatever it says."""
+        self._counts.probes += 1
+        try:
+            await self._probe_call(probe_address(self._counts.probes))
+        except Throttled as error:
+            self._policy.check_patience(self._pace.throttled_since, _now())
+            self._limit_capacity()
+            return error
+        except TryAgain as error:
+            self._fail()
+            return error
+        except GiveUp:
+            return None
+        return None
+
+    async def _pause(self, pause_s: float, error: TryAgain) -> None:
+        if pause_s <= 0:
+            raise ApiUnavailable(
+                f"The API has given no usable answer for {self._patience_s:g} seconds ({error})."
+            ) from error
+        with self._counts.waiting_for("backoff"):
+            await asyncio.sleep(pause_s)
+
+    def _fail(self) -> None:
+        self._failures += 1
+        if self._failing_since is None:
+            self._failing_since = _now()
+
+    def _refund_attempts(self) -> None:
+        """Give every address that failed during the outage the attempts back that it had when the outage began."""
+        for lookup, attempt in self._first_attempts.items():
+            lookup.attempt = attempt
+        for lookup, _ in self._undecided:
+            lookup.throttled_since = None
+
+    def _limit_capacity(self) -> None:
+        """Let a single call out after the outage, and one more with each answer."""
+        self.capacity, self._is_ramping = 1, True
+
+    def _restore_capacity(self) -> None:
+        """Make room after an answer: all of it at once at the start of a run, call by call after an outage."""
+        if self._is_ramping and self.capacity < self._max_capacity:
+            self.capacity += 1
+        else:
+            self.capacity = self._max_capacity
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,64 +1,129 @@
-"""When a call may start: the spacing, the gate, and the queue shared with other processes, in one permit."""
+"""When a call may start: the rate in force, the queue shared with other processes, and the gate, in one permit."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pipeline.calls.clock import LoopClock
-from pipeline.calls.gate import Gate
-from pipeline.calls.shared import SharedPace, Standing, state_folder
-from pipeline.calls.spacing import YieldingRate, even_limiter
-from pipeline.errors import ApiUnavailable, Throttled
+from aiolimiter import AsyncLimiter
+
+from pipeline.calls.rate import AdaptiveRate, interval_s, slack
+from pipeline.calls.shared_pace import QueueState, SharedPace, state_folder
+from pipeline.errors import Throttled
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Iterator
     from types import TracebackType
 
     from pipeline.settings import Settings
 
+FIRST_PAUSE_S = 1.0
+"""The API's own advice after "too many requests": wait one second and try again."""
+LONGEST_PAUSE_S = 60.0
+
 
 class Permit:
-    """Leave to start one call, now. A context manager around the call: it tells the pace what became of it."""
+    """Permission to start one call, now: a context manager around the call, which tells the pace how it ended."""
 
     def __init__(self, pace: Pace, started_at: float) -> None:
         self._pace = pace
         self.started_at = started_at
 
     def __enter__(self) -> None:
-        """Start."""
+        """Start the call."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Report whether the API let the call through."""
+        """Report whether the API accepted the call."""
         if isinstance(error, Throttled):
             self._pace.throttled(self, error.retry_after_s)
         elif isinstance(error, asyncio.CancelledError):
-            self._pace.unused(self)
+            self._pace.cancelled(self)
         else:
-            self._pace.let_through(self)
+            self._pace.accepted(self)
+
+
+class Gate:
+    """Open, closed until a time, or open for a single trial call whose answer decides.
+
+    Times are the event loop's, in seconds.
+    """
+
+    def __init__(self) -> None:
+        self.closed_until = 0.0
+        self._closed_at = float("-inf")
+        self._pause_s = 0.0
+        self._trial_running = False
+        self._changed = asyncio.Event()
+
+    def try_enter(self) -> bool:
+        """Whether a call may start now; if so, it must. After the gate was closed, the first call goes alone."""
+        if self.closed_until > _now() or self._trial_running:
+            return False
+        self._trial_running = self._pause_s > 0
+        return True
+
+    async def wait(self) -> None:
+        """Return when it is worth trying to enter."""
+        wait_s = self.closed_until - _now()
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+        elif self._trial_running:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def close(self, started_at: float, retry_after_s: float | None) -> bool:
+        """Close after a 429 to a call that started at `started_at`; return False if an earlier 429 already did.
+
+        Consecutive closings double from a second to a minute; a longer pause that the server asks for is honoured, up
+        to a minute. A call that was under way when the gate closed can only lengthen the pause.
+        """
+        now = _now()
+        is_news = started_at > self._closed_at
+        if is_news:
+            self._pause_s = min(max(FIRST_PAUSE_S, self._pause_s * 2), LONGEST_PAUSE_S)
+            self._closed_at = now
+            self._trial_running = False
+        pause_s = min(max(retry_after_s or 0.0, self._pause_s), LONGEST_PAUSE_S)
+        self.closed_until = max(self.closed_until, now + pause_s)
+        self._changed.set()
+        return is_news
+
+    def reopen(self, started_at: float) -> None:
+        """Open for everyone: a call that started at `started_at` was accepted."""
+        if started_at > self._closed_at:
+            self._pause_s = 0.0
+            self._trial_running = False
+            self._changed.set()
+
+    def abandon(self, started_at: float) -> None:
+        """A call that started at `started_at` was cancelled; if it was the trial call, another one may try."""
+        if started_at > self._closed_at:
+            self._trial_running = False
+            self._changed.set()
 
 
 class Pace:
-    """Gives out permits one by one, evenly spaced, at most `rate_per_s` in any second; 0 is no limit.
+    """Gives out permits one at a time, evenly spaced, at most `rate_per_s` in any second; 0 is no limit.
 
     Args:
         rate_per_s: calls started per second.
-        shared: the queue of all processes that use the same App; None keeps to this process.
+        shared: the queue of all processes that use the same App; None paces this process only.
 
     Attributes:
-        held_back_s: seconds that calls waited because of 429s: for the gate, and for a lowered pace.
-        throttled_since: when the API last began to refuse every call for being too many, on the loop's clock; None
-            while it lets calls through.
+        held_back_s: seconds that calls waited because of 429s: for the gate, and at a lowered rate.
+        throttled_since: when the API began to answer every call with a 429, on the event loop's clock; None while it
+            accepts calls.
     """
 
     def __init__(self, rate_per_s: float, shared: SharedPace | None = None) -> None:
-        self._limiter = even_limiter(rate_per_s) if rate_per_s else None
-        self._rate = YieldingRate(rate_per_s)
-        self._now = LoopClock()
-        self._gate = Gate()
+        self._rate = AdaptiveRate(rate_per_s)
         self._shared = shared
+        self._gate = Gate()
+        self._limiter: AsyncLimiter | None = None
+        self._limiter_per_s = 0.0
         self._turnstile = asyncio.Lock()
         self._last_start = float("-inf")
         self._closings: set[asyncio.Task[None]] = set()
@@ -70,95 +135,91 @@ class Pace:
         """The pace that `settings` describe."""
         shared = None
         if settings.rate_per_s and settings.share_pace:
-            folder = settings.state_folder or state_folder()
-            shared = SharedPace(settings.app_hash(), settings.rate_per_s, folder=folder)
+            shared = SharedPace(settings.app_hash(), folder=settings.state_folder or state_folder())
         return cls(settings.rate_per_s, shared)
-
-    async def standing(self) -> Standing | None:
-        """How the queue of all processes stands; None if there is none."""
-        return await self._shared.standing() if self._shared else None
 
     async def acquire(self) -> Permit:
         """Return when a call may start."""
         async with self._turnstile:
             while True:
-                if self._limiter is not None:
-                    await self._limiter.acquire()
-                rate_per_s = self._rate.lowered_to(self._now())
-                if rate_per_s is not None:
-                    await self._held_back(self._interval(rate_per_s))
-                if self._shared is not None:
-                    await self._queued(self._shared)
-                # The gate comes last, and lets in without a wait in between: nobody who has passed can be overtaken.
-                if self._gate.let_in():
-                    return self._permit()
-                await self._held_back(self._gate.wait())
+                await self._wait_for_interval()
+                # The gate comes last, and nothing is awaited after it: no 429 can come between passing it and starting.
+                if self._gate.try_enter():
+                    self._last_start = _now()
+                    return Permit(self, self._last_start)
+                with self._held_back():
+                    await self._gate.wait()
 
     def throttled(self, permit: Permit, retry_after_s: float | None) -> None:
-        """Close the gate and lower the pace, once for all calls that were on their way together."""
-        news = self._gate.close(permit.started_at, retry_after_s)
-        now = self._now()
+        """Close the gate and lower the rate, once for all calls that were under way together."""
+        now = _now()
         if self.throttled_since is None:
             self.throttled_since = now
-        if news:
-            self._rate.throttled(now)
+        if self._gate.close(permit.started_at, retry_after_s):
+            self._rate.lower(now)
         if self._shared is not None:
             task = asyncio.create_task(self._shared.close_gate(self._gate.closed_until - now))
             self._closings.add(task)
             task.add_done_callback(self._closings.discard)
 
-    def let_through(self, permit: Permit) -> None:
-        """Take note that the API did not mind the call."""
-        self._gate.open(permit.started_at)
+    def accepted(self, permit: Permit) -> None:
+        """Record that the API did not refuse the call as one too many."""
+        self._gate.reopen(permit.started_at)
         self.throttled_since = None
 
-    def unused(self, permit: Permit) -> None:
-        """Take note that a call was given up before it was answered, which says nothing."""
-        self._gate.give_back(permit.started_at)
+    def cancelled(self, permit: Permit) -> None:
+        """Record that the call was cancelled before it was answered, which says nothing about the limit."""
+        self._gate.abandon(permit.started_at)
 
     def closed_for_s(self) -> float:
         """Seconds until the gate opens; 0 if it is open."""
-        return max(0.0, self._gate.closed_until - self._now())
+        return max(0.0, self._gate.closed_until - _now())
 
-    def check_patience(self, patience_s: float) -> None:
-        """See that the API has not refused every call for longer than `patience_s`.
-
-        Raises:
-            ApiUnavailable: it has.
-        """
-        if self.throttled_since is None or self._now() - self.throttled_since <= patience_s:
-            return
-        raise ApiUnavailable(
-            f"The API has refused every call as one too many for {patience_s:g} seconds; who else uses the App?"
-        )
+    async def queue_state(self) -> QueueState | None:
+        """The state of the queue of all processes; None if the pace is not shared."""
+        return await self._shared.state() if self._shared else None
 
     async def close(self) -> None:
-        """Let go of the file shared with other processes."""
+        """Close the file that is shared with other processes."""
         await asyncio.gather(*self._closings, return_exceptions=True)
         if self._shared is not None:
             self._shared.close()
 
-    async def _held_back(self, wait: Awaitable[None]) -> None:
-        """Wait for something that follows from a 429, and note how long."""
-        before = self._now()
+    async def _wait_for_interval(self) -> None:
+        """Wait until the rate in force allows a call, in this process and then among all that share it."""
+        now = _now()
+        rate_per_s = self._rate.per_s(now)
+        if not rate_per_s:
+            return
+        if rate_per_s != self._limiter_per_s:
+            await self._replace_limiter(rate_per_s)
+        if self._limiter is not None:
+            if self._rate.is_lowered(now):
+                with self._held_back():
+                    await self._limiter.acquire()
+            else:
+                await self._limiter.acquire()
+        if self._shared is not None:
+            await self._shared.wait_for_turn(rate_per_s)
+
+    async def _replace_limiter(self, rate_per_s: float) -> None:
+        """Change the rate; what is left of the interval after the last start is carried over to the new limiter."""
+        capacity = 1 + slack(rate_per_s)
+        self._limiter = AsyncLimiter(capacity, capacity * interval_s(rate_per_s))
+        self._limiter_per_s = rate_per_s
+        elapsed = (_now() - self._last_start) / interval_s(rate_per_s)
+        if elapsed < 1:
+            await self._limiter.acquire(1 - elapsed)  # returns at once: an empty limiter has room for a whole call
+
+    @contextmanager
+    def _held_back(self) -> Iterator[None]:
+        """Add the time that the block takes to `held_back_s`."""
+        before = _now()
         try:
-            await wait
+            yield
         finally:
-            self.held_back_s += self._now() - before
+            self.held_back_s += _now() - before
 
-    async def _interval(self, rate_per_s: float) -> None:
-        """Wait out the longer interval of a lowered pace."""
-        now = self._now()
-        await asyncio.sleep(max(0.0, self._last_start + 1 / rate_per_s - now))
 
-    async def _queued(self, shared: SharedPace) -> None:
-        """Wait for this process's turn among those that use the same App, and for their gate."""
-        while True:
-            start, wait_s = await shared.take()
-            await asyncio.sleep(wait_s)
-            if await shared.begin(start):
-                return
-
-    def _permit(self) -> Permit:
-        self._last_start = self._now()
-        return Permit(self, self._last_start)
+def _now() -> float:
+    return asyncio.get_running_loop().time()

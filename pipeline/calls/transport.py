@@ -1,28 +1,24 @@
-"""HTTP: a form to the API's one address, and the whole reply back, or one of our errors.
+"""HTTP: a form to the API's URL, and the whole reply back, or one of our errors.
 
-The only module that knows aiohttp. Of it we use the two layers under its `ClientSession`: `TCPConnector`, which makes
-connections, with names and TLS, and the protocol of a connection, which reads replies. A session makes a request with
-all its headers, and a response, anew for each call, and that takes as long as all the rest of the call; here every
-call goes to the same place with the same headers, and these are put together once.
+The only module that imports aiohttp.
 """
 
 from __future__ import annotations
 
-import ssl
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
 
 import aiohttp
-from aiohttp import hdrs
-from aiohttp.http import HttpProcessingError
 from yarl import URL
 
-from pipeline.calls.clock import LoopClock
-from pipeline.calls.idle import IdleConnections
+from pipeline.calls.network import tls_context
 from pipeline.errors import (
+    ApiUnavailable,
     InternalError,
     LeadExportError,
     MalformedReply,
     ReplyTooLarge,
+    StaleConnection,
     TimedOut,
     Unreachable,
     UsageError,
@@ -31,172 +27,215 @@ from pipeline.errors import (
 from pipeline.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from types import SimpleNamespace
 
-    from aiohttp.connector import Connection
-
+    from pipeline.calls.network import Proxy
     from pipeline.settings import Settings
 
-T = TypeVar("T")
-
 USER_AGENT = f"lead-export/{__version__}"
-CONTENT_TYPE = "application/x-www-form-urlencoded"
-_NAMES_FOR_S = 300
-"""Seconds that the address of a host is believed."""
+HEADERS = {
+    "Accept": "application/json",
+    "Content-Type": "application/x-www-form-urlencoded",
+    "User-Agent": USER_AGENT,
+}
+DNS_CACHE_S = 300
+"""Seconds for which the address of a host is cached."""
+KEEPALIVE_S = 15.0
+"""Seconds after which an unused connection is closed: a firewall on the way may have forgotten it by then."""
+MAX_HEADER_BYTES = 65_536
+"""Longest line and header of a reply; security products add some that are longer than aiohttp's default of 8 KiB."""
+
+
+CONNECTION_LOST = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError)
+"""How aiohttp reports that a connection was closed before any reply."""
 
 
 class HttpReply(NamedTuple):
-    """What came back: the status, the body without its encoding, and the header `Retry-After` if there is one."""
+    """A whole reply: the status, the decoded body, and the header `Retry-After` if there is one."""
 
     status: int
     body: bytes
     retry_after: str | None
 
 
-class Transport(NamedTuple):
-    """One line of the table of network errors; `sent` tells whether the request may have left."""
+class ErrorRule(NamedTuple):
+    """A row of the table of network errors: what was raised, and what it becomes."""
 
     raised: type[Exception]
     becomes: type[LeadExportError]
     code: str
     message: str
-    sent: bool = True
 
 
-TRANSPORT: tuple[Transport, ...] = (
-    Transport(aiohttp.InvalidURL, UsageError, "url", "api_url is not a URL", sent=False),
-    Transport(aiohttp.NonHttpUrlClientError, UsageError, "url", "api_url is not a URL", sent=False),
-    Transport(UnicodeError, UsageError, "url", "api_url names no host that can be", sent=False),
-    Transport(
+ERROR_RULES: tuple[ErrorRule, ...] = (
+    ErrorRule(aiohttp.InvalidURL, UsageError, "url", "api_url is not a valid URL"),
+    ErrorRule(UnicodeError, UsageError, "url", "api_url has an impossible host name"),
+    ErrorRule(
         aiohttp.ClientConnectorCertificateError,
         WrongEndpoint,
         "tls",
-        "the server's certificate is not trusted; check api_url and this machine's clock and certificates",
-        sent=False,
+        "the server's certificate is not trusted; check api_url and this machine's clock, and if your network inspects"
+        " TLS, name its certificate authority in ca_file or SSL_CERT_FILE",
     ),
-    Transport(aiohttp.ServerFingerprintMismatch, WrongEndpoint, "tls", "the server's certificate is not trusted"),
-    Transport(aiohttp.ClientSSLError, Unreachable, "tls", "no secure connection could be made", sent=False),
-    Transport(aiohttp.TooManyRedirects, WrongEndpoint, "redirect", "the server redirects elsewhere"),
-    Transport(aiohttp.ConnectionTimeoutError, TimedOut, "connect_timeout", "no connection in time", sent=False),
-    Transport(TimeoutError, TimedOut, "timeout", "no whole answer in time"),
-    Transport(aiohttp.ServerDisconnectedError, Unreachable, "disconnected", "the server closed the connection"),
-    Transport(aiohttp.ClientPayloadError, MalformedReply, "cut_off", "the reply breaks off in the middle"),
-    Transport(aiohttp.ClientResponseError, MalformedReply, "not_http", "the reply is not proper HTTP"),
-    Transport(HttpProcessingError, MalformedReply, "not_http", "the reply is not proper HTTP"),
-    Transport(aiohttp.ClientConnectorError, Unreachable, "connect", "no connection to the server", sent=False),
-    Transport(aiohttp.ClientError, Unreachable, "connection", "the connection broke"),
-    Transport(ssl.SSLError, Unreachable, "tls", "the secure connection broke"),
-    Transport(OSError, Unreachable, "connection", "the connection broke"),
+    ErrorRule(aiohttp.ClientSSLError, Unreachable, "tls", "no secure connection to the server could be established"),
+    ErrorRule(aiohttp.ClientProxyConnectionError, Unreachable, "proxy", "no connection to the proxy {proxy}"),
+    ErrorRule(aiohttp.ClientHttpProxyError, Unreachable, "proxy", "the proxy {proxy} refused the connection{status}"),
+    ErrorRule(aiohttp.ConnectionTimeoutError, TimedOut, "connect_timeout", "no connection within the time limit"),
+    ErrorRule(TimeoutError, TimedOut, "timeout", "no complete reply within the time limit"),
+    ErrorRule(aiohttp.ServerDisconnectedError, Unreachable, "disconnected", "the server closed the connection"),
+    ErrorRule(aiohttp.ClientPayloadError, MalformedReply, "cut_off", "the reply is incomplete"),
+    ErrorRule(aiohttp.ClientResponseError, MalformedReply, "not_http", "the reply is not valid HTTP"),
+    ErrorRule(aiohttp.ClientConnectorError, Unreachable, "connect", "no connection to the server"),
+    ErrorRule(aiohttp.ClientError, Unreachable, "connection", "the connection broke"),
+    ErrorRule(OSError, Unreachable, "connection", "the connection broke"),
 )
-"""What an error of the network means, first match wins."""
+"""What an error of the network means; the first match counts."""
 
 
-def translate(error: Exception) -> LeadExportError:
-    """The error of ours that an error of the network means; its text holds no address and no credential."""
-    for line in TRANSPORT:
-        if isinstance(error, line.raised):
-            ours = line.becomes(line.message, code=line.code)
-            ours.sent = line.sent
-            return ours
-    return InternalError(f"an unexpected error of the network ({type(error).__name__})")
+def translate(error: Exception, proxy: str = "") -> LeadExportError:
+    """The error of ours that a network error means; its message holds no address and no credential.
+
+    Args:
+        error: what was raised.
+        proxy: the address of the proxy in use, without credentials.
+    """
+    status = f" (HTTP {error.status})" if isinstance(error, aiohttp.ClientHttpProxyError) else ""
+    for rule in ERROR_RULES:
+        if isinstance(error, rule.raised):
+            return rule.becomes(rule.message.format(proxy=proxy, status=status), code=rule.code)
+    return InternalError(f"an unexpected network error ({type(error).__name__})")
 
 
-class _CanFail(Protocol):
-    """What can be waited for and made to fail."""
+class _Progress:
+    """How far a call got, as aiohttp's tracing tells."""
 
-    def set_exception(self, exc: BaseException, /) -> None: ...
+    __slots__ = ("has_reply", "is_reused", "is_sent", "is_waiting")
+
+    def __init__(self) -> None:
+        self.is_reused = False  # it got a pooled connection
+        self.is_sent = False  # its headers are being sent
+        self.is_waiting = False  # the event loop has run since then, so that a reply can have arrived
+        self.has_reply = False
+
+    def wait(self) -> None:
+        self.is_waiting = True
 
 
 class Endpoint:
-    """The API's address, over connections that are kept alive: no redirect is followed, no cookie kept.
+    """The API's URL, over pooled connections: redirects are not followed and cookies are not kept.
+
+    Must be created and closed in a running event loop.
 
     Args:
-        settings: where it is, the timeouts, and the longest reply.
+        settings: where the API is, the timeouts, and the longest reply.
+        proxy: the proxy to use; None connects directly.
+
+    Raises:
+        UsageError: `api_url` or `ca_file` cannot be used.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._now = LoopClock()
-        # A connection that takes longer than the whole call may is late all the same.
-        connect_s = min(settings.connect_timeout_s, settings.total_timeout_s)
-        self._connect_timeout = aiohttp.ClientTimeout(connect=connect_s)
-        self._connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=_NAMES_FOR_S)
-        self._idle: IdleConnections[Connection] = IdleConnections()
-        self._request: aiohttp.ClientRequest | None = None
-        self._head = b""
+    def __init__(self, settings: Settings, proxy: Proxy | None = None) -> None:
+        self._proxy = proxy
+        self._max_reply_bytes = settings.max_reply_bytes
+        try:
+            self._url = URL(settings.api_url)
+            self._proxy_url = URL(proxy.url) if proxy else None
+        except ValueError as error:
+            raise translate(aiohttp.InvalidURL("")) from error
+        uses_tls = "https" in (self._url.scheme, self._proxy_url and self._proxy_url.scheme)
+        connector = aiohttp.TCPConnector(
+            limit=0,
+            ttl_dns_cache=DNS_CACHE_S,
+            keepalive_timeout=KEEPALIVE_S,
+            ssl=tls_context(settings) if uses_tls else True,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            headers=HEADERS,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=_timeouts(settings),
+            trace_configs=[_tracing()],
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
+        )
 
     async def close(self) -> None:
         """Close every connection; none is left open when this returns."""
-        self._idle.release()
-        await self._connector.close()  # cuts TLS short, where a connection by itself would wait for the other end
+        await self._session.close()
 
     async def post(self, form: bytes) -> HttpReply:
-        """Send one form and read the whole reply.
+        """Send a form and read the whole reply.
 
         Raises:
-            LeadExportError: see `TRANSPORT`; `ReplyTooLarge` as soon as it is longer than a lead can be.
+            LeadExportError: see `ERROR_RULES`; `ReplyTooLarge` as soon as it is longer than allowed; `StaleConnection`
+                if a pooled connection turned out to be closed, or held bytes that nobody had asked for.
         """
-        ends_at = self._now() + self._settings.total_timeout_s
+        progress = _Progress()
+        request = self._session.post(
+            self._url, data=form, allow_redirects=False, proxy=self._proxy_url, trace_request_ctx=progress
+        )
         try:
-            connection = self._idle.take() or await self._connect()
-            try:
-                reply = await self._exchange(connection, form, ends_at)
-            except BaseException:
-                connection.close()  # whatever is still to come over it belongs to this call
-                raise
-        except (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError, UnicodeError) as error:
-            raise translate(error) from error
-        self._idle.keep(connection)
-        return reply
+            async with request as response:
+                progress.has_reply = True
+                if progress.is_reused and not progress.is_waiting:
+                    response.close()
+                    raise StaleConnection("the connection held a reply to no request")
+                if self._proxy is not None and response.status == 407:
+                    raise self._credentials_refused(self._proxy)
+                body = await self._read(response)
+                return HttpReply(response.status, body, response.headers.get("Retry-After"))
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
+            raise self._translated(error, progress) from error
 
-    async def _connect(self) -> Connection:
-        if self._request is None:
-            self._request = self._prepared()
-        try:
-            return await self._connector.connect(self._request, [], self._connect_timeout)
-        except TimeoutError as error:
-            raise aiohttp.ConnectionTimeoutError from error
-
-    def _prepared(self) -> aiohttp.ClientRequest:
-        """What every request is like; its first lines are kept as they go over the wire, up to the body's length."""
-        url = URL(self._settings.api_url)
-        headers = {hdrs.ACCEPT: "application/json", hdrs.CONTENT_TYPE: CONTENT_TYPE, hdrs.USER_AGENT: USER_AGENT}
-        # It is made for its headers and for where it goes to, and is never sent itself.
-        request = aiohttp.ClientRequest(hdrs.METH_POST, url, headers=headers, loop=self._now.loop)
-        request.headers.popall(hdrs.CONTENT_LENGTH, None)
-        lines = [f"{request.method} {url.raw_path_qs} HTTP/1.1", *(f"{k}: {v}" for k, v in request.headers.items())]
-        self._head = "".join(f"{line}\r\n" for line in lines).encode() + b"Content-Length: %d\r\n\r\n"
-        return request
-
-    async def _exchange(self, connection: Connection, form: bytes, ends_at: float) -> HttpReply:
-        """One request and its reply, until the loop's time `ends_at` at most."""
-        protocol, transport = connection.protocol, connection.transport
-        if protocol is None or transport is None or transport.is_closing():
-            raise aiohttp.ServerDisconnectedError
-        protocol.set_response_params(read_until_eof=True)
-        transport.write(self._head % len(form) + form)
-        while True:
-            message, content = await self._in_time(protocol, protocol.read(), ends_at)
-            if message.code // 100 != 1 or message.code == 101:  # others of them only announce the reply
-                break
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         chunks: list[bytes] = []
-        left = self._settings.max_reply_bytes
-        while not content.at_eof():
-            reading = content.readany()
-            chunks.append(await (reading if content.is_eof() else self._in_time(content, reading, ends_at)))
-            left -= len(chunks[-1])
+        left = self._max_reply_bytes
+        async for chunk in response.content.iter_any():
+            left -= len(chunk)
             if left < 0:
-                raise ReplyTooLarge(f"the reply is longer than {self._settings.max_reply_bytes:,} bytes")
-        return HttpReply(message.code, b"".join(chunks), message.headers.get(hdrs.RETRY_AFTER))
+                raise ReplyTooLarge(f"the reply is longer than {self._max_reply_bytes:,} bytes")
+            chunks.append(chunk)
+        return b"".join(chunks)
 
-    async def _in_time(self, source: _CanFail, reading: Awaitable[T], ends_at: float) -> T:
-        """What is read from `source`, unless that is silent for too long or is not done at the time `ends_at`.
+    def _translated(self, error: Exception, progress: _Progress) -> LeadExportError:
+        if isinstance(error, aiohttp.ClientHttpProxyError) and error.status == 407 and self._proxy is not None:
+            ours: LeadExportError = self._credentials_refused(self._proxy)
+        elif progress.is_reused and not progress.has_reply and isinstance(error, CONNECTION_LOST):
+            ours = StaleConnection("the server had closed the pooled connection")
+        else:
+            ours = translate(error, self._proxy.address if self._proxy else "")
+        ours.sent = progress.is_sent
+        return ours
 
-        A timer that fails the source costs half of `asyncio.timeout`, and of aiohttp's own there would be three.
-        """
-        silent_until = self._now() + self._settings.read_timeout_s
-        timer = self._now.loop.call_at(min(ends_at, silent_until), source.set_exception, TimeoutError())
-        try:
-            return await reading
-        finally:
-            timer.cancel()
+    def _credentials_refused(self, proxy: Proxy) -> ApiUnavailable:
+        return ApiUnavailable(
+            f"The proxy {proxy.address} requires credentials, or refused those in {proxy.origin} (HTTP 407);"
+            " set them as http://user:password@host:port.",
+            code="proxy",
+        )
+
+
+def _timeouts(settings: Settings) -> aiohttp.ClientTimeout:
+    # Connecting cannot take longer than the whole call; the shorter limit names the cause correctly.
+    connect_s = min(settings.connect_timeout_s, settings.total_timeout_s)
+    return aiohttp.ClientTimeout(
+        total=settings.total_timeout_s, connect=connect_s, sock_connect=connect_s, sock_read=settings.read_timeout_s
+    )
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    """Note on each call's `_Progress` how far it got."""
+
+    async def reused(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+        context.trace_request_ctx.is_reused = True
+
+    async def sent(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+        progress: _Progress = context.trace_request_ctx
+        progress.is_sent = True
+        # Data arrives in the loop only, so a reply that is there before its next iteration answers no request of ours.
+        asyncio.get_running_loop().call_soon(progress.wait)
+
+    config = aiohttp.TraceConfig()
+    config.on_connection_reuseconn.append(reused)
+    config.on_request_headers_sent.append(sent)
+    return config

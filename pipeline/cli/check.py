@@ -60,13 +60,11 @@ def _settings(settings: Settings, origins: dict[str, str]) -> list[str]:
 
 
 def _shown(settings: Settings) -> dict[str, Any]:
-    """Every setting; for credentials only whether they are set."""
-    from pipeline.settings import CREDENTIAL_VARIABLES
+    """Every setting; of secrets only whether they are set."""
+    from pipeline.settings import SECRETS
 
-    credentials = {
-        key: "set" if getattr(settings, key).get_secret_value() else "not set" for key in CREDENTIAL_VARIABLES
-    }
-    return {**credentials, **settings.public()}
+    secret = {key: "set" if getattr(settings, key).get_secret_value() else "not set" for key in SECRETS}
+    return {**secret, **settings.public()}
 
 
 def _line(check: Check) -> str:

@@ -45,7 +45,7 @@ async def _ask_all(settings: Settings, journal: Journal, observer: Observer, cou
         observer.answered(address, answer)
 
     async with LeadClient(settings) as client:
-        fanout = FanOut(client.ask, report, pace=client.pace, settings=settings, counts=counts)
+        fanout = FanOut(client, report, settings=settings, counts=counts)
         with _stopped_by_signals(fanout):
             try:
                 await fanout.run(journal.pending())

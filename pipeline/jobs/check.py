@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.calls.client import LeadClient
+from pipeline.calls.network import choose_proxy, tls_context, trusted_authorities
 from pipeline.calls.outage import probe_address
 from pipeline.errors import ApiUnavailable, ExitCode, LeadExportError, StopRun, TryAgain
 from pipeline.files import private
@@ -37,7 +38,9 @@ def check(settings: Settings, out: Path | None = None) -> list[Check]:
     checks = [_credentials(settings)]
     if out is not None:
         checks += _folder(out)
-    if checks[0].code == ExitCode.OK:
+    network = _network(settings)
+    checks += network
+    if all(one.code == ExitCode.OK for one in (checks[0], *network)):
         checks += asyncio.run(_api(settings))
     return checks
 
@@ -65,24 +68,36 @@ def _folder(out: Path) -> list[Check]:
     return checks
 
 
+def _network(settings: Settings) -> list[Check]:
+    """The proxy in use, without its password, and the certificate authorities that are trusted."""
+    checks = []
+    try:
+        proxy = choose_proxy(settings)
+        checks.append(Check("proxy", f"{proxy.address} (from {proxy.origin})" if proxy else "none"))
+        tls_context(settings)
+        checks.append(Check("certificates", f"trusted: {trusted_authorities(settings)}"))
+    except StopRun as error:
+        checks.append(Check("certificates" if checks else "proxy", str(error), error.exit_code))
+    return checks
+
+
 async def _api(settings: Settings) -> list[Check]:
-    """The rate limit, and one call that observes it."""
+    """The pace, and one call at that pace with an address that cannot exist, which is answered if all is well."""
     async with LeadClient(settings) as client:
-        standing = await client.pace.standing()
-        limit = f"{settings.rate_per_s:g} calls per second"
-        if standing is None:
-            pace = Check("pace", limit if settings.rate_per_s else "no limit")
+        queue = await client.pace.queue_state()
+        if queue is None:
+            pace = Check("pace", f"{settings.rate_per_s:g} calls per second" if settings.rate_per_s else "no limit")
         else:
-            others = "other processes are calling" if standing.busy else "no other process is calling"
-            closed = f"; the API will refuse calls for {standing.closed_s:.0f} s" if standing.closed_s else ""
-            pace = Check("pace", f"{limit}, shared on this machine; {others}{closed}")
+            others = "other processes are calling" if queue.busy else "no other process is calling"
+            closed = f"; the API refuses calls for another {queue.closed_s:.0f} s" if queue.closed_s else ""
+            pace = Check("pace", f"{settings.rate_per_s:g} calls per second, shared on this machine; {others}{closed}")
         return [pace, await _call(client, settings)]
 
 
 async def _call(client: LeadClient, settings: Settings) -> Check:
     try:
         with await client.pace.acquire():
-            await client.ask(probe_address(1))
+            await client.call(probe_address(1))
     except TryAgain as error:
         return Check("API", f"{settings.api_url} is not answering: {error}; try later", ApiUnavailable.exit_code)
     except StopRun as error:

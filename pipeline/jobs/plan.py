@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pipeline.calls.spacing import interval_s
+from pipeline.calls.rate import interval_s
 from pipeline.emails.address import Refusal, clean, key
 from pipeline.errors import StorageError, UsageError
 from pipeline.files import private

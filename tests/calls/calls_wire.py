@@ -1,10 +1,13 @@
-"""What tests of single calls share: settings for the sandbox, and a server that says what it is told."""
+"""What tests of single calls share: settings, and servers that reply as they are told."""
 
 import asyncio
+import json
 import re
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from urllib.parse import parse_qs
 
 from pipeline.settings import Settings
 
@@ -25,7 +28,7 @@ def http(body: bytes, *, status: str = "200 OK", headers: str = "") -> bytes:
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came: the first line, headers by name as they were spelt, the body, and over which connection."""
+    """A request: its first line, headers by name as spelt, body, and the number of its connection."""
 
     line: str
     headers: dict[str, str]
@@ -35,7 +38,7 @@ class Request:
 
 @dataclass
 class Wire:
-    """A server that sends the same bytes to everybody and keeps what it was asked."""
+    """A server that sends the same bytes to everyone and records the requests."""
 
     url: str = ""
     requests: list[Request] = field(default_factory=list)
@@ -43,14 +46,46 @@ class Wire:
     open: int = 0
 
 
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
 @asynccontextmanager
-async def wire(*pieces: bytes, pause_s: float = 0.0, keep_open: bool = True) -> AsyncIterator[Wire]:
-    """Serve `pieces` as the answer to every request; after them the connection stays or closes."""
+async def listening(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """Serve every connection; yields the port. All connections are closed when the block ends."""
+    serving: set[asyncio.Task[None]] = set()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        serving.add(task)
+        try:
+            await serve(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
+            pass  # the other end has closed the connection
+        except asyncio.CancelledError:
+            pass  # the test is over; asyncio's server would log a cancelled handler as an error
+        finally:
+            writer.close()
+
+    listener = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
+    try:
+        yield listener.sockets[0].getsockname()[1]
+    finally:
+        listener.close()
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+        await listener.wait_closed()
+
+
+@asynccontextmanager
+async def wire(
+    *pieces: bytes, pause_s: float = 0.0, keep_open: bool = True, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Wire]:
+    """Serve `pieces` as the reply to every request; after them the connection stays open or is closed."""
     server = Wire()
-    open_writers = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        open_writers.add(writer)
         server.connections += 1
         server.open += 1
         number = server.connections
@@ -63,21 +98,37 @@ async def wire(*pieces: bytes, pause_s: float = 0.0, keep_open: bool = True) -> 
                     await asyncio.sleep(pause_s)
                 if not keep_open:
                     break
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # the client has had enough
         finally:
             server.open -= 1
-            writer.close()
 
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
-    server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/api"
-    try:
+    async with listening(serve, tls) as port:
+        server.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}/api"
         yield server
-    finally:
-        listener.close()
-        for writer in open_writers:
-            writer.close()
-        await listener.wait_closed()
+
+
+@asynccontextmanager
+async def leads(*, close_every: int = 0, idle_s: float | None = None) -> AsyncIterator[str]:
+    """Answer each call with a lead of the address; yields the URL.
+
+    Args:
+        close_every: replies after which a connection is closed without notice; 0 is never.
+        idle_s: seconds after a reply at which a connection without another request is closed.
+    """
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        replies = 0
+        while not close_every or replies < close_every:
+            try:
+                async with asyncio.timeout(idle_s if replies else None):
+                    request = await _request(reader, 0)
+            except TimeoutError:
+                return
+            email = parse_qs(request.body.decode())["get_lead[email]"][0]
+            writer.write(http(json.dumps({"status": "Success", "lead_details": {"id": "1", "email": email}}).encode()))
+            replies += 1
+
+    async with listening(serve) as port:
+        yield f"http://127.0.0.1:{port}/api"
 
 
 async def _request(reader: asyncio.StreamReader, connection: int) -> Request:

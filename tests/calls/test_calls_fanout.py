@@ -16,6 +16,7 @@ from pipeline.calls.counts import CallCounts
 from pipeline.calls.fanout import MAX_CONCURRENCY, FanOut
 from pipeline.calls.outage import SUSPICION
 from pipeline.calls.pace import Pace
+from pipeline.calls.retry import RetryPolicy
 from pipeline.errors import (
     AddressRefused,
     ApiUnavailable,
@@ -56,8 +57,8 @@ class Api:
     window: RateWindow = field(default_factory=RateWindow)
     random: random.Random = field(default_factory=lambda: random.Random(7))
 
-    async def ask(self, email: str) -> Answer:
-        """Take one call."""
+    async def call(self, email: str) -> Answer:
+        """Answer one call."""
         await asyncio.sleep(self.random.uniform(0, 0.005))
         self.calls.append((now(), email))
         self.asked[email] += 1
@@ -74,6 +75,15 @@ class Api:
         finally:
             self.in_flight -= 1
         return Answer(email, Outcome.FOUND)
+
+
+class Client:
+    """A client of the scripted API, with the pace and the policy that settings describe."""
+
+    def __init__(self, api: Api, settings: Settings) -> None:
+        self.call = api.call
+        self.pace = Pace(settings.rate_per_s)
+        self.retry_policy = RetryPolicy.of(settings)
 
 
 @dataclass
@@ -111,14 +121,8 @@ def fan_out(api: Api, addresses: Iterable[str], **settings: object) -> Done:
 
     async def main() -> Done:
         started, error = now(), None
-        fanout = FanOut(
-            api.ask,
-            report,
-            pace=Pace(chosen.rate_per_s),
-            settings=chosen,
-            counts=counts,
-            random=random.Random(11).random,
-        )
+        client = Client(api, chosen)
+        fanout = FanOut(client, report, settings=chosen, counts=counts, random=random.Random(11).random)
         try:
             await fanout.run(Address(n, email) for n, email in enumerate(addresses, 1))
         except LeadExportError as stop:
@@ -345,7 +349,7 @@ def test_an_answer_that_cannot_be_kept_stops_the_run() -> None:
 
     async def main() -> None:
         settings = Settings(rate_per_s=0)
-        fanout = FanOut(api.ask, full, pace=Pace(0), settings=settings, counts=counts)
+        fanout = FanOut(Client(api, settings), full, settings=settings, counts=counts)
         await fanout.run(Address(n, email) for n, email in enumerate(emails(100), 1))
 
     with pytest.raises(StorageError):
@@ -422,7 +426,7 @@ def test_a_polite_stop_lets_calls_in_flight_finish() -> None:
 
     async def main() -> int:
         settings = Settings(rate_per_s=5)
-        fanout = FanOut(api.ask, report, pace=Pace(5), settings=settings, counts=CallCounts())
+        fanout = FanOut(Client(api, settings), report, settings=settings, counts=CallCounts())
         running = asyncio.create_task(fanout.run(Address(n, email) for n, email in enumerate(emails(100), 1)))
         await asyncio.sleep(8)
         before = len(api.calls)
@@ -444,7 +448,7 @@ def test_a_stop_while_the_gate_is_closed_says_what_held_the_run_up() -> None:
         refusal = Throttled("429")
         refusal.retry_after_s = 60
         api = Api(reply=lambda _, __: refusal if now() > 1_003 else None)
-        fanout = FanOut(api.ask, nothing, pace=Pace(20), settings=settings, counts=counts)
+        fanout = FanOut(Client(api, settings), nothing, settings=settings, counts=counts)
         running = asyncio.create_task(fanout.run(Address(n, email) for n, email in enumerate(emails(500), 1)))
         await asyncio.sleep(50)
         fanout.stop(Interrupted("Stopped by Ctrl-C."))
@@ -460,7 +464,7 @@ def test_a_second_stop_ends_at_once() -> None:
 
     async def main() -> float:
         settings = Settings(rate_per_s=5)
-        fanout = FanOut(api.ask, nothing, pace=Pace(5), settings=settings, counts=CallCounts())
+        fanout = FanOut(Client(api, settings), nothing, settings=settings, counts=CallCounts())
         running = asyncio.create_task(fanout.run(Address(n, email) for n, email in enumerate(emails(100), 1)))
         await asyncio.sleep(12)
         before = now()

@@ -1,28 +1,24 @@
-"""When calls may start: spacing, gate and lowered pace, in virtual time."""
+"""When calls may start: spacing, gate and lowered rate, in virtual time."""
 
 from __future__ import annotations
 
 import asyncio
+import bisect
 import contextlib
 import itertools
 import random
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from virtual_time import now, run
 
-from pipeline.calls.gate import Gate
-from pipeline.calls.pace import Pace
-from pipeline.calls.shared import SharedPace
-from pipeline.calls.spacing import DROP, FIRST_DROP, HOLD_S, RECOVERY_S, YieldingRate, interval_s
-from pipeline.errors import ApiUnavailable, Throttled, TimedOut
+from pipeline.calls.pace import Gate, Pace
+from pipeline.calls.rate import interval_s
+from pipeline.calls.shared_pace import SharedPace
+from pipeline.errors import Throttled, TimedOut
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from pipeline.calls.pace import Permit
 
 
 async def starts(pace: Pace, count: int) -> list[float]:
@@ -35,8 +31,8 @@ async def starts(pace: Pace, count: int) -> list[float]:
 
 
 def most_in_a_second(times: list[float]) -> int:
-    """The largest number of times that lie within any second."""
-    return max(sum(first <= time < first + 1 for time in times) for first in times)
+    """The largest number of times that lie within any second; they are in order."""
+    return max(bisect.bisect_left(times, first + 1) - number for number, first in enumerate(times))
 
 
 @pytest.mark.parametrize("rate", [0.5, 1, 5, 18, 20, 100])
@@ -162,7 +158,7 @@ def test_sleepers_look_again_when_they_wake() -> None:
             gate.close(before, 5.0)
 
         async def passed() -> None:
-            while not gate.let_in():
+            while not gate.try_enter():
                 await gate.wait()
 
         await asyncio.gather(passed(), longer())
@@ -171,34 +167,20 @@ def test_sleepers_look_again_when_they_wake() -> None:
     assert run(main()) == pytest.approx(5.5)
 
 
-def test_patience_with_429s_ends() -> None:
-    """When every call has been refused for longer than patience lasts, the run stops."""
+def test_the_pace_knows_since_when_every_call_is_refused() -> None:
+    """The first 429 starts the clock, later ones leave it alone, and one accepted call resets it."""
 
-    async def main() -> None:
-        pace = Pace(0)
-        await refused(pace)
-        pace.check_patience(30)
-        for _ in range(6):
+    async def main() -> list[float | None]:
+        pace, since = Pace(0), []
+        for _ in range(3):
             await refused(pace)
-        pace.check_patience(30)
-
-    with pytest.raises(ApiUnavailable, match="30 seconds"):
-        run(main())
-
-
-def test_patience_starts_anew_when_a_call_is_let_through() -> None:
-    """One call that is let through resets the clock of patience."""
-
-    async def main() -> Permit:
-        pace = Pace(0)
-        for _ in range(6):
-            await refused(pace)
+            since.append(pace.throttled_since)
         await starts(pace, 1)
-        await refused(pace)
-        pace.check_patience(30)
-        return await pace.acquire()
+        return [*since, pace.throttled_since]
 
-    assert run(main()).started_at > 1_000
+    first, *others = run(main())
+    assert first == pytest.approx(1_000)
+    assert others == [first, first, None]
 
 
 def test_a_cancelled_waiter_does_not_block_the_others() -> None:
@@ -215,45 +197,6 @@ def test_a_cancelled_waiter_does_not_block_the_others() -> None:
     assert run(main()) == 3
 
 
-def test_the_pace_drops_gently_once_and_then_more() -> None:
-    """A 429 alone lowers the pace a little, another one soon after it a good deal more."""
-    rate = YieldingRate(20)
-    rate.throttled(0.0)
-    assert rate.lowered_to(0.0) == pytest.approx(20 * FIRST_DROP)
-    rate.throttled(1.0)
-    assert rate.lowered_to(1.0) == pytest.approx(20 * FIRST_DROP * DROP)
-
-
-def test_a_lowered_pace_is_held_then_recovers_slowly() -> None:
-    """After half a minute the pace begins to rise evenly, and reaches the configured one."""
-    rate = YieldingRate(20)
-    rate.throttled(0.0)
-    assert rate.lowered_to(HOLD_S) == pytest.approx(17)
-    assert rate.lowered_to(HOLD_S + RECOVERY_S / 10) == pytest.approx(19)
-    assert rate.lowered_to(HOLD_S + RECOVERY_S) is None
-
-
-def test_without_a_limit_of_ours_a_429_brings_the_documented_one() -> None:
-    """With a rate of 0 the pace after a 429 is below what the API documents."""
-    rate = YieldingRate(0)
-    assert rate.lowered_to(0.0) is None
-    rate.throttled(0.0)
-    assert rate.lowered_to(0.0) == pytest.approx(20 * FIRST_DROP)
-
-
-@given(st.lists(st.floats(0, 1_000), max_size=30), st.sampled_from([0, 1, 18, 20]))
-def test_a_lowered_pace_is_never_zero_nor_above_the_configured_one(pauses: list[float], configured: float) -> None:
-    """Whatever happens, the pace stays above nothing and at most what is configured."""
-    rate, time = YieldingRate(configured), 0.0
-    for pause_s in pauses:
-        time += pause_s
-        rate.throttled(time)
-        lowered = rate.lowered_to(time)
-        assert lowered is not None
-        assert lowered > 0
-        assert not configured or lowered <= configured
-
-
 def test_calls_that_slow_down_are_further_apart() -> None:
     """After a 429 the calls are spaced at the lowered pace."""
 
@@ -265,6 +208,31 @@ def test_calls_that_slow_down_are_further_apart() -> None:
 
     times = run(main())
     assert (times[-1] - times[0]) / 19 == pytest.approx(1 / 17, rel=0.02)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_change_of_the_rate_lets_no_extra_call_through(seed: int) -> None:
+    """Through 429s, lowered rates and every step of the recovery, starts keep their distance."""
+    dice = random.Random(seed)
+
+    async def main() -> list[float]:
+        pace, times = Pace(20), []
+        refused_until = 1_000.0 + dice.uniform(5, 30)
+        while now() < 1_400:
+            permit = await pace.acquire()
+            times.append(permit.started_at)
+            await asyncio.sleep(dice.choice([0, 0, 0, 0.1]))
+            if now() < refused_until and dice.random() < 0.05:
+                pace.throttled(permit, None)
+            else:
+                pace.accepted(permit)
+        return times
+
+    times = run(main())
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert min(gaps) > 0.94 * interval_s(20)
+    assert most_in_a_second(times) <= 20
+    assert len(times) > 3_000
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -297,11 +265,11 @@ def test_whoever_waits_elsewhere_when_the_gate_closes_is_not_let_in_beside_the_f
 
     async def main() -> int:
         clock = asyncio.get_running_loop().time
-        pace = Pace(18, SharedPace("app", 18, folder=tmp_path, clock=clock))
-        other = SharedPace("app", 18, folder=tmp_path, clock=clock)
+        pace = Pace(18, SharedPace("app", folder=tmp_path, clock=clock))
+        other = SharedPace("app", folder=tmp_path, clock=clock)
         first = await pace.acquire()
         for _ in range(40):
-            await other.take()
+            await other.take_turn(18)
         waiters = [asyncio.create_task(pace.acquire()) for _ in range(4)]
         await asyncio.sleep(0.15)
         pace.throttled(first, None)
@@ -321,8 +289,8 @@ def test_old_news_do_not_block_the_call_that_tries(tmp_path: Path) -> None:
 
     async def main() -> bool:
         clock = asyncio.get_running_loop().time
-        pace = Pace(18, SharedPace("app", 18, folder=tmp_path, clock=clock))
-        other = SharedPace("app", 18, folder=tmp_path, clock=clock)
+        pace = Pace(18, SharedPace("app", folder=tmp_path, clock=clock))
+        other = SharedPace("app", folder=tmp_path, clock=clock)
         early, late = await pace.acquire(), await pace.acquire()
         pace.throttled(early, None)
         following = asyncio.create_task(pace.acquire())

@@ -91,7 +91,7 @@ any_leads = st.dictionaries(st.sampled_from(["id", "email", "score", "date_joine
 def test_what_is_judged_found_is_one_row_of_leads(body: bytes, status: int) -> None:
     """Of any bytes whatever: flatten never fails, and gives a row exactly where a lead was counted as found."""
     try:
-        answer = judge(status, body, asked="ann@example.com")
+        answer = judge(status, body, email="ann@example.com")
     except LeadExportError:
         answer = Answer("ann@example.com", Outcome.FAILED)
     frames = flatten([body], timezone="America/New_York")
