@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from pipeline.calls.client import LeadClient
     from pipeline.jobs.enrich import Enrichment, enrich
     from pipeline.jobs.export import export
+    from pipeline.jobs.manifest import Manifest
     from pipeline.jobs.rebuild import rebuild
-    from pipeline.jobs.status import status
+    from pipeline.jobs.status import Status, status
     from pipeline.outcomes import Answer, Outcome
     from pipeline.settings import Settings
     from pipeline.tables.flatten import Frames, flatten
@@ -33,8 +34,10 @@ __all__ = [
     "Enrichment",
     "Frames",
     "LeadClient",
+    "Manifest",
     "Outcome",
     "Settings",
+    "Status",
     "__version__",
     "enrich",
     "errors",
@@ -49,8 +52,10 @@ _HOMES = {
     "Enrichment": "pipeline.jobs.enrich",
     "Frames": "pipeline.tables.flatten",
     "LeadClient": "pipeline.calls.client",
+    "Manifest": "pipeline.jobs.manifest",
     "Outcome": "pipeline.outcomes",
     "Settings": "pipeline.settings",
+    "Status": "pipeline.jobs.status",
     "enrich": "pipeline.jobs.enrich",
     "export": "pipeline.jobs.export",
     "flatten": "pipeline.tables.flatten",

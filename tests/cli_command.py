@@ -56,9 +56,9 @@ class Result:
         return self.err.removeprefix("lead-export: ").strip()
 
 
-def lead_export(*arguments: object, **env: str) -> Result:
+def lead_export(*arguments: object, stdin: str = "", **env: str) -> Result:
     """Run lead-export to its end in this process, which has loaded its libraries already."""
-    with _logging_restored(), CliRunner(env=env).isolation() as (out, err, _):
+    with _logging_restored(), CliRunner(env=env).isolation(input=stdin) as (out, err, _):
         code = execute([*map(str, arguments)])
     return Result(code, out.getvalue().decode(), err.getvalue().decode())
 
@@ -75,10 +75,10 @@ def _logging_restored() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def own_process(*arguments: object, stdin: str | None = None, **env: str) -> Result:
+def own_process(*arguments: object, stdin: str = "", **env: str) -> Result:
     """Run lead-export to its end in a process of its own."""
     done = subprocess.run(
-        command(*arguments), env=environment(env), input=stdin or "", capture_output=True, encoding="utf-8", check=False
+        command(*arguments), env=environment(env), input=stdin, capture_output=True, encoding="utf-8", check=False
     )
     return Result(done.returncode, done.stdout, done.stderr)
 

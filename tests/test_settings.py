@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from pipeline.errors import UsageError
-from pipeline.settings import CREDENTIAL_VARIABLES, ENV_PREFIX, OPTIONS, Settings
+from pipeline.settings import CREDENTIAL_VARIABLES, ENV_PREFIX, OPTIONS, OUTPUT_SETTINGS, Settings
 
 SECRET = "s3cret-of-joe"
 CREDENTIALS = {key: f"{SECRET}-{key}" for key in CREDENTIAL_VARIABLES}
@@ -34,40 +34,20 @@ def refusal(
 
 
 def test_the_defaults_are_settings() -> None:
-    """Nothing given: what the documentation says, and nothing else is read from anywhere."""
+    """Without any layer the settings are the defaults, and no credential is among the public ones."""
     settings = Settings.load(environ={})
     assert settings == Settings()
-    assert settings.public() == {
-        "api_url": "https://app.kartra.com/api",
-        "rate_per_s": 18.0,
-        "concurrency": 0,
-        "share_pace": True,
-        "state_folder": None,
-        "throttle_patience_s": 900.0,
-        "outage_patience_s": 900.0,
-        "connect_timeout_s": 10.0,
-        "read_timeout_s": 30.0,
-        "total_timeout_s": 60.0,
-        "max_reply_bytes": 8_388_608,
-        "max_attempts": 5,
-        "retry_first_delay_s": 0.5,
-        "retry_max_delay_s": 30.0,
-        "email_column": None,
-        "encoding": None,
-        "delimiter": None,
-        "formats": ["parquet"],
-        "timezone": None,
-        "keep_replies": True,
-        "csv_bom": False,
-        "formula_guard": True,
-        "keep_runs": 0,
-        "unfinished": "refuse",
-        "batch_leads": 4_000,
-    }
+    assert set(settings.public()) == set(Settings.model_fields) - set(CREDENTIAL_VARIABLES)
+    assert settings.public() == Settings.model_validate(settings.public()).public()
+
+
+def test_output_settings_are_settings() -> None:
+    """`rebuild` takes these from a manifest, and nothing else."""
+    assert set(Settings().output_settings()) == set(OUTPUT_SETTINGS)
 
 
 def test_every_setting_is_described() -> None:
-    """The configuration table of the documentation is made from these."""
+    """The help of the options and configs/default.toml are generated from the descriptions."""
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
 
 
@@ -95,7 +75,7 @@ def test_layers_hide_those_below(
 
 
 def test_layers_hide_key_by_key(tmp_path: Path) -> None:
-    """A layer that says one thing leaves the others to the layers below."""
+    """A layer that sets one key leaves the others to the layers below."""
     config = toml(tmp_path, 'rate_per_s = 3\nconcurrency = 7\nformats = ["csv", "parquet"]\ntimezone = "EST"')
     environ = {"LEAD_EXPORT_CONCURRENCY": "8", "LEAD_EXPORT_CSV_BOM": "yes", "PATH": "/bin", "KARTRA_APP_ID": "a"}
     settings = Settings.load({"rate_per_s": 4}, config=config, environ=environ)
@@ -110,7 +90,7 @@ def test_layers_hide_key_by_key(tmp_path: Path) -> None:
 
 
 def test_a_hidden_value_is_not_even_checked(tmp_path: Path) -> None:
-    """What a stronger layer replaces cannot stop a job."""
+    """A value that a stronger layer overrides cannot stop a job."""
     config = toml(tmp_path, "rate_per_s = -1")
     assert Settings.load({"rate_per_s": 1.0}, config=config, environ={}).rate_per_s == 1.0
 
@@ -125,28 +105,30 @@ def test_the_process_environment_is_the_default(tmp_path: Path, monkeypatch: pyt
     ("text", "formats"),
     [("csv", ("csv",)), ("parquet,csv", ("parquet", "csv")), (" csv , parquet,csv ", ("csv", "parquet"))],
 )
-def test_formats_may_be_one_text(text: str, formats: tuple[str, ...]) -> None:
-    """In the environment a list is separated by commas; each format counts once."""
+def test_formats_may_be_one_string(text: str, formats: tuple[str, ...]) -> None:
+    """In the environment a list is separated by commas; repeats are dropped."""
     assert Settings.load(environ={"LEAD_EXPORT_FORMATS": text}).formats == formats
 
 
 @pytest.mark.parametrize(
-    ("variable", "hint"),
+    ("variable", "meant"),
     [
-        ("LEAD_EXPORT_RATE", "Did you mean 'LEAD_EXPORT_RATE_PER_S'?"),
-        ("LEAD_EXPORT_rate_per_s", "Did you mean 'LEAD_EXPORT_RATE_PER_S'?"),
-        ("LEAD_EXPORT_FORMAT", "Did you mean 'LEAD_EXPORT_FORMATS'?"),
-        ("LEAD_EXPORT_API_KEY", "Did you mean 'KARTRA_API_KEY'?"),
-        ("LEAD_EXPORT_APP_ID", "Did you mean 'KARTRA_APP_ID'?"),
+        ("LEAD_EXPORT_RATE", "LEAD_EXPORT_RATE_PER_S"),
+        ("LEAD_EXPORT_rate_per_s", "LEAD_EXPORT_RATE_PER_S"),
+        ("LEAD_EXPORT_FORMAT", "LEAD_EXPORT_FORMATS"),
+        ("LEAD_EXPORT_API_KEY", "KARTRA_API_KEY"),
+        ("LEAD_EXPORT_APP_ID", "KARTRA_APP_ID"),
     ],
 )
-def test_an_unknown_variable_is_an_error_with_a_hint(variable: str, hint: str) -> None:
-    """A typing mistake does not silently leave the default in force; credentials have names of their own."""
-    assert refusal(environ={variable: SECRET}) == f"Environment: unknown variable {variable}. {hint}"
+def test_an_unknown_variable_is_an_error_with_a_hint(variable: str, meant: str) -> None:
+    """A typo does not silently leave the default in force; credentials have other names."""
+    message = refusal(environ={variable: SECRET})
+    assert [fact for fact in (f" {variable}.", repr(meant)) if fact not in message] == []
+    assert SECRET not in message
 
 
 def test_an_unknown_variable_without_a_likeness_names_all() -> None:
-    """Where no hint can be given, the known names are."""
+    """If no known name is similar, all are listed."""
     message = refusal(environ={"LEAD_EXPORT_XYZZY": "1"})
     assert [
         key for key in Settings.model_fields if CREDENTIAL_VARIABLES.get(key, ENV_PREFIX + key.upper()) not in message
@@ -154,60 +136,57 @@ def test_an_unknown_variable_without_a_likeness_names_all() -> None:
 
 
 def test_an_unknown_key_is_an_error_with_a_hint(tmp_path: Path) -> None:
-    """In the file as well; a table is an unknown key too."""
+    """In the file as well; a table is an unknown key, too."""
     config = toml(tmp_path, f'api_pasword = "{SECRET}"')
-    assert refusal(config=config) == f"{config}: unknown key 'api_pasword'. Did you mean 'api_password'?"
-    assert refusal(config=toml(tmp_path, "[rate_per_second]")) == (
-        f"{config}: unknown key 'rate_per_second'. Did you mean 'rate_per_s'?"
-    )
+    message = refusal(config=config)
+    assert [fact for fact in (f"{config}: ", "'api_pasword'", "'api_password'") if fact not in message] == []
+    assert SECRET not in message
+    assert "'rate_per_s'" in refusal(config=toml(tmp_path, "[rate_per_second]"))
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "problem"),
+    ("key", "values"),
     [
-        ("rate_per_s", "fast", "input should be a valid number, unable to parse string as a number"),
-        ("rate_per_s", "-1", "input should be greater than or equal to 0"),
-        ("rate_per_s", "inf", "input should be less than or equal to 10000"),
-        ("rate_per_s", "", "input should be a valid number, unable to parse string as a number"),
-        ("concurrency", "1.5", "input should be a valid integer, unable to parse string as an integer"),
-        ("total_timeout_s", "0", "input should be greater than 0"),
-        ("max_attempts", "0", "input should be greater than or equal to 1"),
-        ("csv_bom", "perhaps", "input should be a valid boolean, unable to interpret input"),
-        ("formats", "xlsx", "input should be 'parquet' or 'csv'"),
-        ("formats", "", "input should be 'parquet' or 'csv'"),
-        ("timezone", "Mars", "is no time zone; use a name such as EST, UTC or America/New_York"),
-        ("timezone", "../etc/passwd", "is no time zone; use a name such as EST, UTC or America/New_York"),
-        ("api_url", "http://example.com/api", "must begin with https:// (plain http is for loopback only)"),
-        ("api_url", "example.com/api", "must begin with https:// (plain http is for loopback only)"),
-        ("api_url", "ftp://127.0.0.1/api", "must begin with https:// (plain http is for loopback only)"),
-        ("api_url", "https://", "must begin with https:// (plain http is for loopback only)"),
-        ("api_url", "", "must begin with https:// (plain http is for loopback only)"),
-        ("api_url", "https://joe:pw@example.com/api", "must hold nothing but scheme, host, port and path"),
-        ("api_url", "https://example.com/api?app_id=1", "must hold nothing but scheme, host, port and path"),
-        ("api_url", "https://example.com/api#x", "must hold nothing but scheme, host, port and path"),
-        ("api_url", "https://example.com:99999/api", "must hold nothing but scheme, host, port and path"),
-        ("api_url", "https://example.com:https/api", "must hold nothing but scheme, host, port and path"),
-        ("api_url", "https://[::1/api", "invalid IPv6 URL"),
+        ("rate_per_s", ["fast", "-1", "inf", ""]),
+        ("concurrency", ["1.5"]),
+        ("total_timeout_s", ["0"]),
+        ("max_attempts", ["0"]),
+        ("csv_bom", ["perhaps"]),
+        ("formats", ["xlsx", ""]),
+        ("timezone", ["Mars", "../etc/passwd"]),
+        ("api_url", ["http://example.com/api", "example.com/api", "ftp://127.0.0.1/api", "https://", ""]),
+        (
+            "api_url",
+            ["https://joe:pw@example.com/api", "https://example.com/api?app_id=1", "https://example.com/api#x"],
+        ),
+        ("api_url", ["https://example.com:99999/api", "https://example.com:https/api", "https://[::1/api"]),
     ],
 )
-def test_a_wrong_value_is_an_error_that_says_where(tmp_path: Path, key: str, value: str, problem: str) -> None:
-    """One sentence with the option, the variable or the file and key: never more than the user needs to fix it."""
-    option = OPTIONS.get(key, f"--{key.replace('_', '-')}")
-    config = toml(tmp_path, f'{key} = "{value}"')
-    assert refusal(options={key: value}) == f"{option}: {problem}."
-    assert refusal(environ={ENV_PREFIX + key.upper(): value}) == f"{ENV_PREFIX}{key.upper()}: {problem}."
-    assert refusal(config=config) == f"{config}: {key}: {problem}."
+def test_a_wrong_value_is_an_error_that_says_where(tmp_path: Path, key: str, values: list[str]) -> None:
+    """One sentence that starts with the option, the variable, or the file and key, and never repeats the value."""
+    option, variable = OPTIONS.get(key, f"--{key.replace('_', '-')}"), ENV_PREFIX + key.upper()
+    for value in values:
+        config = toml(tmp_path, f'{key} = "{value}"')
+        messages = {
+            option: refusal(options={key: value}),
+            variable: refusal(environ={variable: value}),
+            f"{config}: {key}": refusal(config=config),
+        }
+        for where, message in messages.items():
+            assert message.startswith(f"{where}: ")
+            assert message.count(". ") == 0
+            assert len(value) < 9 or value not in message
 
 
 def test_not_a_number_is_refused() -> None:
-    """It compares with nothing, and would otherwise slip through every bound."""
+    """NaN compares with nothing, and would otherwise pass every limit."""
     with pytest.raises(ValidationError):
         Settings(rate_per_s=float("nan"))
 
 
 def test_an_unknown_option_is_an_error() -> None:
     """The command line declares its options, but Python callers may invent some."""
-    assert refusal(options={"rate_per_sec": 1}) == "--rate-per-sec: extra inputs are not permitted."
+    assert refusal(options={"rate_per_sec": 1}).startswith("--rate-per-sec: ")
 
 
 @pytest.mark.parametrize(
@@ -220,56 +199,54 @@ def test_an_unknown_option_is_an_error() -> None:
         "http://[::1]:1/",
     ],
 )
-def test_secure_and_loopback_urls_are_taken(url: str) -> None:
-    """HTTPS anywhere, plain HTTP on this machine, as they were written."""
+def test_secure_and_loopback_urls_are_accepted(url: str) -> None:
+    """HTTPS anywhere, plain HTTP on this machine; unchanged."""
     assert Settings(api_url=url).api_url == url
 
 
 @pytest.mark.parametrize("zone", ["EST", "UTC", "America/New_York"])
-def test_zones_are_taken(zone: str) -> None:
-    """Every name of the time zone database will do."""
+def test_zones_are_accepted(zone: str) -> None:
+    """Any name of the time zone database."""
     assert Settings(timezone=zone).timezone == zone
 
 
 @pytest.mark.parametrize("key", ["timezone", "email_column", "encoding", "delimiter", "state_folder"])
-def test_no_value_may_be_written_as_nothing(tmp_path: Path, key: str) -> None:
+def test_an_empty_string_means_unset(tmp_path: Path, key: str) -> None:
     """TOML and the environment have no null."""
     config = toml(tmp_path, f'{key} = ""')
     assert Settings.load(config=config, environ={}) == Settings()
     assert Settings.load(environ={ENV_PREFIX + key.upper(): ""}) == Settings()
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("rate_per_s = ", "not TOML (Invalid value (at end of document))."),
-        ("csv_bom = true\nrate_per_s = fast\n", "not TOML (Invalid value (at line 2, column 14))."),
-        ("rate_per_s", "not TOML (Expected '=' after a key in a key/value pair (at end of document))."),
-    ],
-)
-def test_a_file_that_is_no_toml_is_an_error(tmp_path: Path, text: str, problem: str) -> None:
-    """The message says where in the file."""
+@pytest.mark.parametrize("text", ["rate_per_s = ", "csv_bom = true\nrate_per_s = fast\n", "rate_per_s"])
+def test_a_file_that_is_not_toml_is_an_error(tmp_path: Path, text: str) -> None:
+    """The message names the file and the position."""
     config = toml(tmp_path, text)
-    assert refusal(config=config) == f"{config}: {problem}"
+    message = refusal(config=config)
+    assert message.startswith(f"{config}: ")
+    assert ("line 2, column 14" if "\n" in text else "at end of document") in message
 
 
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
-    """Missing, a folder, or not even text."""
+    """Missing, a folder, or binary."""
     missing, binary = tmp_path / "none.toml", tmp_path / "binary.toml"
     binary.write_bytes(b"\xff")
-    assert refusal(config=missing) == f"{missing}: the configuration cannot be read (No such file or directory)."
-    assert refusal(config=tmp_path) == f"{tmp_path}: the configuration cannot be read (Is a directory)."
-    assert refusal(config=binary).startswith(f"{binary}: not TOML ('utf-8' codec can't decode byte 0xff")
+    for path, fact in ((missing, "No such file"), (tmp_path, "directory"), (binary, "0xff")):
+        message = refusal(config=path)
+        assert message.startswith(f"{path}: ")
+        assert fact in message
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620])
-def test_a_file_with_credentials_is_for_its_owner_alone(tmp_path: Path, mode: int) -> None:
-    """Otherwise it is refused, with the remedy, and without the credential."""
+def test_a_file_with_credentials_must_be_private(tmp_path: Path, mode: int) -> None:
+    """Otherwise it is refused; the message says how to fix it and does not show the credential."""
     config = toml(tmp_path, f'app_id = "{SECRET}"', mode)
-    assert refusal(config=config) == f"{config}: holds credentials, but others may read it; run chmod 600 on it."
+    message = refusal(config=config)
+    assert [fact for fact in (str(config), "chmod 600") if fact not in message] == []
+    assert SECRET not in message
 
 
-def test_other_files_may_be_read_by_all(tmp_path: Path) -> None:
+def test_other_files_may_be_public(tmp_path: Path) -> None:
     """A file with credentials is fine when it is private, one without is fine as it is."""
     private = toml(tmp_path, f'app_id = "{SECRET}"', 0o400)
     assert Settings.load(config=private, environ={}).app_id.get_secret_value() == SECRET
@@ -277,7 +254,7 @@ def test_other_files_may_be_read_by_all(tmp_path: Path) -> None:
 
 
 def test_credentials_come_from_their_variables() -> None:
-    """Environment variables by the names that the vendor's users know."""
+    """Environment variables named after the vendor."""
     settings = Settings.load(environ={variable: f"{SECRET}-{key}" for key, variable in CREDENTIAL_VARIABLES.items()})
     assert {key: getattr(settings, key).get_secret_value() for key in CREDENTIALS} == CREDENTIALS
     settings.require_credentials()
@@ -292,17 +269,17 @@ def test_credentials_come_from_their_variables() -> None:
     ],
 )
 def test_missing_credentials_are_named(given: dict[str, object], missing: str) -> None:
-    """Before any call, all that are not set or blank at once."""
+    """All that are unset or empty are named at once."""
     with pytest.raises(UsageError) as error:
         Settings.load(given, environ={}).require_credentials()
-    assert str(error.value) == f"Credentials are missing: set {missing} in the environment."
+    assert f" {missing} " in str(error.value)
 
 
 @pytest.mark.parametrize(
     "shown", [str, repr, "{}".format, lambda s: str(vars(s)), lambda s: s.model_dump_json(), Settings.public]
 )
 def test_secrets_are_never_shown(shown: Callable[[Settings], object]) -> None:
-    """However settings are printed, credentials are not in it."""
+    """However settings are printed, credentials are not shown."""
     settings = Settings.load(dict(CREDENTIALS), environ={})
     assert SECRET not in str(shown(settings))
     assert pickle.loads(pickle.dumps(settings)) == settings  # noqa: S301 - ours, and complete with its secrets
@@ -334,7 +311,7 @@ def test_secrets_are_not_in_errors(make: Callable[[], Any]) -> None:
 
 
 def test_secrets_are_not_in_errors_of_the_file(tmp_path: Path) -> None:
-    """A line that is no TOML may be one with a password."""
+    """A line that is not TOML may contain a password."""
     for text in (f'api_key = "{SECRET}', f"api_key = {SECRET}", f"api_key: {SECRET}", f'rate_per_s = "{SECRET}"'):
         assert SECRET not in refusal(config=toml(tmp_path, text))
 
@@ -353,7 +330,7 @@ def test_python_callers_get_checked_and_frozen_settings() -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_api_url_is_taken_or_refused(url: str) -> None:
-    """Whatever is given for an address, there is a setting or a message."""
+    """Any string is either accepted or refused with a message."""
     try:
         assert Settings.load({"api_url": url}, environ={}).api_url == url
     except UsageError as error:

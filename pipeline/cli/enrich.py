@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.options import (
-    CALL_SETTINGS,
-    CSV_SETTINGS,
-    LIST_SETTINGS,
+    CALL_OPTIONS,
+    CSV_OPTIONS,
+    LIST_OPTIONS,
     out_path,
     resuming_command,
     takes_output_options,
@@ -48,7 +48,7 @@ command resumes it.
 @click.option("--new", is_flag=True, help="Start over instead of resuming a stopped job.")
 @sandbox_option
 @click.option("--progress/--no-progress", default=None, help="Show a progress bar.  [default: on a terminal]")
-@takes_settings(*LIST_SETTINGS, *CALL_SETTINGS, "timezone", *CSV_SETTINGS)
+@takes_settings(*LIST_OPTIONS, *CALL_OPTIONS, "timezone", *CSV_OPTIONS)
 @takes_output_options
 def enrich_command(  # noqa: PLR0913 - one parameter for each argument of the command
     file: Path,

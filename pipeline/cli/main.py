@@ -76,6 +76,7 @@ def execute(arguments: Sequence[str] | None = None, *, sigterms: Sequence[int] =
         arguments: those of the command line; None takes them from the process.
         sigterms: not empty once SIGTERM has been received, which then looks like Ctrl-C.
     """
+    MessageFormat.as_json = False
     try:
         code = cli.main(arguments, prog_name=NAME, standalone_mode=False) or ExitCode.OK
     except click.exceptions.NoArgsIsHelpError as error:

@@ -78,10 +78,10 @@ SETTING_OPTIONS: dict[str, Callable[[Command], Command]] = {
         ("workers", "--workers", "N"),
     )
 }
-LIST_SETTINGS = ("email_column", "encoding", "delimiter")
-CALL_SETTINGS = ("rate_per_s", "concurrency", "api_url")
-CSV_SETTINGS = ("csv_bom", "formula_guard")
-OUTPUT_SETTINGS = ("formats", "timezone", "keep_replies", *CSV_SETTINGS, "workers")
+LIST_OPTIONS = ("email_column", "encoding", "delimiter")
+CALL_OPTIONS = ("rate_per_s", "concurrency", "api_url")
+CSV_OPTIONS = ("csv_bom", "formula_guard")
+TABLE_OPTIONS = ("formats", "timezone", "keep_replies", *CSV_OPTIONS, "workers")
 _CONFIG = click.option(
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import LIST_SETTINGS, out_path, takes_output_options, takes_settings
+from pipeline.cli.options import LIST_OPTIONS, out_path, takes_output_options, takes_settings
 from pipeline.cli.output import print_json, print_result
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ With --out the plan also considers the answers of an unfinished run there, and t
 )
 @click.argument("lists", metavar="LIST...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", metavar="DIR", type=out_path, help="Folder that the run would publish in.")
-@takes_settings(*LIST_SETTINGS, "rate_per_s")
+@takes_settings(*LIST_OPTIONS, "rate_per_s")
 @takes_output_options
 def plan_command(lists: tuple[Path, ...], out: Path | None, settings: GivenSettings, output: OutputOptions) -> None:
     """Show what a run over the LISTs would do; no call is made."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import OUTPUT_SETTINGS, out_path, takes_output_options, takes_settings
+from pipeline.cli.options import TABLE_OPTIONS, out_path, takes_output_options, takes_settings
 
 if TYPE_CHECKING:
     from pipeline.cli.options import GivenSettings, OutputOptions
@@ -27,7 +27,7 @@ The same code and settings give identical files.
 )
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("--out", required=True, metavar="DIR", type=out_path, help="Folder to publish in.")
-@takes_settings(*OUTPUT_SETTINGS)
+@takes_settings(*TABLE_OPTIONS)
 @takes_output_options
 def rebuild_command(run: Path, out: Path, settings: GivenSettings, output: OutputOptions) -> ExitCode:
     """Rebuild the tables of a published RUN in DIR."""

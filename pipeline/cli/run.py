@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.options import (
-    CALL_SETTINGS,
-    LIST_SETTINGS,
-    OUTPUT_SETTINGS,
+    CALL_OPTIONS,
+    LIST_OPTIONS,
+    TABLE_OPTIONS,
     out_path,
     resuming_command,
     takes_output_options,
@@ -43,7 +43,7 @@ same command resumes it.
 @click.option("--new", is_flag=True, help="Start over; once published, delete unfinished runs.")
 @sandbox_option
 @click.option("--progress/--no-progress", default=None, help="Show a progress bar.  [default: on a terminal]")
-@takes_settings(*LIST_SETTINGS, *CALL_SETTINGS, *OUTPUT_SETTINGS, "keep_runs", "unfinished")
+@takes_settings(*LIST_OPTIONS, *CALL_OPTIONS, *TABLE_OPTIONS, "keep_runs", "unfinished")
 @takes_output_options
 def run_command(
     lists: tuple[Path, ...],

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from cli_command import CREDENTIALS, NO_DELAYS, Result, command, environment, lead_export, own_process
+from cli_command import CREDENTIALS, NO_DELAYS, Result, command, environment, lead_export
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -319,7 +319,7 @@ def test_a_file_has_one_byte_order_mark(sandbox: RunningSandbox, tmp_path: Path)
 def test_standard_input_is_enriched(sandbox: RunningSandbox, tmp_path: Path) -> None:
     """A pipe can be read only once; its rows come back anyway, and no copy of them is left."""
     words = ["enrich", "-", "--out", tmp_path / "out.csv", "--api-url", sandbox.url, "--rate", 0, "--fields", "score"]
-    result = own_process(*words, stdin="email;x\nann@example.com;ü\n", **CREDENTIALS)
+    result = lead_export(*words, stdin="email;x\nann@example.com;ü\n", **CREDENTIALS)
     assert result.code == 0
     assert rows_of(tmp_path / "out.csv", delimiter=";")[1][:3] == ["ann@example.com", "ü", "found"]
     assert [item.name for item in tmp_path.iterdir()] == ["out.csv"]

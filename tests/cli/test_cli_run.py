@@ -138,7 +138,7 @@ def big_list(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _job(sandbox: RunningSandbox, big_list: Path, out: Path, *options: str) -> Job:
     sandbox.control(reset_stats=True)
     words = ["run", big_list, *target(sandbox, out), "-vv", "--json", "--no-formula-guard", *options]
-    result = own_process(*words, **CREDENTIALS, **NO_DELAYS, LEAD_EXPORT_MAX_ATTEMPTS=str(ATTEMPTS))
+    result = lead_export(*words, **CREDENTIALS, **NO_DELAYS, LEAD_EXPORT_MAX_ATTEMPTS=str(ATTEMPTS))
     return Job(result, out, sandbox.stats(addresses=True)["addresses"])
 
 

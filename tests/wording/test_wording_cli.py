@@ -1,0 +1,103 @@
+"""The exact wording of the command line's output that users see most."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from cli_command import lead_export, run, write_list
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.sandbox.process import RunningSandbox
+
+USAGE = [
+    ("run", "Missing argument 'LIST...'. Try 'lead-export run --help'."),
+    ("run people.csv", "Missing option '--out'. Try 'lead-export run --help'."),
+    ("run people.csv --out=", "--out must not be empty."),
+    ("rnu", "No such command 'rnu'. Did you mean 'run'? Try 'lead-export --help'."),
+    ("status no-such-folder", "no-such-folder: no such folder; name the --out of a run."),
+]
+
+
+@pytest.mark.parametrize(("words", "sentence"), USAGE)
+def test_usage_errors(words: str, sentence: str) -> None:
+    """What is wrong, and where to read more."""
+    assert lead_export(*words.split()).sentence == sentence
+
+
+def plain(text: str) -> list[str]:
+    """The lines of an output without what differs each time."""
+    for pattern, name in (
+        (r"\d{4}-\d\d-\d\d \d\d:\d\d", "TIME"),
+        (r"\d+\.\d MB", "SIZE"),
+        (r"at [\d.]+ per second", "at RATE per second"),
+        (r"after .+ s\b", "after DURATION"),
+        (r"(lead-export|python -m pipeline) .*", "COMMAND"),
+    ):
+        text = re.sub(pattern, name, text, flags=re.MULTILINE)
+    return text.splitlines()
+
+
+def test_the_life_of_a_run(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """Stopped, unfinished, refused for another list, resumed, published and rebuilt."""
+    out = tmp_path / "export"
+    sandbox.control(revoke_after=25)
+    stopped = run(people, sandbox, out, "--run-id", "nightly", "--concurrency", 1)
+    assert plain(stopped.err)[:5] == [
+        "Run nightly: stopped after DURATION",
+        "         40 rows read",
+        "         25 found",
+        "         15 pending",
+        "  26 calls at RATE per second",
+    ]
+    assert plain(stopped.err)[-3:-1] == ["  answers so far are kept; resume with:", "    COMMAND"]
+    shown = plain(lead_export("status", out).out)
+    assert shown[:2] == ["nightly: unfinished", "  25 of 40 addresses answered, SIZE"]
+    assert shown[2].startswith("  started TIME UTC; stopped TIME UTC: ")
+    assert shown[3] == "  resume with: COMMAND"
+    other = run(write_list(tmp_path / "other.csv", ["a@example.com"]), sandbox, out).sentence
+    assert other.startswith(
+        "The unfinished run nightly (25 of 40 addresses answered) was started for a different list or account:"
+        " other.csv was not among its lists; people.csv was among its lists. Either resume it with "
+    )
+    assert other.endswith(
+        " and its original lists, or start over with --new, which deletes it once the new run is published."
+    )
+    sandbox.control(revoke_after=0)
+    resumed = run(people, sandbox, out)
+    assert plain(resumed.err) == [
+        "Run nightly: complete after DURATION (started TIME UTC)",
+        "         40 rows read",
+        "         40 found",
+        "  15 calls at RATE per second, 25 from the previous attempt",
+        f"  tables in {out}/run=nightly",
+    ]
+    assert plain(lead_export("status", out).out) == [
+        "nightly: complete, latest",
+        "  published TIME UTC, SIZE",
+        "  40 rows: 40 found",
+    ]
+    rebuilt = lead_export("rebuild", out / "latest", "--out", tmp_path / "rebuilt")
+    assert plain(rebuilt.err) == [
+        "Run nightly: rebuilt",
+        "         40 rows read",
+        "         40 found",
+        f"  tables in {tmp_path}/rebuilt/run=nightly",
+    ]
+
+
+def test_a_plan(tmp_path: Path) -> None:
+    """How a list is read, what is in it, how long the calls take, and the disk space."""
+    path = write_list(tmp_path / "list.csv", ["a@example.com", "A@example.com", "nobody", "b@example.com"])
+    assert plain(lead_export("plan", path).out) == [
+        "list.csv: csv, utf-8, comma, column 'email' (1 of 1)",
+        "  detected: encoding, delimiter, header, email column",
+        "  4 rows, 2 new addresses, 1 duplicate, 1 invalid",
+        "    row 3 (line 4): no at",
+        "4 rows: 2 distinct addresses, 1 duplicate, 1 invalid",
+        "2 calls at RATE per second: at least 0.1 s, done TIME UTC if started now",
+        "about 5 MB of disk space",
+    ]
