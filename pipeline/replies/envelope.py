@@ -81,28 +81,28 @@ def _is_success(status: str) -> bool:
     return status.strip().casefold() == "success"
 
 
-def _parse(text: bytes, *, whole: bytes) -> Any:  # noqa: ANN401 - any JSON
-    if not text:
+def _parse(raw: bytes, *, whole: bytes) -> Any:  # noqa: ANN401 - any JSON
+    if not raw:
         raise MalformedReply("the reply is empty", code="empty_body", body=whole)
     try:
-        value = msgspec.json.decode(text)
+        value = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        value = _parse_damaged(text, whole=whole)
+        value = _parse_damaged(raw, whole=whole)
     if _is_deep(value):
         raise MalformedReply("the reply is nested too deeply to be from the API", code="not_an_answer", body=whole)
     return value
 
 
-def _parse_damaged(text: bytes, *, whole: bytes) -> Any:  # noqa: ANN401 - any JSON
+def _parse_damaged(raw: bytes, *, whole: bytes) -> Any:  # noqa: ANN401 - any JSON
     """JSON that strict parsers reject: invalid UTF-8, unpaired surrogates, non-finite or oversized numbers.
 
     Invalid bytes become U+FFFD and surrogates `?`; NaN, infinities and oversized numbers become strings.
     """
     try:
-        value = json.loads(text.decode(errors="replace"), parse_constant=str, parse_float=_finite, parse_int=_bounded)
+        value = json.loads(raw.decode(errors="replace"), parse_constant=str, parse_float=_finite, parse_int=_bounded)
         return msgspec.json.decode(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        cut = text.startswith((b"{", b"[")) and not text.rstrip().endswith((b"}", b"]"))
+        cut = raw.startswith((b"{", b"[")) and not raw.rstrip().endswith((b"}", b"]"))
         reason, code = ("is truncated", "cut_off") if cut else ("is not JSON", "not_json")
         raise MalformedReply(f"the reply {reason}", code=code, body=whole) from None
 

@@ -23,26 +23,26 @@ class UnreadableValue(Exception):
     """The value does not fit its column's type; never leaves this package."""
 
 
-def is_castable_date(text: str | None) -> bool:
-    """Whether `text` is null, a zero date or exactly `YYYY-MM-DD HH:MM:SS` of an existing day."""
-    if not text:
+def is_castable_date(string: str | None) -> bool:
+    """Whether `string` is null, a zero date or exactly `YYYY-MM-DD HH:MM:SS` of an existing day."""
+    if not string:
         return True
     # Checking every third character, and the hour 24 that newer Pythons accept, rejects the other ISO forms that
     # fromisoformat accepts but a column cast does not.
-    if text[4::3] != "-- ::" or len(text) != 19 or " 24:" in text or text[0] == "0":
-        return text in ZERO_DATES
+    if string[4::3] != "-- ::" or len(string) != 19 or " 24:" in string or string[0] == "0":
+        return string in ZERO_DATES
     try:
-        datetime.fromisoformat(text)
+        datetime.fromisoformat(string)
     except ValueError:
         return False
     return True
 
 
-def is_castable_integer(text: str | None, digits: int = 18) -> bool:
-    """Whether `text` is null or at most `digits` ASCII digits, optionally after a minus sign."""
-    if not text:
+def is_castable_integer(string: str | None, digits: int = 18) -> bool:
+    """Whether `string` is null or at most `digits` ASCII digits, optionally after a minus sign."""
+    if not string:
         return True
-    number = text.removeprefix("-")
+    number = string.removeprefix("-")
     return number.isascii() and number.isdigit() and len(number) <= digits
 
 
@@ -103,13 +103,13 @@ def _read_integer(value: object, bits: int) -> str:
 
 def _read_date(value: object) -> str | None:
     """`YYYY-MM-DD` with or without a time, without a UTC offset; fractions of a second are dropped."""
-    text = value.strip() if isinstance(value, str) else ""
-    if text in ZERO_DATES:
+    string = value.strip() if isinstance(value, str) else ""
+    if string in ZERO_DATES:
         return None
-    if not _DATE.fullmatch(text):
+    if not _DATE.fullmatch(string):
         raise UnreadableValue
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(string)
     except ValueError:
         raise UnreadableValue from None
     return moment.replace(microsecond=0).isoformat(" ")

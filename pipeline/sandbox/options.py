@@ -56,13 +56,13 @@ class SandboxOptions:
             _check(field, getattr(self, field.name))
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, content: str) -> Self:
         """Parse switches from a JSON object; those that are absent have their defaults.
 
         Raises:
             ValueError: the string is not a JSON object, a switch is unknown, or a value is invalid.
         """
-        return cls(**_known(json_object(text)))
+        return cls(**_known(json_object(content)))
 
     def to_json(self) -> str:
         """All switches as a JSON object."""
@@ -80,14 +80,14 @@ class SandboxOptions:
         return dataclasses.replace(self, **_known(switches))
 
 
-def json_object(text: str | bytes) -> dict[str, object]:
+def json_object(content: str | bytes) -> dict[str, object]:
     """Parse a JSON object.
 
     Raises:
         ValueError: it is anything else.
     """
     try:
-        value = json.loads(text)
+        value = json.loads(content)
     except (ValueError, RecursionError) as exc:
         raise ValueError("Switches must be given as a JSON object, but this is not JSON.") from exc
     if not isinstance(value, dict):

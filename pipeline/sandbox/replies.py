@@ -74,8 +74,7 @@ def success(details: object) -> Reply:
 
 def error(code: str, message: str = "") -> Reply:
     """An error reply; documented codes have a default message."""
-    text = message or ERROR_MESSAGES[code]
-    body = php_json({"status": "Error", "message": text, "type": code})
+    body = php_json({"status": "Error", "message": message or ERROR_MESSAGES[code], "type": code})
     return Reply(body, conclusive=code in CONCLUSIVE_ERRORS)
 
 
@@ -86,5 +85,5 @@ def untyped_error(message: str) -> Reply:
 
 def page(status: int, title: str, *, headers: Mapping[str, str] | None = None) -> Reply:
     """A short HTML page such as a proxy or firewall sends instead of the API's reply."""
-    text = f"<html>\r\n<head><title>{title}</title></head>\r\n<body><h1>{title}</h1></body>\r\n</html>\r\n"
-    return Reply(text.encode(), status=status, headers=headers or {})
+    html = f"<html>\r\n<head><title>{title}</title></head>\r\n<body><h1>{title}</h1></body>\r\n</html>\r\n"
+    return Reply(html.encode(), status=status, headers=headers or {})

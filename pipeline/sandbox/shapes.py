@@ -137,7 +137,7 @@ def wrong_types(lead: Lead) -> Lead:
         for item in lead["transactions"]
     ]
     tags = [{"tag_name": ["a", "list"]}, *lead["tags"][1:]]
-    odd = {
+    unfitting = {
         "score": "many",
         "first_name": {"given": lead["first_name"]},
         "city": ["one", "two"],
@@ -146,7 +146,7 @@ def wrong_types(lead: Lead) -> Lead:
         "gdpr_lead_status": [2],
         "phone": 5_555_550_100,
     }
-    return lead | odd | {"lists": lists, "transactions": transactions, "tags": tags}
+    return lead | unfitting | {"lists": lists, "transactions": transactions, "tags": tags}
 
 
 def all_empty(lead: Lead) -> Lead:

@@ -1,4 +1,4 @@
-"""Leads of every kind for the table tests: invented people, and the same people after accidents."""
+"""Leads for the table tests: invented people, and variations of them with arbitrary defects."""
 
 import json
 import re
@@ -22,7 +22,7 @@ TABLES = [table.name for table in LEAD_TABLES]
 
 
 def reply(details: object, status: str = "Success", **around: object) -> bytes:
-    """A Success as the API sends it."""
+    """A reply as the API sends it, by default a Success."""
     return json.dumps({"status": status, "lead_details": details, **around}).encode()
 
 
@@ -34,20 +34,20 @@ def content(frames: Frames) -> dict[str, Any]:
 
 
 def rows(frame: pd.DataFrame, *columns: str) -> list[tuple[Any, ...]]:
-    """The rows of a frame as tuples of the columns named, or of all; null is None."""
+    """The rows of a frame as tuples of all columns, or of those named; nulls are None."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
     return [tuple(row[name] for name in columns or frame.columns) for row in table.to_pylist()]
 
 
-NOTHINGS: list[Any] = [None, False, "", [], {}]
-ODDITIES: list[Any] = [True, " ", [[]], [{}], {"0": "a"}, {"5": {}}, {"a": [1, None]}, "N/A", "0", "-1", "maybe"]
-odd_dates = st.sampled_from(
+EMPTY_VALUES: list[Any] = [None, False, "", [], {}]
+UNUSUAL_VALUES: list[Any] = [True, " ", [[]], [{}], {"0": "a"}, {"5": {}}, {"a": [1, None]}, "N/A", "0", "-1", "maybe"]
+unusual_dates = st.sampled_from(
     ["0000-00-00", "2019-03-26", "2019-03-26T06:35:31", "2019-03-26 06:35:31.5", "2019-03-26 06:35:31+01:00"]
 )
-odd_values = st.one_of(
-    st.sampled_from(NOTHINGS).map(deepcopy),
-    st.sampled_from(ODDITIES).map(deepcopy),
-    odd_dates,
+unusual_values = st.one_of(
+    st.sampled_from(EMPTY_VALUES).map(deepcopy),
+    st.sampled_from(UNUSUAL_VALUES).map(deepcopy),
+    unusual_dates,
     st.datetimes().map(lambda moment: moment.isoformat(" ", "seconds")),
     st.integers(),
     st.floats(allow_nan=False, allow_infinity=False),
@@ -57,13 +57,13 @@ odd_values = st.one_of(
 
 @st.composite
 def people(draw: st.DrawFn) -> dict[str, Any]:
-    """A lead exactly as documented."""
+    """A lead in the documented shape."""
     return lead_details(f"person{draw(st.integers(0, 50))}@example.com", draw(st.integers(0, 50)))
 
 
 @st.composite
 def odd_people(draw: st.DrawFn) -> dict[str, Any]:
-    """A lead after up to five accidents: values replaced, made native or lost, keys and items added."""
+    """A lead with up to five defects: values replaced, removed or turned into numbers, keys and items added."""
     lead = draw(people())
     for _ in range(draw(st.integers(0, 5))):
         _damage(draw, draw(st.sampled_from(list(_containers(lead)))))
@@ -77,24 +77,24 @@ def _containers(value: object) -> Iterator[dict[str, Any] | list[Any]]:
             yield from _containers(inner)
 
 
-def _damage(draw: st.DrawFn, place: dict[str, Any] | list[Any]) -> None:
-    if isinstance(place, list):
-        added = draw(st.sampled_from([{}, *place]).map(deepcopy) | odd_values)
-        place.insert(draw(st.integers(0, len(place))), added)
+def _damage(draw: st.DrawFn, container: dict[str, Any] | list[Any]) -> None:
+    if isinstance(container, list):
+        added = draw(st.sampled_from([{}, *container]).map(deepcopy) | unusual_values)
+        container.insert(draw(st.integers(0, len(container))), added)
         return
     names = st.sampled_from(["level", "type", "date", "transaction_id", "help", "value", "item", "extra"])
-    key = draw(st.sampled_from([*place, "help"]) | names | st.text(max_size=4))
-    accident = draw(st.sampled_from(["replace", "make native", "lose"]))
-    if accident == "lose":
-        place.pop(key, None)
-    elif accident == "make native" and re.fullmatch("[0-9]+", str(place.get(key))):
-        place[key] = int(place[key])
+    key = draw(st.sampled_from([*container, "help"]) | names | st.text(max_size=4))
+    defect = draw(st.sampled_from(["replace", "make a number", "remove"]))
+    if defect == "remove":
+        container.pop(key, None)
+    elif defect == "make a number" and re.fullmatch("[0-9]+", str(container.get(key))):
+        container[key] = int(container[key])
     else:
-        place[key] = draw(odd_values)
+        container[key] = draw(unusual_values)
 
 
 def cells(frames: Frames) -> Counter[str]:
-    """Every value that stands in a column or inside of `extra`, in a spelling that does not depend on its type."""
+    """Every value in a column or in `extra`, in a notation that does not depend on its type."""
     found: Counter[str] = Counter()
     for name in TABLES:
         frame: pd.DataFrame = getattr(frames, name)
@@ -106,22 +106,22 @@ def cells(frames: Frames) -> Counter[str]:
 
 
 def scalars(value: object) -> Counter[str]:
-    """Every value inside of `value` that means something, in a spelling that does not depend on its type."""
+    """Every non-empty scalar within `value`, in a notation that does not depend on its type."""
     if isinstance(value, dict | list):
         inner = value.values() if isinstance(value, dict) else value
         return sum((scalars(each) for each in inner), Counter())
-    spelling = _spelling(value)
-    return Counter() if spelling in ("", "N/A") or spelling.startswith("0000-00-00") else Counter([spelling])
+    notation = _notation(value)
+    return Counter() if notation in ("", "N/A") or notation.startswith("0000-00-00") else Counter([notation])
 
 
-def _spelling(value: object) -> str:
+def _notation(value: object) -> str:
     if value is None or value is False:
         return ""
     if isinstance(value, datetime):
         return value.isoformat()
-    text = "1" if value is True else str(value).strip()
+    string = "1" if value is True else str(value).strip()
     with suppress(ArithmeticError):
-        return str((Decimal(text) + 0).normalize())
+        return str((Decimal(string) + 0).normalize())
     with suppress(ValueError):
-        return datetime.fromisoformat(text).replace(microsecond=0).isoformat()
-    return text
+        return datetime.fromisoformat(string).replace(microsecond=0).isoformat()
+    return string
