@@ -169,7 +169,7 @@ def _help(command: click.Command, path: str) -> str:
 
 
 def _default(key: str, value: object) -> str:
-    if key in CREDENTIAL_VARIABLES or value is None:
+    if key in CREDENTIAL_VARIABLES or value in (None, ""):
         return "unset"
     return _code(json.dumps(value))
 

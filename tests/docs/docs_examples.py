@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 RUN = ("sh", "python", "sql")
 """Languages whose fences are run, unless a comment says why not."""
 SANDBOX_IN_PAGES = "http://127.0.0.1:8020"
-LONGEST_S = 120
+LONGEST_S = 300
 CUSTOMERS = (
     ("name", "Email", "plan"),
     ("Ada", "ada@example.com", "gold"),

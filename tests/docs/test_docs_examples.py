@@ -30,7 +30,7 @@ def sandbox() -> Iterator[RunningSandbox]:
         yield started
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if any(fence.language in RUN for fence in fences(page))], ids=name
 )
