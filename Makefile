@@ -1,10 +1,17 @@
-# Everything a person or CI runs. The first call of any target makes .venv from the lock file.
+# What people and CI run. The first call of a target creates the environment that it needs from a lock file.
 
 PYTHON ?= python3
+LOWEST_PYTHON ?= python3.11
 BIN := .venv/bin
 BENCH := .venv-bench/bin
+LOWEST := .venv-lowest/bin
+UV := build/uv/bin/uv
 
-.PHONY: demo test lint format docs lock bench clean
+PIP_INSTALL := pip install --quiet --disable-pip-version-check
+LOCK := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+  --quiet --upgrade
+
+.PHONY: demo test lint format docs bench dist test-lowest lock clean
 
 define SHOW
 import pandas as pd
@@ -18,13 +25,13 @@ for name, columns in (
 endef
 export SHOW
 
-# The main job on data/ against the simulated API, and what came out.
+# Exports data/emails.csv from the sandbox and shows the tables.
 demo: .venv/ready
 	@$(BIN)/lead-export run data/emails.csv --out build/demo --format parquet --format csv --sandbox
 	@$(BIN)/python -c "$$SHOW"
 	@echo && ls build/demo/latest/
 
-# Everything that guards the code. Tests start the package some hundred times, and it is compiled once for all of them.
+# Everything that guards the code. Compiling the package once saves time: the tests start it some hundred times.
 test: .venv/ready lint
 	$(BIN)/python -m compileall -q pipeline
 	$(BIN)/pytest -n 2
@@ -38,36 +45,54 @@ format: .venv/ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The generated parts of README.md.
+# Brings everything up to date that is generated from the code: blocks of the documentation, and configs/default.toml.
 docs: .venv/ready
-	$(BIN)/python tests/readme_blocks.py
+	$(BIN)/python tests/docs/docs_blocks.py
+	$(BIN)/python tests/default_config.py
 
-# Everything in benchmarks/, beside its peers; about ten minutes of two cores.
+# All benchmarks, about ten minutes on two cores.
 bench: .venv-bench/ready
 	$(BENCH)/python benchmarks/all.py
 
-# Re-resolve the lock files for every supported Python; needs uv. What both hold is of the same version in both.
-lock:
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header \
-	  --no-annotate --upgrade --output-file requirements.lock
-	uv pip compile pyproject.toml --extra bench --universal --python-version 3.11 --generate-hashes --no-header \
-	  --no-annotate --upgrade --constraint requirements.lock --output-file requirements-bench.lock
+# Builds wheel and sdist, then installs each into clean environments and tries it there.
+dist: .venv/ready
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
+	$(BIN)/python tests/packaging/try_dist.py dist
 
-# Hashes are checked for everything, the build tool included; nothing is fetched that the lock file does not name.
+# The tests with the lowest versions that pyproject.toml allows, on the lowest Python.
+test-lowest: .venv-lowest/ready
+	$(LOWEST)/python -m compileall -q pipeline
+	$(LOWEST)/pytest -n 2
+
+# Resolves all lock files again, with the newest uv in an environment of its own. A package that is in several files has
+# the same version in all of them, except in requirements-lowest.lock.
+lock: $(UV)
+	$(LOCK) --group dev --output-file requirements.lock
+	$(LOCK) --group bench --constraint requirements.lock --output-file requirements-bench.lock
+	$(LOCK) --group dev --resolution lowest-direct --output-file requirements-lowest.lock
+
+$(UV):
+	$(PYTHON) -m venv --clear build/uv
+	build/uv/bin/$(PIP_INSTALL) uv
+
+# Installs exactly what a lock file names, with hashes checked, then the package itself.
 .venv/ready: requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("lead-export needs Python 3.11 or later; set PYTHON=python3.11") if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv --clear .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $@
+	$(call create,$(PYTHON),.venv,$<)
 
-# The peers have a folder of their own, so that the tests need none of them.
 .venv-bench/ready: requirements-bench.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("lead-export needs Python 3.11 or later; set PYTHON=python3.11") if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv --clear .venv-bench
-	$(BENCH)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-bench.lock
-	$(BENCH)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(call create,$(PYTHON),.venv-bench,$<)
+
+.venv-lowest/ready: requirements-lowest.lock pyproject.toml
+	$(call create,$(LOWEST_PYTHON),.venv-lowest,$<)
+
+define create
+	$(1) -c 'import sys; sys.exit("lead-export needs Python 3.11 or later; set PYTHON=python3.11") if sys.version_info < (3, 11) else None'
+	$(1) -m venv --clear $(2)
+	$(2)/bin/$(PIP_INSTALL) --require-hashes --requirement $(3)
+	$(2)/bin/$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
+endef
 
 clean:
-	rm -rf .venv .venv-bench build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-lowest build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,12 +1,13 @@
-"""A list of email addresses in; leads, tags and transactions out.
+"""Export leads: email addresses in; leads, tags and transactions out.
 
-    emails ──▶ calls ──▶ journal ──▶ replies ──▶ tables ──▶ files
-    read,      pace,     every       bytes to    frames     write, check,
-    clean,     ask,      answer,     a lead                 publish all
-    dedupe     retry     kept raw                           or nothing
+    lists ──▶ journal ◀──▶ calls             each address once; raw replies are stored before they are parsed
+                 │
+                 ▼
+              replies ──▶ tables ──▶ files   bytes to leads; leads to frames; all tables published, or none
 
-`jobs` joins the stages, `cli` is the command line, `sandbox` is a simulated API to rehearse against. Below them all
-stand the words they share: `settings`, `schema`, `outcomes`, `errors`.
+The journal is the only truth about a run: tables and files are computed from it, so neither a crash nor a new format
+costs a call. `emails` reads the lists, `jobs` joins the stages, `cli` is the command line, and `sandbox` is a simulated
+API. They all share `settings`, `schema`, `outcomes` and `errors`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,220 @@
+"""The generated blocks of README.md and docs/, each rendered from the code.
+
+`make docs` runs this module, which brings every block up to date: whatever stands between `<!-- NAME -->` and
+`<!-- /NAME -->` in any page.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+from docs_pages import PAGES, text
+
+import pipeline
+from pipeline import errors
+from pipeline.cli.main import cli
+from pipeline.errors import ExitCode
+from pipeline.outcomes import Outcome
+from pipeline.sandbox.behaviours import BEHAVIOURS
+from pipeline.sandbox.options import SandboxOptions
+from pipeline.schema import TABLES
+from pipeline.settings import CREDENTIAL_VARIABLES, ENV_PREFIX, OPTIONS, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+UNITS = {
+    "_per_s": "calls per second",
+    "_s": "seconds",
+    "_bytes": "bytes",
+    "concurrency": "calls",
+    "max_attempts": "calls",
+    "batch_leads": "leads",
+    "keep_runs": "runs",
+    "workers": "processes",
+}
+"""What a number of a setting counts, by the end of its key; the first match holds."""
+TYPES = {"boolean": "true or false", "integer": "whole number", "number": "number", "array": "list of strings"}
+"""What the types of JSON schema are called."""
+
+
+def flow() -> str:
+    """The picture in the package's own docstring."""
+    paragraphs = (pipeline.__doc__ or "").split("\n\n")
+    first = next(n for n, paragraph in enumerate(paragraphs) if "──▶" in paragraph)
+    return f"```text\n{_dedented(paragraphs[first])}\n```"
+
+
+def tables() -> str:
+    """Every table with what its rows are."""
+    return _table(("table", "one row is"), ((_code(table.name), table.grain) for table in TABLES))
+
+
+def columns() -> str:
+    """Every table with its columns, their types and meanings."""
+    sections = [
+        f"### `{table.name}`\n\nOne row is {table.grain}.\n\n"
+        + _table(("column", "type", "meaning"), ((_code(c.name), _code(c.type), c.meaning) for c in table.columns))
+        for table in TABLES
+    ]
+    return "\n\n".join(sections)
+
+
+def outcomes() -> str:
+    """Every outcome that a row can have."""
+    return _table(("outcome", "meaning"), ((_code(outcome), outcome.meaning) for outcome in Outcome))
+
+
+def exit_codes() -> str:
+    """Every exit code."""
+    return _table(("code", "meaning"), ((str(code.value), code.meaning) for code in ExitCode))
+
+
+def error_tree() -> str:
+    """The tree of errors in the docstring of `pipeline.errors`."""
+    paragraphs = (errors.__doc__ or "").split("\n\n")
+    return f"```text\n{next(paragraph for paragraph in paragraphs if '├──' in paragraph).strip()}\n```"
+
+
+def behaviours() -> str:
+    """Every behaviour of the sandbox."""
+    rows = ((_code(behaviour.name), behaviour.kind, behaviour.description) for behaviour in BEHAVIOURS)
+    return _table(("address", "kind", "reply"), rows)
+
+
+def switches() -> str:
+    """Every switch of the sandbox."""
+    rows = (
+        (_code(field.name), _code(json.dumps(field.default)), field.metadata["help"])
+        for field in dataclasses.fields(SandboxOptions)
+    )
+    return _table(("switch", "default", "meaning"), rows)
+
+
+def settings() -> str:
+    """Every setting with its type, default, unit and meaning, and where it can be set."""
+    properties = Settings.model_json_schema()["properties"]
+    defaults = Settings().model_dump(mode="json")
+    rows = (
+        (
+            "<br>".join(map(_code, (key, variable(key), *options_of(key)))),
+            _default(key, defaults[key]),
+            _type(properties[key]),
+            _unit(key),
+            field.description or "",
+        )
+        for key, field in Settings.model_fields.items()
+    )
+    return _table(("key, variable, option", "default", "type", "unit", "meaning"), rows)
+
+
+def commands() -> str:
+    """The help of every command."""
+    pages = [("lead-export", _help(cli, "lead-export"))]
+    pages += [(f"lead-export {name}", _help(command, f"lead-export {name}")) for name, command in cli.commands.items()]
+    return "\n\n".join(f"## {title}\n\n```text\n{page}\n```" for title, page in pages)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "flow": flow,
+    "tables": tables,
+    "columns": columns,
+    "outcomes": outcomes,
+    "exit-codes": exit_codes,
+    "error-tree": error_tree,
+    "behaviours": behaviours,
+    "switches": switches,
+    "settings": settings,
+    "commands": commands,
+}
+
+
+def block(page: Path, name: str) -> str | None:
+    """The block called `name` of a page, or None if the page has none."""
+    match = _between(name).search(text(page))
+    return match[1].strip("\n") if match else None
+
+
+def write() -> None:
+    """Bring every block of every page up to date."""
+    for page in PAGES:
+        content = text(page)
+        for name, render in BLOCKS.items():
+            if block(page, name) is not None:
+                content = _between(name).sub(lambda _, name=name, render=render: _marked(name, render()), content)  # type: ignore[misc]
+        page.write_text(content, encoding="utf-8")
+
+
+def variable(key: str) -> str:
+    """The environment variable of a setting."""
+    return CREDENTIAL_VARIABLES.get(key, f"{ENV_PREFIX}{key.upper()}")
+
+
+def options_of(key: str) -> list[str]:
+    """The option that sets it, with its opposite if it has one; none for settings that no command has an option for."""
+    commands = [command for name, command in cli.commands.items() if name != "sandbox"]  # its options are switches
+    known = {option: param for command in commands for param in command.params for option in param.opts}
+    param = known.get(OPTIONS.get(key, f"--{key.replace('_', '-')}"))
+    return [] if param is None else [param.opts[0], *param.secondary_opts]
+
+
+def _help(command: click.Command, path: str) -> str:
+    context = click.Context(command, info_name=path, terminal_width=100, max_content_width=100)
+    return "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
+
+
+def _default(key: str, value: object) -> str:
+    if key in CREDENTIAL_VARIABLES or value in (None, ""):
+        return "unset"
+    return _code(json.dumps(value))
+
+
+def _type(schema: dict[str, Any]) -> str:
+    """The type in words, with the range of numbers."""
+    kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null"]
+    kind = kinds[0]
+    if choices := kind.get("enum") or kind.get("items", {}).get("enum"):
+        words = ", ".join(map(_code, choices))
+        return f"list of {words}" if kind.get("type") == "array" else f"one of {words}"
+    if kind.get("format") in ("path", "password"):
+        return {"path": "path", "password": "secret"}[kind["format"]]
+    word = TYPES.get(kind.get("type", "string"), "string")
+    least = kind.get("minimum", kind.get("exclusiveMinimum"))
+    above = "above " if "exclusiveMinimum" in kind else ""
+    return f"{word}, {above}{least:,} to {kind['maximum']:,}" if "maximum" in kind else word
+
+
+def _unit(key: str) -> str:
+    return next((unit for end, unit in UNITS.items() if key.endswith(end)), "")
+
+
+def _dedented(paragraph: str) -> str:
+    lines = paragraph.splitlines()
+    indent = min(len(line) - len(line.lstrip()) for line in lines if line.strip())
+    return "\n".join(line[indent:].rstrip() for line in lines)
+
+
+def _code(word: str) -> str:
+    return f"`{word}`"
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def _between(name: str) -> re.Pattern[str]:
+    return re.compile(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", re.DOTALL)
+
+
+def _marked(name: str, content: str) -> str:
+    return f"<!-- {name} -->\n\n{content}\n\n<!-- /{name} -->"
+
+
+if __name__ == "__main__":
+    write()
