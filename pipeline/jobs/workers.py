@@ -22,8 +22,6 @@ from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING, TypeVar
 
-from pipeline import process
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Executor, Future
@@ -181,7 +179,6 @@ def _sigint_blocked() -> Iterator[None]:
 
 
 def _set_up_worker(parent: int) -> None:
-    process.settle()
     threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
 
 
