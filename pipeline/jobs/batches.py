@@ -13,7 +13,7 @@ from pipeline.outcomes import Answer, Outcome, RowOutcome
 from pipeline.replies.drift import Drift
 from pipeline.schema import OUTCOMES, REPLIES
 from pipeline.tables.flatten import CHILD_TABLES, Frames, flatten
-from pipeline.tables.records import outcome_frame, reply_frame
+from pipeline.tables.frames import outcome_frame, reply_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

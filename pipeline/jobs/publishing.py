@@ -9,15 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from pipeline.errors import InternalError
-from pipeline.files.output_format import WriteOptions
-from pipeline.files.table_writer import TableWriter
+from pipeline.files.output_format import TableWriter, WriteOptions
 from pipeline.jobs.batches import LeadBatches, OutcomeBatches
 from pipeline.jobs.workers import open_pool
 from pipeline.outcomes import Outcome
 from pipeline.replies.drift import Drift
 from pipeline.schema import LEAD_TABLES, LEADS, OUTCOMES, REPLIES, TABLES
-from pipeline.tables.columns import empty_frame
-from pipeline.tables.records import FAILURE_COLUMNS, failure_frame
+from pipeline.tables.frames import FAILURE_COLUMNS, empty_frame, failure_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from pipeline.files.table_writer import FileInfo
+    from pipeline.files.output_format import FileInfo
     from pipeline.jobs.batches import Batch, Sliceable
     from pipeline.outcomes import Answer, RowOutcome
     from pipeline.settings import Settings

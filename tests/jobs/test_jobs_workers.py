@@ -36,7 +36,7 @@ from pipeline.journal.records import ListRow
 from pipeline.journal.store import Journal
 from pipeline.outcomes import Answer, Outcome
 from pipeline.settings import Settings
-from pipeline.tables.records import reply_frame
+from pipeline.tables.frames import reply_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
