@@ -11,10 +11,9 @@ from pipeline.files.output_format import check_fits, format_of
 from pipeline.files.state import StateFolder
 from pipeline.jobs.attempt import recorded_attempt
 from pipeline.jobs.enriched_file import Enrichment, EnrichTarget, own_header, write_enriched
-from pipeline.jobs.fetch import fetch_leads
+from pipeline.jobs.fetch import Observer, fetch_leads
 from pipeline.jobs.import_lists import email_lists
 from pipeline.jobs.manifest import OutputFile
-from pipeline.jobs.observer import Observer
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import open_run
 from pipeline.jobs.space import check_space
