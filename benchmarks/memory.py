@@ -1,14 +1,15 @@
-"""Does memory grow with the list? Peaks of `run`, and of `rebuild` from what it published, for longer and longer lists.
+"""Does memory grow with the list? Peaks of `run`, and of `rebuild` of what it published, for lists of growing length.
 
     python benchmarks/memory.py [--most 200000] [--million] [--workers 0]
 
 Lists of 20,000 addresses, ten times as many, and so on up to `--most`; `--million` is the same with 1,000,000, which
 takes a quarter of an hour and ten gigabytes of disk. Commands may use all cores, so that workers start as they do for
-users; `--workers` is passed on to them, 0 being their own choice.
+users; `--workers` is the setting of that name, where 0 lets the command choose.
 
-Memory is that of all processes of a command together: the proportional set size (PSS), in which pages shared by
-several processes count once, summed over the process tree twenty times a second. Where the kernel does not tell PSS,
-resident sizes are summed. Linux only.
+Memory is that of all processes of a command together, summed over the process tree twenty times a second: the
+resident set sizes (RSS), which count libraries once for each process, and the proportional set sizes (PSS), which
+count a page shared by n processes as 1/n and so come out too low next to other users of the same libraries. The truth
+is in between. The peak RSS of the command's own process and of its largest worker is shown too. Linux only.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ SMALL_MIB = 40
 
 
 class Peaks(NamedTuple):
-    """Seconds, and MiB: at the same time by all processes, by the command's own, and by its largest worker; 0: none."""
+    """Seconds, peak MiB of all processes together, of the command's own and of its largest worker, and the workers."""
 
     wall_s: float
-    total: float
+    all_rss: float
+    all_pss: float
     main: float
     worker: float
     workers: int
@@ -47,11 +49,12 @@ def measure_tree(command: list[str], environment: dict[str, str]) -> Peaks:
     """
     began = time.perf_counter()
     child = start(command, environment, CORES, stdout=subprocess.DEVNULL)
-    total = 0.0
+    all_rss = all_pss = 0.0
     peaks: dict[int, float] = defaultdict(float)
     while child.poll() is None:
         pids = descendants(child.pid)
-        total = max(total, sum(proportional_mib(pid) for pid in pids))
+        all_rss = max(all_rss, sum(memory_mib(pid, "status", "VmRSS:") for pid in pids))
+        all_pss = max(all_pss, sum(memory_mib(pid, "smaps_rollup", "Pss:") for pid in pids))
         for pid in pids:
             peaks[pid] = max(peaks[pid], memory_mib(pid, "status", "VmHWM:"))
         time.sleep(INTERVAL_S)
@@ -59,7 +62,7 @@ def measure_tree(command: list[str], environment: dict[str, str]) -> Peaks:
         raise SystemExit(f"{' '.join(command)}: exit code {child.returncode}")
     main = peaks.pop(child.pid, 0.0)
     workers = [peak for peak in peaks.values() if peak > SMALL_MIB]
-    return Peaks(time.perf_counter() - began, total, main, max(workers, default=0.0), len(workers))
+    return Peaks(time.perf_counter() - began, all_rss, all_pss, main, max(workers, default=0.0), len(workers))
 
 
 def descendants(root: int) -> list[int]:
@@ -77,11 +80,6 @@ def descendants(root: int) -> list[int]:
     return found
 
 
-def proportional_mib(pid: int) -> float:
-    """The PSS of a process, or its RSS where that is all there is; 0 if it has ended."""
-    return memory_mib(pid, "smaps_rollup", "Pss:") or memory_mib(pid, "status", "VmRSS:")
-
-
 def memory_mib(pid: int, file: str, name: str) -> float:
     """A line of a file in /proc; 0 if the process has ended."""
     try:
@@ -92,7 +90,7 @@ def memory_mib(pid: int, file: str, name: str) -> float:
 
 
 def peaks(server: Server, addresses: int, workers: int) -> list[tuple[str, Peaks]]:
-    """Run a list of so many addresses, and rebuild it."""
+    """Peaks of a run over a list of this length, and of a rebuild of that run."""
     server.stop_after(0)
     with scratch() as folder:
         environment = {"LEAD_EXPORT_API_URL": server.url, "XDG_STATE_HOME": str(folder)}
@@ -105,7 +103,7 @@ def peaks(server: Server, addresses: int, workers: int) -> list[tuple[str, Peaks
 
 
 def rebuild_command(out: Path) -> list[str]:
-    """All tables again, from the raw replies of the newest run."""
+    """Rebuild all tables of the newest run from its raw replies."""
     return [*COMMAND, "rebuild", str(out / "latest"), "--out", str(out.with_name("again")), "--quiet"]
 
 
@@ -117,10 +115,11 @@ def main() -> None:
     with serving(options.people) as server:
         for size in sizes:
             for name, measured in peaks(server, size, options.workers):
-                numbers = (f"{measured.total:.0f}", f"{measured.main:.0f}", f"{measured.worker:.0f}")
-                rows.append((f"{name}, {size:,}", *numbers, str(measured.workers), f"{measured.wall_s:.1f}"))
-    print(f"one run of each, {os.cpu_count()} cores\n")
-    print_table(("", "all MiB", "own MiB", "largest worker MiB", "workers", "seconds"), rows)
+                mib = (measured.all_rss, measured.all_pss, measured.main, measured.worker)
+                numbers = (*(f"{number:.0f}" for number in mib), str(measured.workers), f"{measured.wall_s:.1f}")
+                rows.append((f"{name}, {size:,}", *numbers))
+    print(f"one run of each on {os.cpu_count()} cores, peaks in MiB\n")
+    print_table(("", "all RSS", "all PSS", "own", "largest worker", "workers", "seconds"), rows)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Tables again from kept replies: how many leads a second, on one core and on several.
+"""Tables rebuilt from the raw replies of a run: leads per second on one core and on several.
 
     python benchmarks/rebuild.py [--leads 200000] [--runs 3]
 
-A run is published first. Then its tables are made again on one core, on two, and so on, each time by a process of its
-own from its start to its end; they take turns, so that a busy moment of the machine hits all of them.
+A run is published first. Then its tables are rebuilt on one core, on two, and so on, each time from the start of a
+process to its end. Core counts take turns, so that other load on the machine affects all of them. Workers are started
+as the command chooses; peak memory is that of the largest process, and `memory.py` measures all of them together.
 """
 
 from __future__ import annotations

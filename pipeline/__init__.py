@@ -20,7 +20,8 @@ from pipeline.version import __version__
 if TYPE_CHECKING:
     from pipeline import errors
     from pipeline.calls.client import LeadClient
-    from pipeline.jobs.enrich import Enrichment, enrich
+    from pipeline.jobs.enrich import enrich
+    from pipeline.jobs.enriched_file import Enrichment
     from pipeline.jobs.export import export
     from pipeline.jobs.manifest import Manifest
     from pipeline.jobs.rebuild import rebuild
@@ -49,7 +50,7 @@ __all__ = [
 
 _HOMES = {
     "Answer": "pipeline.outcomes",
-    "Enrichment": "pipeline.jobs.enrich",
+    "Enrichment": "pipeline.jobs.enriched_file",
     "Frames": "pipeline.tables.flatten",
     "LeadClient": "pipeline.calls.client",
     "Manifest": "pipeline.jobs.manifest",

@@ -1,13 +1,23 @@
-"""An address and what it can end as: the words every stage shares."""
+"""What an address, and a row of a list, can end as: the vocabulary that all stages share.
+
+`Answer` and `RowOutcome` are the one definition of their fields: the journal's SQL, its checksums, the tables `replies`
+and `outcomes` and reading those back are all derived from them by name. Only the documentation of the columns stands
+elsewhere, in `pipeline.schema`; a test compares names and types.
+"""
 
 from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Record = TypeVar("Record", bound=msgspec.Struct)
 
 
 class Outcome(StrEnum):
@@ -30,22 +40,13 @@ _MEANINGS = {
     Outcome.FOUND: "the API gave a lead",
     Outcome.NOT_FOUND: "the API knows no such lead",
     Outcome.DELETED: "the API says that the lead was deleted",
-    Outcome.FAILED: "no usable answer; `code` says why, and a later run asks again",
-    Outcome.INVALID: "not an address; never asked",
-    Outcome.DUPLICATE: "the same address as an earlier row, which asks for both",
+    Outcome.FAILED: "no usable answer; `code` says why, and a later run tries again",
+    Outcome.INVALID: "not an email address; never looked up",
+    Outcome.DUPLICATE: "same address as an earlier row, which is looked up for both",
 }
 
-
-_BY_NAME = {outcome.value: outcome for outcome in Outcome}
-
-
-def outcome_called(name: str) -> Outcome:
-    """The outcome of this name, in a tenth of the time that `Outcome(name)` takes.
-
-    Raises:
-        ValueError: there is none.
-    """
-    return _BY_NAME.get(name) or Outcome(name)
+PENDING = "pending"
+"""The outcome of a row whose address has no answer yet."""
 
 
 def now_ms() -> int:
@@ -59,23 +60,23 @@ def iso(ms: int) -> str:
 
 
 class Address(NamedTuple):
-    """A distinct address that is to be asked; `id` numbers them from 1 in the order of their first appearance."""
+    """A distinct address to look up; `id` numbers them from 1 in the order of first appearance."""
 
     id: int
     email: str
 
 
-class Answer(msgspec.Struct, frozen=True, gc=False):
-    """What one asked address ended as, with the reply that says so.
+class Answer(msgspec.Struct, frozen=True):
+    """The outcome of one address, with the reply it was read from.
 
     Attributes:
-        email: the address as it was asked.
+        email: the address as it was sent.
         outcome: `found`, `not_found`, `deleted` or `failed`.
         code: the API's error type or our reason; `email_mismatch` when the reply is for another address.
         message: one sentence for a person, or None.
         lead_id: the lead's id in the API, if one was given.
         attempts: calls made for this address, throttled ones not counted.
-        answered_at_ms: when it was known, milliseconds since 1970 UTC; now, unless given.
+        answered_at_ms: when the outcome was known, milliseconds since 1970 UTC; defaults to now.
         body: the raw reply, if one arrived whole.
     """
 
@@ -85,21 +86,34 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     message: str | None = None
     lead_id: str | None = None
     attempts: int = 1
-    answered_at_ms: int = msgspec.field(default_factory=now_ms)
+    answered_at_ms: int = msgspec.field(name="answered_at", default_factory=now_ms)
     body: bytes | None = None
 
     def with_attempts(self, attempts: int) -> Answer:
-        """The same answer with its number of attempts."""
+        """The same answer after `attempts` calls."""
         return self if attempts == self.attempts else msgspec.structs.replace(self, attempts=attempts)
 
     @property
     def answered_at(self) -> datetime:
-        """The same instant as an aware datetime."""
+        """`answered_at_ms` as an aware datetime."""
         return datetime.fromtimestamp(self.answered_at_ms / 1000, UTC)
 
 
-class RowOutcome(NamedTuple):
-    """A row of a list with what it ended as; the fields are the columns of `outcomes`."""
+class RowOutcome(msgspec.Struct, frozen=True):
+    """A row of a list with its outcome.
+
+    Attributes:
+        input: name of the list.
+        row: number of the data row in it, from 1.
+        given: the cell as it stood in the list.
+        email: the address it was read as; None if it is not one.
+        outcome: a value of `Outcome`, or `PENDING`.
+        code: as in `Answer`, or why the cell is not an address.
+        message: one sentence for a person, or None.
+        lead_id: as in `Answer`, on duplicates too.
+        attempts: calls made for the row; 0 if it was never looked up.
+        answered_at_ms: as in `Answer`; None if the row was never looked up.
+    """
 
     input: str
     row: int
@@ -110,4 +124,24 @@ class RowOutcome(NamedTuple):
     message: str | None
     lead_id: str | None
     attempts: int
-    answered_at_ms: int | None
+    answered_at_ms: int | None = msgspec.field(name="answered_at")
+
+
+def column_names(record: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The columns that hold the fields of a record, in order, wherever it is stored."""
+    return tuple(field.encode_name for field in msgspec.structs.fields(record))
+
+
+def to_row(record: msgspec.Struct) -> dict[str, Any]:
+    """The values of a record by column: strings, integers, bytes and None; times in milliseconds since 1970 UTC."""
+    row: dict[str, Any] = msgspec.to_builtins(record, builtin_types=(bytes,))
+    return row
+
+
+def from_row(row: Mapping[str, Any], record: type[Record]) -> Record:
+    """The record with these values by column; further columns are ignored.
+
+    Raises:
+        ValueError: a value is missing or has the wrong type.
+    """
+    return msgspec.convert(row, record, builtin_types=(bytes,))

@@ -212,23 +212,24 @@ OUTCOMES = Table(
     "outcomes",
     "an input row",
     (
-        _string("input", "name of the file the row stood in"),
+        _string("input", "name of the file that holds the row"),
         Column("row", "int64", "data row in that file, from 1", mostly_unique=True),
-        _string("given", "the text as it stood", mostly_unique=True),
+        _string("given", "the cell as it stands in the file", mostly_unique=True),
         _string("email", "the address it was read as; null if invalid", mostly_unique=True),
         _string("outcome", "`found`, `not_found`, `deleted`, `failed`, `invalid` or `duplicate`"),
         _string("code", "the API's error type, or our reason; `email_mismatch` if the reply is for another address"),
         _string("message", "one sentence for a person"),
         _string("lead_id", "`leads.id`, also on duplicates", mostly_unique=True),
-        Column("attempts", "int32", "calls made for the address; 0 if never asked"),
+        Column("attempts", "int32", "calls made for the row; 0 if it was never looked up"),
         Column("answered_at", "timestamp[ms, UTC]", "when the last reply arrived", mostly_unique=True),
     ),
 )
+"""Documents the fields of `outcomes.RowOutcome`."""
 REPLIES = Table(
     "replies",
-    "an asked address",
+    "an address that was looked up",
     (
-        _string("email", "the address as it was asked", mostly_unique=True),
+        _string("email", "the address as it was sent", mostly_unique=True),
         _string("outcome", "`found`, `not_found`, `deleted` or `failed`"),
         _string("code", "as in `outcomes`"),
         _string("message", "as in `outcomes`"),
@@ -238,6 +239,7 @@ REPLIES = Table(
         Column("body", "binary", "the raw reply; null if none arrived whole", mostly_unique=True),
     ),
 )
+"""Documents the fields of `outcomes.Answer`."""
 
 LEAD_TABLES = (LEADS, TAGS, TRANSACTIONS, LISTS, SEQUENCES, MEMBERSHIPS, CUSTOM_FIELDS)
 """The tables that `flatten` builds from replies."""

@@ -2,11 +2,9 @@
 
 import inspect
 import re
-from datetime import UTC, datetime
 
 from pipeline import errors
 from pipeline.errors import ExitCode, LeadExportError, StopRun
-from pipeline.outcomes import Answer, Outcome
 
 CLASSES = [value for value in vars(errors).values() if inspect.isclass(value) and issubclass(value, LeadExportError)]
 
@@ -57,16 +55,3 @@ def test_an_error_carries_what_and_why() -> None:
     plain, exact = errors.MalformedReply("It broke."), errors.MalformedReply("It broke.", code="exact", body=b"{")
     assert (str(plain), plain.code, plain.body) == ("It broke.", errors.MalformedReply.code, None)
     assert (str(exact), exact.code, exact.body) == ("It broke.", "exact", b"{")
-
-
-def test_every_outcome_has_a_meaning() -> None:
-    """Each outcome has the sentence that documents it."""
-    assert all(outcome.meaning for outcome in Outcome)
-
-
-def test_an_answer_knows_its_time() -> None:
-    """Milliseconds as they are stored, and the same instant as a datetime; now, unless given."""
-    given = Answer("joe@example.com", Outcome.FOUND, answered_at_ms=1_795_003_200_123)
-    assert given.answered_at == datetime(2026, 11, 18, 12, 0, 0, 123_000, UTC)
-    before = datetime.now(UTC).replace(microsecond=0)
-    assert before <= Answer("joe@example.com", Outcome.FOUND).answered_at

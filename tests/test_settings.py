@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from pipeline.errors import UsageError
-from pipeline.settings import CREDENTIAL_VARIABLES, ENV_PREFIX, OPTIONS, OUTPUT_SETTINGS, Settings
+from pipeline.settings import CREDENTIAL_VARIABLES, ENV_PREFIX, OPTIONS, OUTPUT_SETTINGS, SECRETS, Settings
 
 SECRET = "s3cret-of-joe"
 CREDENTIALS = {key: f"{SECRET}-{key}" for key in CREDENTIAL_VARIABLES}
@@ -37,7 +37,7 @@ def test_the_defaults_are_settings() -> None:
     """Without any layer the settings are the defaults, and no credential is among the public ones."""
     settings = Settings.load(environ={})
     assert settings == Settings()
-    assert set(settings.public()) == set(Settings.model_fields) - set(CREDENTIAL_VARIABLES)
+    assert set(settings.public()) == set(Settings.model_fields) - set(SECRETS)
     assert settings.public() == Settings.model_validate(settings.public()).public()
 
 
@@ -210,7 +210,9 @@ def test_zones_are_accepted(zone: str) -> None:
     assert Settings(timezone=zone).timezone == zone
 
 
-@pytest.mark.parametrize("key", ["timezone", "email_column", "encoding", "delimiter", "state_folder"])
+@pytest.mark.parametrize(
+    "key", ["timezone", "email_column", "encoding", "delimiter", "state_folder", "ca_file", "proxy"]
+)
 def test_an_empty_string_means_unset(tmp_path: Path, key: str) -> None:
     """TOML and the environment have no null."""
     config = toml(tmp_path, f'{key} = ""')
@@ -251,6 +253,16 @@ def test_other_files_may_be_public(tmp_path: Path) -> None:
     private = toml(tmp_path, f'app_id = "{SECRET}"', 0o400)
     assert Settings.load(config=private, environ={}).app_id.get_secret_value() == SECRET
     assert Settings.load(config=toml(tmp_path, "rate_per_s = 1", 0o644), environ={}).rate_per_s == 1.0
+
+
+def test_a_file_with_a_proxy_password_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """A proxy without credentials is no secret; one with a password makes the file secret, and is never shown."""
+    open_proxy = toml(tmp_path, 'proxy = "http://proxy:3128"', 0o644)
+    assert Settings.load(config=open_proxy, environ={}).proxy.get_secret_value() == "http://proxy:3128"
+    text = f'proxy = "http://user:{SECRET}@proxy:3128"'
+    assert "chmod 600" in refusal(config=toml(tmp_path, text, 0o644))
+    settings = Settings.load(config=toml(tmp_path, text, 0o600), environ={})
+    assert SECRET not in repr(settings) + str(settings.public())
 
 
 def test_credentials_come_from_their_variables() -> None:

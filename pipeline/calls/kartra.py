@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 
+_SIMPLE_ADDRESS = re.compile(r"[A-Za-z0-9_.~@-]*")
+"""Nearly every address: only its @ needs quoting, which is several times faster than `quote_plus`."""
+
+
 def request_prefix(settings: Settings) -> bytes:
     """The part of a request's body that is the same for every address: the credentials, in PHP's form encoding.
 
@@ -54,7 +58,9 @@ def request_prefix(settings: Settings) -> bytes:
 
 def request_body(prefix: bytes, email: str) -> bytes:
     """The body of the call for `email`, in UTF-8; a plus sign becomes %2B."""
-    return prefix + quote_plus(email, errors="replace").encode("ascii")
+    is_simple = _SIMPLE_ADDRESS.fullmatch(email)
+    quoted = email.replace("@", "%40") if is_simple else quote_plus(email, errors="replace")
+    return prefix + quoted.encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ The only module that imports aiohttp.
 from __future__ import annotations
 
 import asyncio
+import socket
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
 import aiohttp
@@ -27,8 +29,6 @@ from pipeline.errors import (
 from pipeline.version import __version__
 
 if TYPE_CHECKING:
-    from types import SimpleNamespace
-
     from pipeline.calls.network import Proxy
     from pipeline.settings import Settings
 
@@ -46,10 +46,6 @@ MAX_HEADER_BYTES = 65_536
 """Longest line and header of a reply; security products add some that are longer than aiohttp's default of 8 KiB."""
 
 
-CONNECTION_LOST = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError)
-"""How aiohttp reports that a connection was closed before any reply."""
-
-
 class HttpReply(NamedTuple):
     """A whole reply: the status, the decoded body, and the header `Retry-After` if there is one."""
 
@@ -59,33 +55,51 @@ class HttpReply(NamedTuple):
 
 
 class ErrorRule(NamedTuple):
-    """A row of the table of network errors: what was raised, and what it becomes."""
+    """A row of the table of network errors: what was raised, what it becomes, and whether a request may have left."""
 
     raised: type[Exception]
     becomes: type[LeadExportError]
     code: str
     message: str
+    sent: bool = True
 
 
 ERROR_RULES: tuple[ErrorRule, ...] = (
-    ErrorRule(aiohttp.InvalidURL, UsageError, "url", "api_url is not a valid URL"),
-    ErrorRule(UnicodeError, UsageError, "url", "api_url has an impossible host name"),
+    ErrorRule(aiohttp.InvalidURL, UsageError, "url", "api_url is not a valid URL", sent=False),
+    ErrorRule(UnicodeError, UsageError, "url", "api_url has an impossible host name", sent=False),
     ErrorRule(
         aiohttp.ClientConnectorCertificateError,
         WrongEndpoint,
         "tls",
         "the server's certificate is not trusted; check api_url and this machine's clock, and if your network inspects"
         " TLS, name its certificate authority in ca_file or SSL_CERT_FILE",
+        sent=False,
     ),
-    ErrorRule(aiohttp.ClientSSLError, Unreachable, "tls", "no secure connection to the server could be established"),
-    ErrorRule(aiohttp.ClientProxyConnectionError, Unreachable, "proxy", "no connection to the proxy {proxy}"),
-    ErrorRule(aiohttp.ClientHttpProxyError, Unreachable, "proxy", "the proxy {proxy} refused the connection{status}"),
-    ErrorRule(aiohttp.ConnectionTimeoutError, TimedOut, "connect_timeout", "no connection within the time limit"),
+    ErrorRule(
+        aiohttp.ClientSSLError,
+        Unreachable,
+        "tls",
+        "no secure connection to the server could be established",
+        sent=False,
+    ),
+    ErrorRule(
+        aiohttp.ClientProxyConnectionError, Unreachable, "proxy", "no connection to the proxy {proxy}", sent=False
+    ),
+    ErrorRule(
+        aiohttp.ClientHttpProxyError,
+        Unreachable,
+        "proxy",
+        "the proxy {proxy} refused the connection{status}",
+        sent=False,
+    ),
+    ErrorRule(
+        aiohttp.ConnectionTimeoutError, TimedOut, "connect_timeout", "no connection within the time limit", sent=False
+    ),
     ErrorRule(TimeoutError, TimedOut, "timeout", "no complete reply within the time limit"),
     ErrorRule(aiohttp.ServerDisconnectedError, Unreachable, "disconnected", "the server closed the connection"),
     ErrorRule(aiohttp.ClientPayloadError, MalformedReply, "cut_off", "the reply is incomplete"),
     ErrorRule(aiohttp.ClientResponseError, MalformedReply, "not_http", "the reply is not valid HTTP"),
-    ErrorRule(aiohttp.ClientConnectorError, Unreachable, "connect", "no connection to the server"),
+    ErrorRule(aiohttp.ClientConnectorError, Unreachable, "connect", "no connection to the server", sent=False),
     ErrorRule(aiohttp.ClientError, Unreachable, "connection", "the connection broke"),
     ErrorRule(OSError, Unreachable, "connection", "the connection broke"),
 )
@@ -102,23 +116,35 @@ def translate(error: Exception, proxy: str = "") -> LeadExportError:
     status = f" (HTTP {error.status})" if isinstance(error, aiohttp.ClientHttpProxyError) else ""
     for rule in ERROR_RULES:
         if isinstance(error, rule.raised):
-            return rule.becomes(rule.message.format(proxy=proxy, status=status), code=rule.code)
+            ours = rule.becomes(rule.message.format(proxy=proxy, status=status), code=rule.code)
+            ours.sent = rule.sent
+            return ours
     return InternalError(f"an unexpected network error ({type(error).__name__})")
 
 
 class _Progress:
-    """How far a call got, as aiohttp's tracing tells."""
+    """How far a call got."""
 
-    __slots__ = ("has_reply", "is_reused", "is_sent", "is_waiting")
+    __slots__ = ("has_reply", "has_waited", "is_reused")
 
     def __init__(self) -> None:
-        self.is_reused = False  # it got a pooled connection
-        self.is_sent = False  # its headers are being sent
-        self.is_waiting = False  # the event loop has run since then, so that a reply can have arrived
+        self.is_reused = True  # no socket was created: if it got a connection at all, that came from the pool
+        self.has_waited = False  # the event loop has run, so that a reply can have arrived
         self.has_reply = False
 
     def wait(self) -> None:
-        self.is_waiting = True
+        self.has_waited = True
+
+
+_progress: ContextVar[_Progress] = ContextVar("progress")
+"""The call that the current task makes."""
+
+
+def _create_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket for a new connection, which is noted on the call that needs it."""
+    family, kind, protocol, _, _ = address
+    _progress.get().is_reused = False
+    return socket.socket(family=family, type=kind, proto=protocol)
 
 
 class Endpoint:
@@ -148,13 +174,13 @@ class Endpoint:
             ttl_dns_cache=DNS_CACHE_S,
             keepalive_timeout=KEEPALIVE_S,
             ssl=tls_context(settings) if uses_tls else True,
+            socket_factory=_create_socket,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
             headers=HEADERS,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=_timeouts(settings),
-            trace_configs=[_tracing()],
             max_line_size=MAX_HEADER_BYTES,
             max_field_size=MAX_HEADER_BYTES,
         )
@@ -171,13 +197,14 @@ class Endpoint:
                 if a pooled connection turned out to be closed, or held bytes that nobody had asked for.
         """
         progress = _Progress()
-        request = self._session.post(
-            self._url, data=form, allow_redirects=False, proxy=self._proxy_url, trace_request_ctx=progress
-        )
+        _progress.set(progress)
+        # Data arrives in the loop only: a reply that is there before its next iteration answers no request of ours.
+        asyncio.get_running_loop().call_soon(progress.wait)
+        request = self._session.post(self._url, data=form, allow_redirects=False, proxy=self._proxy_url)
         try:
             async with request as response:
                 progress.has_reply = True
-                if progress.is_reused and not progress.is_waiting:
+                if not progress.has_waited:
                     response.close()
                     raise StaleConnection("the connection held a reply to no request")
                 if self._proxy is not None and response.status == 407:
@@ -200,11 +227,11 @@ class Endpoint:
     def _translated(self, error: Exception, progress: _Progress) -> LeadExportError:
         if isinstance(error, aiohttp.ClientHttpProxyError) and error.status == 407 and self._proxy is not None:
             ours: LeadExportError = self._credentials_refused(self._proxy)
-        elif progress.is_reused and not progress.has_reply and isinstance(error, CONNECTION_LOST):
+            ours.sent = False
+        elif progress.is_reused and not progress.has_reply and _lost_connection(error):
             ours = StaleConnection("the server had closed the pooled connection")
         else:
             ours = translate(error, self._proxy.address if self._proxy else "")
-        ours.sent = progress.is_sent
         return ours
 
     def _credentials_refused(self, proxy: Proxy) -> ApiUnavailable:
@@ -223,19 +250,7 @@ def _timeouts(settings: Settings) -> aiohttp.ClientTimeout:
     )
 
 
-def _tracing() -> aiohttp.TraceConfig:
-    """Note on each call's `_Progress` how far it got."""
-
-    async def reused(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
-        context.trace_request_ctx.is_reused = True
-
-    async def sent(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
-        progress: _Progress = context.trace_request_ctx
-        progress.is_sent = True
-        # Data arrives in the loop only, so a reply that is there before its next iteration answers no request of ours.
-        asyncio.get_running_loop().call_soon(progress.wait)
-
-    config = aiohttp.TraceConfig()
-    config.on_connection_reuseconn.append(reused)
-    config.on_request_headers_sent.append(sent)
-    return config
+def _lost_connection(error: Exception) -> bool:
+    """Whether the connection was closed before any reply; a connection that could not be made is not lost."""
+    lost = isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | ConnectionError)
+    return lost and not isinstance(error, aiohttp.ClientConnectorError)

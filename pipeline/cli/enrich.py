@@ -71,7 +71,8 @@ def enrich_command(  # noqa: PLR0913 - one parameter for each argument of the co
 
     with temporary_sandbox(start=sandbox) as overrides:
         loaded = settings.load(overrides=overrides)
-        from pipeline.jobs.enrich import Enrichment, enrich  # only now: wrong settings are reported without loading it
+        from pipeline.jobs.enrich import enrich
+        from pipeline.jobs.enriched_file import Enrichment  # only now: wrong settings are reported without loading it
 
         names = tuple(name.strip() for name in fields.split(",") if name.strip())
         how = Enrichment(names, prefix=prefix, separator=list_separator, only_found=only_found, force=force)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from pipeline import process
 from pipeline.cli.check import check_command
 from pipeline.cli.enrich import enrich_command
 from pipeline.cli.output import MessageFormat, print_message
@@ -60,12 +59,10 @@ for command in (
 
 def main() -> NoReturn:
     """Run the command line in a process of its own."""
-    process.settle()
     os.umask(0o077)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # like standard error, whatever the locale can encode
     code = execute(sigterms=_interrupt_on_sigterm())
-    process.leave()
     sys.exit(code)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.options import LIST_OPTIONS, out_path, takes_output_options, takes_settings
-from pipeline.cli.output import print_json, print_result
+from pipeline.cli.output import duration, print_json, print_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,8 +61,6 @@ def _lines(plan: Plan) -> Iterator[str]:
 
 
 def _calls(plan: Plan) -> str:
-    from pipeline.cli.summary import duration
-
     if plan.least_s is None or plan.done_at is None:
         return f"{plan.to_ask:,} calls without a limit"
     done = plan.done_at[:16].replace("T", " ")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from pipeline.cli.summary import duration
+from pipeline.cli.output import duration
 from pipeline.jobs.observer import Observer
 from pipeline.outcomes import Outcome
 

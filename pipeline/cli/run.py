@@ -17,6 +17,7 @@ from pipeline.cli.options import (
     takes_settings,
 )
 from pipeline.cli.sandbox import sandbox_option, temporary_sandbox
+from pipeline.emails.formats import supported
 
 if TYPE_CHECKING:
     from pipeline.cli.options import GivenSettings, OutputOptions
@@ -25,17 +26,17 @@ if TYPE_CHECKING:
 
 @click.command(
     "run",
-    epilog="""\b
+    epilog=f"""\b
 Examples:
   lead-export run data/emails.csv --out export --sandbox
   lead-export run customers.csv --out /srv/leads --format parquet --format csv
   psql -c "copy (select email from users) to stdout" | lead-export run - --out export
 
-A list is a .csv, .tsv, .txt (one address per line) or .jsonl file, optionally compressed as .gz or .zst, a
-.parquet or .xlsx file, or - for standard input. Credentials come from the environment: KARTRA_APP_ID,
-KARTRA_API_KEY, KARTRA_API_PASSWORD. With exit code 0 or 3 the tables are in DIR/latest. If a run stops, the
-same command resumes it.
-""",
+A list is {supported()}.
+A .txt file has one address per line. Credentials come from the environment: KARTRA_APP_ID, KARTRA_API_KEY,
+KARTRA_API_PASSWORD. With exit code 0 or 3 the tables are in DIR/latest. If a run stops, the same command
+resumes it.
+""",  # noqa: S608 - the SQL is an example for a shell
 )
 @click.argument("lists", metavar="LIST...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, metavar="DIR", type=out_path, help="Folder to publish in.")

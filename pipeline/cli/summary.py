@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pipeline.cli.output import print_json, print_message
+from pipeline.cli.output import duration, print_json, print_message
 from pipeline.errors import ExitCode, StopRun
 
 if TYPE_CHECKING:
@@ -121,12 +121,3 @@ def _drift(drift: DriftCounts) -> str:
         if names
     ]
     return f"the API's replies differ from its documentation: {', '.join(parts)}; kept in `extra`" if parts else ""
-
-
-def duration(seconds: float) -> str:
-    """A duration in words, such as `2 min 5 s`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"

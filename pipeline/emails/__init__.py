@@ -1,5 +1,6 @@
-"""From a list as people have it to addresses worth asking: `reader` reads, `columns` finds, `address` cleans.
+"""From a list as people have it to addresses that can be looked up.
 
-Below the reader, `source` and `packing` open bytes, `encoding` and `lines` make text of them, and `delimited`, `jsonl`,
-`parquet` and `workbook` are the forms a list can have; `batches` makes tables of their rows.
+`lists` is what other packages use. `source` opens the bytes (`compression` decompresses them) and `text` decodes them;
+each module of `formats` reads one file format, most of them as a `table`; `columns` finds the email column, and
+`address` cleans each cell.
 """

@@ -1,4 +1,4 @@
-"""Where the bytes of a list are: a file, or a pipe that is copied to a file, because it flows only once."""
+"""The bytes of a list: from a file, or from a pipe, which is copied first because it can be read only once."""
 
 from __future__ import annotations
 
@@ -12,25 +12,17 @@ import tempfile
 import weakref
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
-from pipeline.emails.packing import PACKINGS, Unpacked
+from pipeline.emails.compression import Decompressed, compression_of
 from pipeline.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STDIN = "-"
-FORMS = {
-    ".csv": "csv", ".tsv": "tsv", ".txt": "txt", ".jsonl": "jsonl", ".ndjson": "jsonl",
-    ".parquet": "parquet", ".xlsx": "xlsx",
-}  # fmt: skip
-TEXT_FORMS = ("csv", "tsv", "txt", "jsonl")
-_KINDS = (
-    "use .csv, .tsv, .txt, .jsonl or .ndjson, each also packed as .gz or .zst, .parquet, .xlsx, or - for standard input"
-)
 _CHUNK_BYTES = 1 << 20
-_PIPE_FOLDERS = ("/dev/fd", "/proc/self/fd")
+_DESCRIPTOR_FOLDERS = ("/dev/fd", "/proc/self/fd")
 
 
 class Source:
@@ -38,116 +30,106 @@ class Source:
 
     Attributes:
         path: the file as the user named it, or `-` for standard input.
-        name: how messages call it.
-        form: csv, tsv, txt, jsonl, parquet or xlsx, as its name says; csv for what has no name, such as a pipe.
-        packing: gz, zst or None.
-        sha256: of its bytes as they lie on the disk, in hex; empty until it was read to its end.
+        name: what messages call it.
+        compression: as the file's suffix announces it; None if it is not compressed.
+        sha256: of its bytes as stored, in hex; empty until they were read to the end.
     """
 
     def __init__(self, path: Path, name: str) -> None:
         self.path, self.name = path, name
+        self.compression = compression_of(path)
         self.sha256 = ""
-        self._spool: Path | None = None
-        suffixes = [suffix.lower() for suffix in path.suffixes]
-        self.packing = PACKINGS.get(suffixes[-1]) if suffixes else None
-        suffix = (suffixes[-2:-1] or [""])[0] if self.packing else "".join(suffixes[-1:])
-        known = FORMS.get(suffix)
-        self.known = known is not None and (self.packing is None or known in TEXT_FORMS)
-        self.form = known if known is not None and self.known else "csv"
+        self._copy: IO[bytes] | None = None
 
     @property
-    def place(self) -> Path:
-        """The file to read: the list itself, or the copy of a pipe, which is made now if there is none.
-
-        Raises:
-            UsageError: the pipe cannot be read.
-            StorageError: the copy cannot be written.
-        """
-        if self._spool is None and _flows(self.path):
-            descriptor, name = tempfile.mkstemp(prefix="lead-export-")
-            os.close(descriptor)
-            weakref.finalize(self, Path(name).unlink, missing_ok=True)
-            self.copy(Path(name))
-        return self._spool or self.path
+    def is_pipe(self) -> bool:
+        """Whether it can be read only once: standard input, a named pipe, or an open descriptor."""
+        if str(self.path) in (STDIN, "/dev/stdin") or str(self.path.parent) in _DESCRIPTOR_FOLDERS:
+            return True
+        try:
+            mode = self.path.stat().st_mode
+        except OSError:
+            return False
+        return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
 
     def check(self) -> None:
-        """Refuse what could not be read later, without opening a pipe: that would cut off its writer.
+        """Check that the file can be opened; a pipe is left alone, because opening and closing it would end it.
 
         Raises:
-            UsageError: no such file, not readable, or of a kind that is not read.
+            UsageError: it does not exist or cannot be read.
         """
-        if _flows(self.path):
-            return
-        with _reading(self.path):
-            self.path.stat()
-        if not self.known:
-            raise UsageError(f"{self.path}: this kind of list is not read; {_KINDS}.")
-        with _reading(self.path), self.path.open("rb"):
-            pass
+        if not self.is_pipe:
+            with _reading(self.path), self.path.open("rb"):
+                pass
 
     @contextmanager
-    def opened(self) -> Iterator[io.RawIOBase]:
-        """The bytes, unpacked; once they are read to their end, `sha256` is known.
-
-        Raises:
-            UsageError: it cannot be read, is damaged, or is another list than it was when it was first read.
-        """
-        with self.file() as file:
-            passing = _Passing(file)
-            yield Unpacked(self.name, self.packing, passing) if self.packing else passing
-            if passing.ended:
-                self._remember(passing.sha256())
-
-    @contextmanager
-    def file(self) -> Iterator[io.BufferedReader]:
-        """The bytes as they lie on the disk.
-
-        Raises:
-            UsageError: it cannot be opened.
-        """
-        with ExitStack() as stack:
-            with _reading(self.path):
-                file = stack.enter_context(self.place.open("rb"))
-            yield file
-
-    def refuse_empty(self) -> None:
-        """Say of a file without a byte that it is empty, rather than that it is no workbook.
-
-        Raises:
-            UsageError: there is nothing in it, or it cannot be read.
-        """
-        with self.file() as file:
-            if not file.peek(1):
-                raise UsageError(f"{self.name}: the list is empty.")
-
-    def copy(self, spool: Path) -> None:
-        """Copy a pipe to the new file `spool`, for its owner only; from then on that is read. A file is left alone.
-
-        Raises:
-            UsageError: the pipe cannot be read.
-            StorageError: the copy cannot be written.
-        """
-        if self._spool is not None or not _flows(self.path):
-            return
-        with _storing(spool):
-            spool.unlink(missing_ok=True)
-            file = os.fdopen(os.open(spool, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
-        with _storing(spool), file:
-            for chunk in self._flow():
-                file.write(chunk)
-        self._spool = spool
-
-    def hash(self) -> None:
-        """Read the file to its end, so that `sha256` is known.
+    def open(self) -> Iterator[io.BufferedReader]:
+        """The bytes as stored, from the start; those of a pipe come from its copy.
 
         Raises:
             UsageError: it cannot be read.
+            StorageError: a pipe cannot be copied.
         """
-        with self.file() as file, _reading(self.path):
-            self._remember(hashlib.file_digest(file, "sha256").hexdigest())
+        self.spool()
+        with ExitStack() as stack:
+            if self._copy is not None:
+                shared: Any = _SharedFile(self._copy)
+                file: io.BufferedReader = stack.enter_context(io.BufferedReader(shared))
+            else:
+                with _reading(self.path):
+                    file = stack.enter_context(self.path.open("rb"))
+            yield file
 
-    def _flow(self) -> Iterator[bytes]:
-        """What comes out of the pipe; its own errors are not those of the copy."""
+    @contextmanager
+    def open_decompressed(self) -> Iterator[io.RawIOBase]:
+        """The bytes, decompressed; once they were read to the end, `sha256` is known.
+
+        Raises:
+            UsageError: it cannot be read, is damaged, or has changed since it was first read.
+        """
+        with self.open() as file:
+            hashed = _HashedFile(self.path, file)
+            yield Decompressed(self.name, self.compression, hashed) if self.compression else hashed
+            if hashed.ended:
+                self._set_sha256(hashed.sha256())
+
+    def is_empty(self) -> bool:
+        """Whether there is not a single byte."""
+        with self.open() as file, _reading(self.path):
+            return not file.read(1)
+
+    def hash(self) -> None:
+        """Read the bytes to the end, so that `sha256` is known.
+
+        Raises:
+            UsageError: it cannot be read, or has changed since it was first read.
+        """
+        with self.open() as file, _reading(self.path):
+            self._set_sha256(hashlib.file_digest(file, "sha256").hexdigest())
+
+    def spool(self, folder: Path | None = None) -> None:
+        """Copy a pipe, once, to a temporary file without a name, which disappears however the process ends.
+
+        Args:
+            folder: where the space is taken; None is the system's folder for temporary files.
+
+        Raises:
+            UsageError: the pipe cannot be read.
+            StorageError: the copy cannot be written.
+        """
+        if self._copy is not None or not self.is_pipe:
+            return
+        with _storing(folder):
+            copy = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - it is open for as long as this object lives
+        weakref.finalize(self, copy.close)
+        for chunk in self._read_pipe():
+            with _storing(folder):
+                copy.write(chunk)
+        with _storing(folder):
+            copy.flush()
+        self._copy = copy
+
+    def _read_pipe(self) -> Iterator[bytes]:
         with ExitStack() as stack:
             with _reading(self.path):
                 if str(self.path) != STDIN:
@@ -159,27 +141,17 @@ class Source:
             while True:
                 with _reading(self.path):
                     chunk: bytes | None = pipe.read(_CHUNK_BYTES)
-                    if chunk is None:  # a pipe that does not block, and is empty but not at its end
+                    if chunk is None:  # a non-blocking pipe that is empty for now
                         select.select([pipe], [], [])
                         continue
                 if not chunk:
                     return
                 yield chunk
 
-    def _remember(self, sha256: str) -> None:
+    def _set_sha256(self, sha256: str) -> None:
         if self.sha256 not in ("", sha256):
             raise UsageError(f"{self.name}: the list was changed while it was read; try again.")
         self.sha256 = sha256
-
-
-def _flows(path: Path) -> bool:
-    if str(path) in (STDIN, "/dev/stdin") or str(path.parent) in _PIPE_FOLDERS:
-        return True
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
 
 
 @contextmanager
@@ -191,33 +163,55 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _storing(spool: Path) -> Iterator[None]:
+def _storing(folder: Path | None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(f"{error.filename or spool}: {error.strerror or error}.") from error
+        raise StorageError.of(error, folder or Path("temporary files")) from error
 
 
-class _Passing(io.RawIOBase):
-    """Passes bytes on and hashes what went by; `ended` once there are no more."""
+class _SharedFile(io.RawIOBase):
+    """An open file, read from a position of its own, so that several readers do not disturb each other."""
 
-    def __init__(self, inner: IO[bytes]) -> None:
-        self._inner = inner
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._position = file, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # typeshed's Buffer has no len()
+        size = os.preadv(self._file.fileno(), [buffer], self._position)
+        self._position += size
+        return size
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        size = os.fstat(self._file.fileno()).st_size
+        self._position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: size}[whence]
+        return self._position
+
+
+class _HashedFile(io.RawIOBase):
+    """Passes bytes on and hashes them; `ended` once there are no more."""
+
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
+        self._path, self._file = path, file
         self._hash = hashlib.sha256()
         self.ended = False
 
     def readable(self) -> bool:
-        """Always: this is for reading."""
         return True
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # the stub's Buffer has no len()
-        """Fill `buffer` from the list; 0 at its end."""
-        chunk = self._inner.read(len(buffer))
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # typeshed's Buffer has no len()
+        with _reading(self._path):
+            chunk = self._file.read(len(buffer))
         self._hash.update(chunk)
         buffer[: len(chunk)] = chunk
         self.ended = not chunk
         return len(chunk)
 
     def sha256(self) -> str:
-        """SHA-256 of all that went by, in hex."""
+        """SHA-256 of all bytes so far, in hex."""
         return self._hash.hexdigest()

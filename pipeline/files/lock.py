@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING
 
 from pipeline.errors import FolderBusy
-from pipeline.files import private
+from pipeline.files import durable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,14 +29,14 @@ def held(path: Path, folder: Path) -> Iterator[None]:
         FolderBusy: another process holds it; the message says which, and since when.
         StorageError: the file cannot be opened.
     """
-    with private.storage(path):
+    with durable.storage_errors(path):
         file = os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "rb+", buffering=0)
     with file:
         # A holder may delete the file when it is done; a lock on what was deleted keeps nobody away.
         if not _taken(file, fcntl.LOCK_EX) or not _is_at(path, file):
             who = file.read().decode(errors="replace").strip() or "another run"
             raise FolderBusy(f"{folder}: {who} holds this folder; wait for it or name another --out.")
-        with private.storage(path):
+        with durable.storage_errors(path):
             file.truncate(0)
             file.write(f"process {os.getpid()}, running since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC,".encode())
         yield

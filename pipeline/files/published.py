@@ -1,4 +1,4 @@
-"""A published run read back: its answers from `replies.parquet` and its input rows from `outcomes.parquet`."""
+"""A published run read back: answers from `replies.parquet`, rows from `outcomes.parquet`, nothing else."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import StorageError, UsageError
-from pipeline.files import private
+from pipeline.files import durable
 from pipeline.files.folder import read_manifest
 from pipeline.files.table_writer import FileInfo
-from pipeline.outcomes import Answer, Outcome, RowOutcome
+from pipeline.outcomes import Answer, Record, RowOutcome, column_names, from_row
 from pipeline.schema import OUTCOMES, REPLIES
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _BATCH_ROWS = 2_000
 
 
 class PublishedRun:
-    """The answers and input rows of the run in the folder `path`, as a journal would give them.
+    """The answers and rows of the run in the folder `path`, as a journal gives them.
 
     Raises:
         UsageError: there is no published run, or it was published without its replies.
@@ -44,14 +44,14 @@ class PublishedRun:
         self._replies = self._file(path, REPLIES.name)
         self._outcomes = self._file(path, OUTCOMES.name)
 
-    def _file(self, run: Path, table: str) -> Path:
+    def _file(self, folder: Path, table: str) -> Path:
         files = self.manifest["tables"].get(table, {}).get("files", ())
         described = next((file for file in files if file["name"].endswith(".parquet")), None)
         if described is None:
-            raise UsageError(f"{run}: this run was published without its replies (--no-keep-replies).")
-        path: Path = run / described["name"]
-        with private.storage(path):
-            intact = private.sha256(path) == described["sha256"]
+            raise UsageError(f"{folder}: this run was published without its replies (--no-keep-replies).")
+        path: Path = folder / described["name"]
+        with durable.storage_errors(path):
+            intact = durable.sha256(path) == described["sha256"]
         if not intact:
             raise StorageError(
                 f"{path}: differs from what the manifest describes (changed or damaged); use another run."
@@ -59,64 +59,69 @@ class PublishedRun:
         return path
 
     def rows_read(self) -> int:
-        """The number of input rows of all lists together."""
+        """Rows of all lists together."""
         return int(self.manifest["rows"]["read"])
 
-    def numbered_answers(self) -> PublishedAnswers:
-        """Every answer in the order of the addresses' first appearance."""
+    def answers(self) -> PublishedAnswers:
+        """Every answer, in the order in which the addresses first appear."""
         return PublishedAnswers(self._replies, _row_count(self._replies))
 
-    def numbered_rows(self) -> PublishedRows:
-        """Every input row, in order, with its outcome."""
+    def rows(self) -> PublishedRows:
+        """Every row of the lists, in order, with its outcome."""
         return PublishedRows(self._outcomes, _row_count(self._outcomes))
 
     def copy_replies(self, folder: Path, schema: pa.Schema) -> FileInfo | None:
-        """Copy `replies.parquet` into `folder` if it has this schema; None if the table must be written again."""
-        path = folder / self._replies.name
+        """Copy the table of the replies into `folder` if it has this schema; None if it has to be rebuilt."""
+        copy = folder / self._replies.name
         with _open(self._replies) as file:
             if not file.schema_arrow.equals(schema):
                 return None
             rows = int(file.metadata.num_rows)
-        with private.storage(path), self._replies.open("rb") as source, private.create(path) as target:
+        with durable.storage_errors(copy), self._replies.open("rb") as source, durable.create(copy) as target:
             shutil.copyfileobj(source, target, 1 << 20)
-        return FileInfo.of(path, rows)
+        return FileInfo.of(copy, rows)
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedAnswers:
-    """The answers in a `replies.parquet`, numbered from 0 to `count` - 1; any process can read them."""
+    """The answers in a `replies.parquet`, numbered from 0; picklable, so that any process can read them.
+
+    Attributes:
+        path: the file.
+        count: how many there are.
+    """
 
     path: Path
     count: int
 
     def slice(self, first: int, last: int) -> Iterator[Answer]:
-        """Those from number `first` up to, but not including, `last`.
+        """The answers with numbers from `first` up to, but not including, `last`.
 
         Raises:
             StorageError: the file cannot be read.
         """
-        for email, outcome, *others in _rows(self.path, REPLIES.names, first, last):
-            try:
-                known = Outcome(outcome)
-            except ValueError as error:
-                raise StorageError(f"{self.path}: not a table that lead-export wrote ({error}).") from error
-            yield Answer(email, known, *others)
+        return _records(self.path, Answer, first, last)
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedRows:
-    """The rows in an `outcomes.parquet`, numbered from 0 to `count` - 1; any process can read them."""
+    """The rows in an `outcomes.parquet`, numbered from 0; picklable, so that any process can read them.
+
+    Attributes:
+        path: the file.
+        count: how many there are.
+    """
 
     path: Path
     count: int
 
     def slice(self, first: int, last: int) -> Iterator[RowOutcome]:
-        """Those from number `first` up to, but not including, `last`.
+        """The rows with numbers from `first` up to, but not including, `last`.
 
         Raises:
             StorageError: the file cannot be read.
         """
-        return map(RowOutcome._make, _rows(self.path, OUTCOMES.names, first, last))
+        return _records(self.path, RowOutcome, first, last)
 
 
 def _row_count(path: Path) -> int:
@@ -124,8 +129,8 @@ def _row_count(path: Path) -> int:
         return int(file.metadata.num_rows)
 
 
-def _rows(path: Path, names: tuple[str, ...], first: int, last: int) -> Iterator[tuple[Any, ...]]:
-    """Rows `first` to `last` - 1 of a file, with these columns; only the row groups that hold them are read."""
+def _records(path: Path, record: type[Record], first: int, last: int) -> Iterator[Record]:
+    """Rows `first` to `last` - 1 of a file; only the row groups that hold them are read."""
     if first >= last:
         return
     with _open(path) as file:
@@ -134,24 +139,27 @@ def _rows(path: Path, names: tuple[str, ...], first: int, last: int) -> Iterator
         if not groups:
             return
         before = ends[groups.start - 1] if groups.start else 0
+        names = column_names(record)
         batches = file.iter_batches(_BATCH_ROWS, columns=list(names), row_groups=[*groups])
-        rows = itertools.chain.from_iterable(_row_tuples(batch, names) for batch in batches)
-        yield from itertools.islice(rows, first - before, last - before)
+        rows = itertools.chain.from_iterable(_rows(batch, names) for batch in batches)
+        for row in itertools.islice(rows, first - before, last - before):
+            yield from_row(row, record)
 
 
 @contextmanager
 def _open(path: Path) -> Iterator[pq.ParquetFile]:
     try:
         # Buffering ahead would keep everything that was read until the end.
-        with private.storage(path), pq.ParquetFile(path, pre_buffer=False) as file:
+        with durable.storage_errors(path), pq.ParquetFile(path, pre_buffer=False) as file:
             yield file
-    except (pa.ArrowException, KeyError) as error:
+    except (pa.ArrowException, KeyError, ValueError) as error:
         raise StorageError(f"{path}: not a table that lead-export wrote ({error}).") from error
 
 
-def _row_tuples(batch: pa.RecordBatch, names: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
+def _rows(batch: pa.RecordBatch, names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     """The rows of a batch; times as milliseconds since 1970 UTC."""
-    return zip(*(_values(batch.column(name)) for name in names), strict=True)
+    columns = [_values(batch.column(name)) for name in names]
+    return (dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True))
 
 
 def _values(column: pa.Array[Any]) -> list[Any]:

@@ -1,140 +1,138 @@
-"""Where unfinished runs live: their journals, the lock, and what only lasts for the time of a run."""
+"""The hidden folder of a job: journals of unfinished runs, the lock, and files that exist only while it runs."""
 
 from __future__ import annotations
 
 import itertools
 import os
 import shutil
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from pipeline.errors import STORAGE_TROUBLE, StorageError, UsageError
-from pipeline.files import lock, private
+from pipeline.files import durable, lock
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
     from pathlib import Path
 
 SUFFIX = ".lead-export"
-"""How the folder is called, or how its name ends."""
+"""The folder's name, or the end of it."""
 _JOURNAL = ".journal"
 
 
 class StateFolder:
-    """A hidden folder beside what a job writes.
+    """A hidden folder next to what a job writes.
 
     Args:
-        place: the folder itself.
+        path: the folder itself.
         owner: what the user named on the command line; messages name it.
     """
 
-    def __init__(self, place: Path, owner: Path) -> None:
-        self.place = place
+    def __init__(self, path: Path, owner: Path) -> None:
+        self.path = path
         self.owner = owner
-        self._lock = place / "lock"
+        self._lock = path / "lock"
 
     @classmethod
-    def below(cls, root: Path) -> StateFolder:
-        """That of a folder that runs are published in."""
+    def in_folder(cls, root: Path) -> StateFolder:
+        """The one of a folder that runs are published in."""
         return StateFolder(root / SUFFIX, root)
 
     @classmethod
-    def beside(cls, file: Path) -> StateFolder:
-        """That of a single file that a job writes."""
+    def of_file(cls, file: Path) -> StateFolder:
+        """The one of a single file that a job writes."""
         return StateFolder(file.with_name(f".{file.name}{SUFFIX}"), file)
 
-    def prepare(self) -> None:
-        """Make the folder, and those above it, if need be, and see that it can be written.
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Create the folder if need be, hold its lock, and remove what killed jobs have left half done.
 
         Raises:
-            UsageError: it can be no folder: the name is wrong.
-            StorageError: it cannot be written: the disk is full, or it is for reading only.
+            UsageError: its name cannot be that of a folder.
+            StorageError: it cannot be written: the disk is full, or it is read-only.
+            FolderBusy: another process holds the lock.
         """
-        probe = self.place / f"probe-{os.getpid()}"
+        self.check_writable()
+        with lock.held(self._lock, self.owner):
+            self._remove_leftovers()
+            yield
+
+    def check_writable(self) -> int:
+        """Create the folder and its parents if need be, and try to write a file; return the free bytes.
+
+        Raises:
+            UsageError: its name cannot be that of a folder.
+            StorageError: it cannot be written: the disk is full, or it is read-only.
+        """
+        probe = self.path / f"probe-{os.getpid()}"
         try:
-            self.place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.place.mkdir(mode=0o700, exist_ok=True)
-            with private.create(probe) as file:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700, exist_ok=True)
+            with durable.create(probe) as file:
                 file.write(b"x")
             probe.unlink()
         except OSError as error:
             if error.errno in STORAGE_TROUBLE:
                 raise StorageError.of(OSError(error.errno, error.strerror), self.owner) from error
             raise UsageError(f"{self.owner}: cannot be written to ({error.strerror}); name another --out.") from error
-
-    def lock(self) -> AbstractContextManager[None]:
-        """Hold the folder for one run; see `lock.held`."""
-        return lock.held(self._lock, self.owner)
+        return self.free_bytes()
 
     def holder(self) -> str | None:
-        """The process that holds the folder, and since when; None if none does."""
+        """The process that holds the lock, and since when; None if no process does."""
         return lock.holder(self._lock)
 
     def free_bytes(self) -> int:
         """Bytes that may still be written here."""
-        with private.storage(self.place):
-            return shutil.disk_usage(self.place).free
+        with durable.storage_errors(self.path):
+            return shutil.disk_usage(self.path).free
 
     def journal(self, run_id: str) -> Path:
-        """The journal of the run while it is unfinished."""
-        return self.place / f"{run_id}{_JOURNAL}"
+        """The journal of the run while its lists are being imported, and while it is unfinished."""
+        return self.path / f"{run_id}{_JOURNAL}"
 
     def journals(self) -> list[Path]:
-        """The journals of all unfinished runs, oldest name first."""
-        return sorted(self.place.glob(f"*{_JOURNAL}"))
+        """All journals, oldest name first; a killed import leaves one that does not belong to an unfinished run."""
+        return sorted(self.path.glob(f"*{_JOURNAL}"))
 
     def run_id(self, journal: Path) -> str:
-        """The name of the run that has this journal."""
+        """The name of the run that a journal belongs to."""
         return journal.name.removesuffix(_JOURNAL)
 
     def set_aside(self, journal: Path) -> Path:
-        """Have a journal that cannot be read out of the way of further runs, and return where it is now.
-
-        What SQLite keeps beside it may hold answers, and goes with it.
-        """
+        """Rename an unreadable journal, with SQLite's files next to it, which may hold answers; return its new path."""
         names = (f"{journal.name}.unreadable{n or ''}" for n in itertools.count())
-        aside = next(place for name in names if not (place := journal.with_name(name)).exists())
-        with private.storage(journal):
-            journal.replace(aside)
+        renamed = next(path for name in names if not (path := journal.with_name(name)).exists())
+        with durable.storage_errors(journal):
+            journal.replace(renamed)
             for suffix in ("-wal", "-shm"):
                 with suppress(FileNotFoundError):
-                    journal.with_name(journal.name + suffix).replace(aside.with_name(aside.name + suffix))
-        return aside
-
-    def incoming(self) -> Path:
-        """A journal that is still taking in its lists; one name, so that the next run writes over a killed one's."""
-        return self.place / "new.incoming"
-
-    def spool(self, number: int) -> Path:
-        """Where a list is kept for the time of a run that can be read only once, such as standard input."""
-        return self.place / f"list-{number}.spool"
-
-    def is_taken(self, run_id: str) -> bool:  # noqa: ARG002 - whoever keeps finished runs knows better
-        """Whether a run of this name is finished already."""
-        return False
+                    journal.with_name(journal.name + suffix).replace(renamed.with_name(renamed.name + suffix))
+        return renamed
 
     def partial(self, name: str) -> Path:
-        """Where a file of this name is written before it takes its place."""
-        return self.place / f"{name}.partial"
+        """Where a file of that name is written before it is moved into place."""
+        return self.path / f"{name}.partial"
 
-    def remove(self) -> None:
-        """Delete the folder if nothing is left in it but the lock, which must be held."""
+    def staging(self, run_id: str) -> Path:
+        """The folder in which a run is written before it is moved into place."""
+        return self.path / f"{run_id}.staging"
+
+    def remove_if_empty(self) -> None:
+        """Delete the folder if it holds nothing but the lock, which this process must hold."""
         with suppress(OSError):
-            if [path.name for path in self.place.iterdir()] == [self._lock.name]:
+            if [path.name for path in self.path.iterdir()] == [self._lock.name]:
                 self._lock.unlink()
-                self.place.rmdir()
+        self.remove_unused()
 
-    def clear_leftovers(self) -> None:
-        """Remove what killed runs have left half done; the folder's lock must be held."""
+    def remove_unused(self) -> None:
+        """Delete the folder if it is empty, as it is if the job could not start."""
+        with suppress(OSError):
+            self.path.rmdir()
+
+    def _remove_leftovers(self) -> None:
         for pattern in ("*.staging", "*.removed"):
-            for path in self.place.glob(pattern):
+            for path in self.path.glob(pattern):
                 shutil.rmtree(path, ignore_errors=True)
         for pattern in ("*.link", "*.partial"):
-            for path in self.place.glob(pattern):
+            for path in self.path.glob(pattern):
                 path.unlink(missing_ok=True)
-        self.clear_spools()
-
-    def clear_spools(self) -> None:
-        """Remove the copies of lists that could be read only once."""
-        for path in self.place.glob("*.spool"):
-            path.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from pipeline.files import private
+from pipeline.files import durable
 from pipeline.files.output_format import load_format
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ class FileInfo(NamedTuple):
     @classmethod
     def of(cls, path: Path, rows: int) -> Self:
         """A finished file with that many rows; it is synced to the disk when this returns."""
-        private.sync(path)
-        return cls(path.name, rows, path.stat().st_size, private.sha256(path))
+        durable.sync(path)
+        return cls(path.name, rows, path.stat().st_size, durable.sha256(path))
 
 
 class TableWriter:

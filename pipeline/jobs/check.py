@@ -9,8 +9,9 @@ from pipeline.calls.client import LeadClient
 from pipeline.calls.network import choose_proxy, tls_context, trusted_authorities
 from pipeline.calls.outage import probe_address
 from pipeline.errors import ApiUnavailable, ExitCode, LeadExportError, StopRun, TryAgain
-from pipeline.files import private
+from pipeline.files import durable
 from pipeline.files.folder import OutputFolder
+from pipeline.files.state import StateFolder
 from pipeline.settings import CREDENTIAL_VARIABLES
 
 if TYPE_CHECKING:
@@ -56,12 +57,14 @@ def _credentials(settings: Settings) -> Check:
 def _folder(out: Path) -> list[Check]:
     """Whether runs can be published in `out`, which is not created if it does not exist."""
     try:
-        with private.storage(out):
+        with durable.storage_errors(out):
             existing = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
-        free = OutputFolder(existing).try_out(latest=existing == out.absolute())
+        free = StateFolder(existing, existing).check_writable()
+        if existing == out.absolute():
+            OutputFolder(out).check_latest()
     except StopRun as error:
         return [Check("output folder", str(error), error.exit_code)]
-    holder = OutputFolder(out).holder()
+    holder = OutputFolder(out).state.holder()
     checks = [Check("output folder", f"{out} is writable, {free / 1e6:,.0f} MB free")]
     if holder:
         checks.append(Check("lock", f"{out}: {holder} is using this folder; wait for it to finish", ExitCode.BUSY))

@@ -6,12 +6,14 @@ import logging
 from typing import TYPE_CHECKING
 
 from pipeline.files.folder import OutputFolder
-from pipeline.jobs.conduct import conduct
-from pipeline.jobs.intake import sources
+from pipeline.jobs.attempt import recorded_attempt
+from pipeline.jobs.fetch import fetch_leads
+from pipeline.jobs.import_lists import email_lists
 from pipeline.jobs.observer import Observer
 from pipeline.jobs.publishing import write_tables
 from pipeline.jobs.request import Request
-from pipeline.jobs.runs import finish_published, open_run, tidy_up
+from pipeline.jobs.runs import finish_published, open_run, remove_journals
+from pipeline.jobs.space import check_space
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,53 +36,40 @@ def export(
     command: str = "",
     observer: Observer | None = None,
 ) -> Manifest:
-    """Ask for every address of the lists and publish all tables under `out`; return the manifest.
+    """Look up every address of the lists and publish all tables under `out`; return the manifest.
 
-    An unfinished run about the same is taken up again, unless `resume` is false: what it had asked is not asked again.
-    `command` is what a person would type to go on with this run; messages and `status` show it.
+    An unfinished run for the same lists is resumed unless `resume` is false: addresses that it has answered are not
+    looked up again. `command` is what a person would type to resume this run; messages and `status` show it.
 
     Raises:
-        UsageError: settings, lists or `out` are not usable, or an unfinished run there is about something else;
-            nothing was called.
+        UsageError: settings, lists or `out` cannot be used, or there is an unfinished run for a different list; nothing
+            was called.
         StopRun: the run had to stop; `manifest` on it says what was done, and the answers are kept.
     """
     observer = observer or Observer()
     settings.require_credentials()
-    chosen = sources(lists, settings)
-    for source in chosen:
-        source.check()
+    sources = email_lists(lists, settings)
     folder = OutputFolder(out)
-    folder.prepare()
-    with folder.lock():
-        folder.clear_leftovers()
-        try:
-            request = Request.of(folder, chosen, settings, run_id=run_id, resume=resume, command=command)
-            manifest = finish_published(folder, request)
-            if manifest is None:
-                with open_run(folder, chosen, settings, request) as journal:
-                    manifest = _run(folder, journal, settings, observer)
-        finally:
-            folder.clear_spools()
+    with folder.locked():
+        request = Request.of(folder.state, sources, settings, run_id=run_id, resume=resume, command=command)
+        manifest = finish_published(folder, request)
+        if manifest is None:
+            with open_run(folder.state, sources, settings, request, is_published=folder.is_published) as journal:
+                with recorded_attempt(journal, settings) as attempt:
+                    check_space(folder.state, journal, settings)
+                    fetch_leads(settings, journal, observer, attempt.calls)
+                    observer.publishing()
+                    manifest = _publish(folder, journal, settings, attempt)
+                remove_journals(folder.state, journal)
+            folder.remove_old_runs(settings.keep_runs)
     observer.published(folder.run(manifest.run_id))
     return manifest
 
 
-def _run(folder: OutputFolder, journal: Journal, settings: Settings, observer: Observer) -> Manifest:
-    """From an open journal to a published run."""
-    manifest = conduct(
-        folder, journal, settings, observer, lambda builder: _publish(folder, journal, settings, builder)
-    )
-    tidy_up(folder, journal)
-    if settings.keep_runs:
-        for removed in folder.keep_newest(settings.keep_runs):
-            logger.info("removed the older run %s", removed)
-    return manifest
-
-
-def _publish(folder: OutputFolder, journal: Journal, settings: Settings, builder: ManifestBuilder) -> Manifest:
-    run_id = builder.run.run_id
+def _publish(folder: OutputFolder, journal: Journal, settings: Settings, attempt: ManifestBuilder) -> Manifest:
+    run_id = attempt.run.run_id
     with folder.staging(run_id) as staging:
-        manifest = builder.published(write_tables(journal, settings, staging))
-        place = folder.publish(staging, run_id, manifest.to_dict())
-    logger.info("published %s", place)
+        manifest = attempt.published(write_tables(journal, settings, staging))
+        path = folder.publish(staging, run_id, manifest.to_dict())
+    logger.info("published %s", path)
     return manifest

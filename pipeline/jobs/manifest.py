@@ -225,7 +225,8 @@ class ManifestBuilder:
     @classmethod
     def start(cls, journal: Journal, settings: Settings) -> Self:
         """Start with what the journal holds before the first call."""
-        return cls(journal.run(), journal.lists(), settings, journal.count_answered())
+        before = journal.summary()
+        return cls(before.run, before.lists, settings, before.answered)
 
     def published(self, published: Published) -> Manifest:
         """Describe a published run."""

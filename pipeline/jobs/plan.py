@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,18 +12,19 @@ import msgspec
 from pipeline.calls.rate import interval_s
 from pipeline.emails.address import Refusal, clean, key
 from pipeline.errors import StorageError, UsageError
-from pipeline.files import private
+from pipeline.files import durable
 from pipeline.files.state import StateFolder
-from pipeline.jobs.intake import sources
+from pipeline.jobs.import_lists import email_lists
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import refusal
 from pipeline.jobs.space import needed_bytes
-from pipeline.journal.glance import glance
+from pipeline.journal.summary import read_summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-    from pipeline.emails.reader import EmailList
+    from pipeline.emails.lists import EmailList
     from pipeline.settings import Settings
 
 MAX_INVALID_SHOWN = 10
@@ -139,13 +138,10 @@ def plan(settings: Settings, lists: Sequence[Path], out: Path | None = None) -> 
         UsageError: a list cannot be read, or no list holds an address.
         StorageError: standard input cannot be stored in a temporary file.
     """
-    chosen = sources(lists, settings)
-    for source in chosen:
-        source.check()
-    with tempfile.TemporaryDirectory(prefix="lead-export-") as folder:
-        request = Request.of(StateFolder(Path(folder), Path(folder)), chosen, settings)
-        counts = _Counts()
-        planned = [_read(source, counts) for source in chosen]
+    sources = email_lists(lists, settings)
+    request = Request.of(None, sources, settings)
+    counts = _Counts()
+    planned = [_read(source, counts) for source in sources]
     addresses = len(counts.seen)
     if not addresses:
         raise UsageError("The lists hold no address; is --email-column right?")
@@ -160,7 +156,7 @@ def plan(settings: Settings, lists: Sequence[Path], out: Path | None = None) -> 
         rate_per_s=settings.rate_per_s,
         least_s=None if least_s is None else round(least_s, 1),
         done_at=None if least_s is None else _time_in(least_s),
-        disk_bytes=needed_bytes(settings, rows=counts.rows, addresses=addresses, open_=to_ask),
+        disk_bytes=needed_bytes(settings, rows=counts.rows, addresses=addresses, unanswered=to_ask),
         free_bytes=_free_bytes(out),
         refused=refused,
     )
@@ -186,11 +182,11 @@ def _read(source: EmailList, counts: _Counts) -> PlannedList:
         counts.duplicates += hashed in counts.seen
         counts.seen.add(hashed)
     counts.rows += source.rows
-    lines = source.lines_of(first) if first else {}
+    lines = source.line_numbers(first) if first else {}
     return PlannedList(
         name=source.name,
         read_as=str(detected),
-        form=detected.form,
+        form=detected.format,
         compression=detected.compression,
         encoding=detected.encoding,
         delimiter=detected.delimiter,
@@ -208,9 +204,11 @@ def _read(source: EmailList, counts: _Counts) -> PlannedList:
 def _unfinished(out: Path | None, request: Request, settings: Settings) -> tuple[int, str | None]:
     """How many answers an unfinished run over the same lists has, or why another one would make a run be refused."""
     others = []
-    for path in StateFolder.below(out).journals() if out else ():
+    for path in StateFolder.in_folder(out).journals() if out else ():
         with suppress(StorageError):  # an unreadable journal has no answers
-            seen = glance(path)
+            seen = read_summary(path)
+            if seen is None:
+                continue
             if request.takes_up(seen):
                 return seen.answered, None
             others += [seen] if seen.answered else []
@@ -223,6 +221,6 @@ def _free_bytes(out: Path | None) -> int | None:
     """Bytes free in `out`, or in the folder that it would be created in."""
     if out is None:
         return None
-    with private.storage(out):
+    with durable.storage_errors(out):
         folder = next(path for path in (out.absolute(), *out.absolute().parents) if path.is_dir())
     return StateFolder(folder, out).free_bytes()

@@ -43,10 +43,10 @@ class Records(Protocol):
     def rows_read(self) -> int:
         """Rows of all lists together."""
 
-    def numbered_answers(self) -> Sliceable[Answer]:
+    def answers(self) -> Sliceable[Answer]:
         """Every answer in the order of the addresses' first appearance."""
 
-    def numbered_rows(self) -> Sliceable[RowOutcome]:
+    def rows(self) -> Sliceable[RowOutcome]:
         """Every row of the lists, in order, with what it ended as."""
 
 
@@ -67,10 +67,10 @@ def write_tables(records: Records, settings: Settings, folder: Path, *, replies:
         StorageError: the records cannot be read, or a table cannot be written.
     """
     published = Published()
-    answers = records.numbered_answers()
+    answers = records.answers()
     wanted = settings.keep_replies and replies is None
     leads = LeadBatches(answers, settings.batch_leads, settings.timezone, replies=wanted)
-    outcomes = OutcomeBatches(records.numbered_rows(), _ROWS)
+    outcomes = OutcomeBatches(records.rows(), _ROWS)
     with open_pool(settings, answers.count) as pool:
         _write_leads(pool.map(leads.build, range(leads.count)), settings, folder, published, replies=wanted)
         if replies is not None:

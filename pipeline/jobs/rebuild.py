@@ -42,25 +42,23 @@ def rebuild(run: Path, out: Path, load: Callable[[Mapping[str, object]], Setting
         StorageError: something cannot be read or written, or is damaged.
         FolderBusy: a run is publishing there.
     """
-    kept = PublishedRun(run)
-    before = Manifest.from_dict(kept.manifest, run)
+    published = PublishedRun(run)
+    before = Manifest.from_dict(published.manifest, run)
     settings = load({key: before.settings[key] for key in OUTPUT_SETTINGS if before.settings.get(key) is not None})
     folder = OutputFolder(out)
-    folder.prepare()
     run_id = before.run_id
-    with folder.lock():
-        folder.clear_leftovers()
+    with folder.locked():
         if folder.run(run_id).exists():
             raise UsageError(f"{folder.run(run_id)}: this run already exists; name another --out.")
-        if folder.journal(run_id).exists():
+        if folder.state.journal(run_id).exists():
             raise UsageError(f"{out}: an unfinished run there is named {run_id}; name another --out.")
         with folder.staging(run_id) as staging:
-            replies = kept.copy_replies(staging, arrow_schema(REPLIES)) if settings.keep_replies else None
-            published = write_tables(kept, settings, staging, replies=replies)
-            manifest = _rebuilt(before, published, settings)
+            replies = published.copy_replies(staging, arrow_schema(REPLIES)) if settings.keep_replies else None
+            tables = write_tables(published, settings, staging, replies=replies)
+            manifest = _rebuilt(before, tables, settings)
             newest = _is_newest(folder, manifest)
             # Keys that only another version knows are kept, too.
-            path = folder.publish(staging, run_id, {**kept.manifest, **manifest.to_dict()}, newest=newest)
+            path = folder.publish(staging, run_id, {**published.manifest, **manifest.to_dict()}, newest=newest)
     logger.info("published %s", path)
     return manifest
 

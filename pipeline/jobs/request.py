@@ -16,9 +16,9 @@ from pipeline.settings import LOOPBACK_HOSTS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pipeline.emails.reader import EmailList
+    from pipeline.emails.lists import EmailList
     from pipeline.files.state import StateFolder
-    from pipeline.journal.glance import Glance
+    from pipeline.journal.summary import JournalSummary
     from pipeline.settings import Settings
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -29,7 +29,7 @@ def subject(settings: Settings) -> str:
     url = urlsplit(settings.api_url)
     api = "loopback" if url.hostname in LOOPBACK_HOSTS else settings.api_url  # a sandbox has another port every time
     reading = {key: getattr(settings, key) for key in ("email_column", "encoding", "delimiter")}
-    return json.dumps({"api_url": api, "App id": settings.app_hash(), **reading})
+    return json.dumps({"api_url": api, "app_hash": settings.app_hash(), **reading})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Request:
     @classmethod
     def of(
         cls,
-        folder: StateFolder,
+        folder: StateFolder | None,
         lists: Sequence[EmailList],
         settings: Settings,
         *,
@@ -65,7 +65,7 @@ class Request:
         resume: bool = True,
         command: str = "",
     ) -> Request:
-        """Read the lists once to their ends, so that they can be recognised.
+        """Read the lists once to their ends, to recognise them later; pipes are copied to `folder` or a temporary one.
 
         Raises:
             UsageError: a list cannot be read, or `run_id` is not a valid name.
@@ -73,17 +73,17 @@ class Request:
         """
         if run_id is not None and not _RUN_ID.fullmatch(run_id):
             raise UsageError(f"--run-id {run_id!r}: use up to 64 letters, digits, dots, dashes and underscores.")
-        sha256 = [source.fingerprint(folder.spool(number)) for number, source in enumerate(lists, 1)]
+        sha256 = [source.fingerprint(folder.path if folder else None) for source in lists]
         names = [source.name for source in lists]
         place = os.fspath(Path.cwd())
         return cls(tuple(names), tuple(sha256), subject(settings), run_id, resume, _text(command), _text(place))
 
-    def takes_up(self, other: Glance) -> bool:
+    def takes_up(self, other: JournalSummary) -> bool:
         """Whether this command resumes that run, or has already finished it."""
         named = self.run_id in (None, other.run.run_id)
         return self.resume and named and not any(self.differences(other))
 
-    def differences(self, other: Glance) -> Iterator[str]:
+    def differences(self, other: JournalSummary) -> Iterator[str]:
         """How this command differs from the one that started the run, in words."""
         was = [entry.sha256 for entry in other.lists]
         if list(self.sha256) != was:
@@ -92,10 +92,10 @@ class Request:
         now: dict[str, Any] = json.loads(self.subject)
         for key, value in now.items():
             if value != before.get(key):
-                hidden = key == "App id"
+                hidden = key == "app_hash"
                 yield "another App id" if hidden else f"{key} was {_word(before.get(key))} and is {_word(value)}"
 
-    def _other_lists(self, other: Glance) -> Iterator[str]:
+    def _other_lists(self, other: JournalSummary) -> Iterator[str]:
         before = {entry.name: entry for entry in other.lists}
         for name, sha256 in zip(self.names, self.sha256, strict=True):
             if name not in before:

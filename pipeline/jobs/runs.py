@@ -15,25 +15,26 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.files.folder import read_manifest
-from pipeline.jobs.intake import take_in
+from pipeline.jobs.import_lists import import_lists
 from pipeline.jobs.manifest import Manifest
-from pipeline.journal.glance import Glance, glance
+from pipeline.journal.database import remove_journal
 from pipeline.journal.records import RunRecord
 from pipeline.journal.store import Journal
+from pipeline.journal.summary import JournalSummary, read_summary
 from pipeline.outcomes import iso, now_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from pipeline.emails.reader import EmailList
+    from pipeline.emails.lists import EmailList
     from pipeline.files.folder import OutputFolder
     from pipeline.files.state import StateFolder
     from pipeline.jobs.request import Request
     from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
-_WAYS_OUT = "Repair or move it, or start over with --new."
+_REMEDY = "Repair or move it, or start over with --new."
 
 
 def finish_published(folder: OutputFolder, request: Request) -> Manifest | None:
@@ -42,83 +43,101 @@ def finish_published(folder: OutputFolder, request: Request) -> Manifest | None:
     Returns the manifest of the one that `request` matches, if there is one: nothing is left to do for it.
     """
     finished = None
-    for path in folder.journals():
-        run_id = folder.run_id(path)
+    for path in folder.state.journals():
+        run_id = folder.state.run_id(path)
         manifest = read_manifest(folder.run(run_id))
         if manifest is None:
             continue
         with suppress(StorageError):
-            done = glance(path)
-            if manifest.get("started_at") == iso(done.run.started_at_ms):  # and no other run of the same name
+            done = read_summary(path)
+            if done and manifest.get("started_at") == iso(done.run.started_at_ms):  # and not another run of this name
                 folder.point_latest_to(run_id)
                 if request.takes_up(done):
                     finished = Manifest.from_dict(manifest, folder.run(run_id))
-                _forget_replaced(folder, done.run)
-                Journal.remove_file(path)
+                _remove_replaced(folder.state, done.run)
+                remove_journal(path)
     return finished
 
 
-def open_run(folder: StateFolder, lists: Sequence[EmailList], settings: Settings, request: Request) -> Journal:
+def open_run(
+    folder: StateFolder,
+    lists: Sequence[EmailList],
+    settings: Settings,
+    request: Request,
+    *,
+    is_published: Callable[[str], bool] = lambda _: False,
+) -> Journal:
     """Open the journal of the unfinished run that `request` matches, or create one; the folder's lock must be held.
+
+    Args:
+        folder: where journals are.
+        lists: what a new run imports.
+        settings: whether a new run replaces unfinished ones.
+        request: which run the command wants.
+        is_published: whether a run of that name is published already.
 
     Raises:
         UsageError: a list cannot be read, the name is taken, or there is an unfinished run for a different list.
         StorageError: a journal is damaged, or cannot be read or written.
     """
-    known, unreadable = _look_at_journals(folder)
+    known, unreadable = _read_journals(folder)
     same = next((run for run in known if request.takes_up(run)), None)
     if same is not None:
         logger.info("resuming the unfinished run %s", same.run.run_id)
-        journal = _opened(same.path)
-        journal.rename_lists(request.names)
-        journal.resumed()
+        journal = _open(same.path)
+        journal.resume(request.names)
         return journal
     replaces = not request.resume or settings.unfinished == "replace"
-    _settle(folder, request, known, unreadable, replaces=replaces)
-    run_id = _free_name(folder, request.run_id)
+    _resolve_unfinished(folder, request, known, unreadable, replaces=replaces)
+    run_id = _free_name(folder, request.run_id, is_published)
     run = RunRecord(run_id, now_ms(), request.subject, request.command, request.folder, replaces)
-    journal = take_in(lists, folder.incoming(), run)
-    journal.close()
-    journal.rename(folder.journal(run_id))
-    return Journal(folder.journal(run_id))
+    return import_lists(lists, folder.journal(run_id), run)
 
 
-def tidy_up(folder: StateFolder, published: Journal) -> None:
+def remove_journals(folder: StateFolder, published: Journal) -> None:
     """Remove the journal of a published run, and those of the runs that it replaces.
 
     If that fails the next run does it; this one is published all the same.
     """
     try:
-        run = published.run()
+        run = published.summary().run
         published.close()
-        _forget_replaced(folder, run)
-        published.remove()
+        _remove_replaced(folder, run)
+        remove_journal(published.path)
     except StorageError as error:
         logger.warning("%s", error)
 
 
-def _opened(path: Path) -> Journal:
+def _open(path: Path) -> Journal:
     try:
-        return Journal(path)
+        return Journal.open(path)
     except StorageError as error:
-        raise StorageError(f"{error} {_WAYS_OUT}") from error
+        raise StorageError(f"{error} {_REMEDY}") from error
 
 
-def _look_at_journals(folder: StateFolder) -> tuple[list[Glance], list[tuple[Path, StorageError]]]:
-    """The unfinished runs, newest first, and the files that cannot be read as journals."""
+def _read_journals(folder: StateFolder) -> tuple[list[JournalSummary], list[tuple[Path, StorageError]]]:
+    """The unfinished runs, newest first, and the files that cannot be read as journals.
+
+    What a killed import has left is removed: the lock is held, so nobody is importing lists.
+    """
     known, unreadable = [], []
     for path in folder.journals():
         try:
-            known.append(glance(path))
+            summary = read_summary(path)
         except StorageError as error:
             unreadable.append((path, error))
+            continue
+        if summary is None:
+            remove_journal(path)
+        else:
+            known.append(summary)
     return sorted(known, key=lambda run: run.run.started_at_ms, reverse=True), unreadable
 
 
-def _settle(
+def _resolve_unfinished(
     folder: StateFolder,
     request: Request,
-    known: Sequence[Glance],
+    known: Sequence[JournalSummary],
     unreadable: Sequence[tuple[Path, StorageError]],
     *,
     replaces: bool,
@@ -133,15 +152,15 @@ def _settle(
         return
     for path, error in unreadable:
         if request.run_id in (None, folder.run_id(path)):
-            raise StorageError(f"{error} {_WAYS_OUT}")
-    in_the_way = [run for run in known if request.run_id in (None, run.run.run_id)]
-    for run in in_the_way:
+            raise StorageError(f"{error} {_REMEDY}")
+    conflicting = [run for run in known if request.run_id in (None, run.run.run_id)]
+    for run in conflicting:
         if not run.answered:
-            Journal.remove_file(run.path)  # nothing is lost
-    if paid := [run for run in in_the_way if run.answered]:
-        raise UsageError(refusal(paid[0], request, others=len(paid) - 1))
+            remove_journal(run.path)  # nothing is lost
+    if answered := [run for run in conflicting if run.answered]:
+        raise UsageError(refusal(answered[0], request, others=len(answered) - 1))
     for run in known:
-        if run in in_the_way:
+        if run in conflicting:
             continue
         logger.warning(
             "The unfinished run %s (%d answers) is left as it is; its own command resumes it.",
@@ -150,7 +169,7 @@ def _settle(
         )
 
 
-def refusal(run: Glance, request: Request, *, others: int) -> str:
+def refusal(run: JournalSummary, request: Request, *, others: int) -> str:
     """Why a command cannot start while that run is unfinished, and what to do."""
     answers = f"{run.answered:,} of {run.addresses:,} addresses answered"
     more = f", and {others} more" if others else ""
@@ -162,22 +181,22 @@ def refusal(run: Glance, request: Request, *, others: int) -> str:
     )
 
 
-def _forget_replaced(folder: StateFolder, run: RunRecord) -> None:
+def _remove_replaced(folder: StateFolder, run: RunRecord) -> None:
     """Remove the journals of unfinished runs that a published run replaces: those that started before it."""
     for path in folder.journals() if run.replaces else ():
         with suppress(StorageError):
-            seen = glance(path)
-            if seen.run.run_id != run.run_id and seen.run.started_at_ms <= run.started_at_ms:
+            seen = read_summary(path)
+            if seen and seen.run.run_id != run.run_id and seen.run.started_at_ms <= run.started_at_ms:
                 text = "The unfinished run %s (%d answers) was deleted: %s, which replaces it, is published."
                 logger.warning(text, seen.run.run_id, seen.answered, run.run_id)
-                Journal.remove_file(path)
+                remove_journal(path)
 
 
-def _free_name(folder: StateFolder, wanted: str | None) -> str:
+def _free_name(folder: StateFolder, wanted: str | None, is_published: Callable[[str], bool]) -> str:
     """A name that no published or unfinished run has."""
     if wanted is None:
-        return next(name for name in _times() if not folder.is_taken(name) and not folder.journal(name).exists())
-    if folder.is_taken(wanted):
+        return next(name for name in _times() if not is_published(name) and not folder.journal(name).exists())
+    if is_published(wanted):
         raise UsageError(f"--run-id {wanted}: already published in {folder.owner}; choose another name.")
     if folder.journal(wanted).exists():
         raise UsageError(f"--run-id {wanted}: an unfinished run has this name; choose another.")

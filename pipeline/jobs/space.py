@@ -1,4 +1,4 @@
-"""Whether there is room for a run, before it makes its first call."""
+"""Whether the disk has room for a run, before it makes its first call."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-JOURNAL_BYTES = 650
-"""A packed answer in the journal."""
+JOURNAL_BYTES = 1_400
+"""An answer in the journal, its body compressed."""
 REPLY_BYTES = 350
 """A reply in `replies.parquet`."""
 RESERVE_BYTES = 4_500_000
-"""For what SQLite writes ahead (four megabytes until it is folded in), and the files' own heads and ends."""
+"""For SQLite's write-ahead log, which grows to four megabytes, and for headers and footers of files."""
 
 
-def needed_bytes(settings: Settings, *, rows: int, addresses: int, open_: int) -> int:
-    """Bytes that a run over so many rows and addresses is still to write, `open_` of these yet to be asked.
+def needed_bytes(settings: Settings, *, rows: int, addresses: int, unanswered: int) -> int:
+    """Bytes that a run over that many rows and addresses has yet to write.
 
-    Measured with the sandbox's people, whose replies are of the size of the documented example; real accounts with
-    many custom fields need more, and unknown addresses next to nothing.
+    Measured with the sandbox's people, whose replies are about as large as the documented example; accounts with many
+    custom fields need more, and unknown addresses hardly anything.
+
+    Raises:
+        UsageError: an output format does not exist, or its library is not installed.
     """
-    tables = sum(
-        addresses * one.bytes_per_lead + rows * one.bytes_per_row for one in map(load_format, settings.formats)
-    )
+    formats = [load_format(name) for name in settings.formats]
+    tables = sum(addresses * one.bytes_per_lead + rows * one.bytes_per_row for one in formats)
     replies = addresses * REPLY_BYTES if settings.keep_replies else 0
-    return open_ * JOURNAL_BYTES + tables + replies + RESERVE_BYTES
+    return unanswered * JOURNAL_BYTES + tables + replies + RESERVE_BYTES
 
 
 def check_space(folder: StateFolder, journal: Journal, settings: Settings) -> None:
-    """Refuse to ask for what could not be kept, and warn where it may be tight.
+    """Refuse to fetch what could not be stored, and warn if space may run out.
 
     Raises:
-        StorageError: there is not even half of the room that such a run usually needs.
+        StorageError: there is not even half of the space that such a run usually needs.
     """
-    addresses = journal.count_addresses()
-    needed = needed_bytes(
-        settings, rows=journal.rows_read(), addresses=addresses, open_=addresses - journal.count_answered()
-    )
+    run = journal.summary()
+    needed = needed_bytes(settings, rows=run.rows, addresses=run.addresses, unanswered=run.addresses - run.answered)
     free = folder.free_bytes()
-    sizes = f"{_megabytes(free)} are free, but {addresses:,} addresses need about {_megabytes(needed)}"
+    sizes = f"{_megabytes(free)} are free, but {run.addresses:,} addresses need about {_megabytes(needed)}"
     if free < needed // 2:
         raise StorageError(
             f"{folder.owner}: {sizes}; free some space, then run the same command again, or name another --out."

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pipeline.errors import StorageError, UsageError
-from pipeline.files import private
+from pipeline.files import durable
 from pipeline.files.folder import OutputFolder, read_manifest
 from pipeline.files.state import SUFFIX, StateFolder
-from pipeline.journal.glance import glance
+from pipeline.journal.summary import read_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pipeline.journal.glance import Glance
+    from pipeline.journal.summary import JournalSummary
 
 
 class PublishedStatus(msgspec.Struct, frozen=True):
@@ -87,7 +87,7 @@ def status(out: Path) -> Status:
     Raises:
         UsageError: the folder does not exist.
     """
-    with private.storage(out):
+    with durable.storage_errors(out):
         exists = out.is_dir()
     if not exists:
         raise UsageError(f"{out}: no such folder; name the --out of a run.")
@@ -95,14 +95,14 @@ def status(out: Path) -> Status:
     latest = folder.latest.resolve().name if folder.latest.is_symlink() else None
     published = [_published(path, latest=path.name == latest) for path in folder.runs()]
     unfinished = [
-        _unfinished(state, path)
-        for state in (folder, *_state_folders_of_files(out))
+        run
+        for state in (folder.state, *_state_folders_of_files(out))
         for path in state.journals()
-        if not state.is_taken(state.run_id(path))
+        if not (state is folder.state and folder.is_published(state.run_id(path))) and (run := _unfinished(state, path))
     ]
     return Status(
         folder=str(out),
-        holder=folder.holder(),
+        holder=folder.state.holder(),
         published=sorted(published, key=lambda run: (run.finished_at or "", run.run_id)),
         unfinished=sorted(unfinished, key=lambda run: (run.started_at or "", run.run_id)),
     )
@@ -121,15 +121,18 @@ def _published(path: Path, *, latest: bool) -> PublishedStatus:
 
 def _state_folders_of_files(out: Path) -> list[StateFolder]:
     """The state folders of jobs that write a single file in this folder."""
-    return [StateFolder.beside(out / path.name[1 : -len(SUFFIX)]) for path in sorted(out.glob(f".?*{SUFFIX}"))]
+    return [StateFolder.of_file(out / path.name[1 : -len(SUFFIX)]) for path in sorted(out.glob(f".?*{SUFFIX}"))]
 
 
-def _unfinished(folder: StateFolder, path: Path) -> UnfinishedStatus:
+def _unfinished(folder: StateFolder, path: Path) -> UnfinishedStatus | None:
+    """The run of a journal; None while its lists are being imported."""
     size = _size(path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm"))
     try:
-        seen = glance(path)
+        seen = read_summary(path)
     except StorageError as error:
         return UnfinishedStatus(run_id=folder.run_id(path), reason=str(error), bytes=size)
+    if seen is None:
+        return None
     return UnfinishedStatus(
         run_id=seen.run.run_id,
         started_at=_time(seen.run.started_at_ms),
@@ -140,7 +143,7 @@ def _unfinished(folder: StateFolder, path: Path) -> UnfinishedStatus:
         reason=seen.stop.reason if seen.stop else None,
         command=_command(seen),
         bytes=size,
-        file=None if isinstance(folder, OutputFolder) else folder.owner.name,
+        file=None if folder.path.name == SUFFIX else folder.owner.name,
     )
 
 
@@ -153,7 +156,7 @@ def _size(paths: Iterable[Path]) -> int:
     return size
 
 
-def _command(seen: Glance) -> str | None:
+def _command(seen: JournalSummary) -> str | None:
     """The command that resumes the run from the current folder."""
     if not seen.run.command:
         return None

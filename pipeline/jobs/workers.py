@@ -22,8 +22,6 @@ from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING, TypeVar
 
-from pipeline import process
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Executor, Future
@@ -36,8 +34,8 @@ Result = TypeVar("Result")
 
 MAX_WORKERS = 4
 """More would wait: one process writes the files, and writing takes a quarter as long as building the tables."""
-ANSWERS_PER_WORKER = 15_000
-"""Below this, starting a worker takes longer than it saves."""
+ANSWERS_PER_WORKER = 25_000
+"""Below twice as many, starting two workers, some 0.6 s with pandas, takes longer than they save."""
 WORKER_BYTES = 300 * 1024**2
 """Memory for one worker with pandas loaded, and for its results on their way to the parent."""
 RESERVED_BYTES = 256 * 1024**2
@@ -115,7 +113,7 @@ def open_pool(settings: Settings, answers: int) -> Iterator[WorkerPool]:
 
 def automatic_count(answers: int) -> int:
     """How many workers to start for so many answers; 0 if a single process does as well or memory is short."""
-    if answers < 2 * ANSWERS_PER_WORKER or multiprocessing.current_process().daemon:  # those may not have children
+    if answers < 2 * ANSWERS_PER_WORKER:
         return 0
     from loky import cpu_count  # noqa: PLC0415 - small jobs need not load it
 
@@ -132,6 +130,8 @@ def count_for(answers: int, cores: int, available_bytes: int | None) -> int:
 
 
 def _start_executor(count: int) -> Executor | None:
+    if multiprocessing.current_process().daemon:  # a worker of multiprocessing.Pool, which may not have children
+        return None
     if not (which("pgrep") or find_spec("psutil")):  # loky kills workers with one of them, and fails without
         logger.warning("Worker processes need pgrep (package procps) or psutil; continuing without worker processes.")
         return None
@@ -179,7 +179,6 @@ def _sigint_blocked() -> Iterator[None]:
 
 
 def _set_up_worker(parent: int) -> None:
-    process.settle()
     threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
 
 

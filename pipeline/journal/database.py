@@ -1,52 +1,106 @@
-"""The SQLite file under a journal: connections, transactions, and errors that say where it happened and what to do."""
+"""The SQLite file under a journal: its tables, connections, transactions, and errors that say what to do."""
 
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from pipeline.errors import StorageError, storage_advice
-from pipeline.journal.records import TABLES, VERSION, check_marks
+from pipeline.journal.records import ANSWER_COLUMNS, RunRecord, StopRecord
+from pipeline.outcomes import PENDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_APPLICATION_ID = 0x6C656164
+_VERSION = 1
+_LOCK_TIMEOUT_S = 60
+_SQLITE_HEADER = b"SQLite format 3\0"
+# Columns without a type keep every value as it is; its type is checked when the record is read back. Rows and
+# addresses are numbered from 1 without gaps.
+_TABLES = f"""
+BEGIN;
+PRAGMA application_id = {_APPLICATION_ID};
+PRAGMA user_version = {_VERSION};
+CREATE TABLE run ({", ".join(RunRecord._fields)});
+CREATE TABLE stops ({", ".join(StopRecord._fields)});
+CREATE TABLE lists (id INTEGER PRIMARY KEY, name TEXT NOT NULL, rows INTEGER NOT NULL, sha256 TEXT NOT NULL);
+CREATE TABLE rows (
+    id INTEGER PRIMARY KEY, list INTEGER NOT NULL, row INTEGER NOT NULL, given TEXT NOT NULL,
+    address INTEGER, code TEXT, message TEXT
+);
+CREATE TABLE addresses (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, email TEXT NOT NULL, first_row INTEGER NOT NULL
+);
+CREATE TABLE answers (address INTEGER PRIMARY KEY, {", ".join(ANSWER_COLUMNS)});
+CREATE TABLE bodies (address INTEGER PRIMARY KEY, body);
+CREATE VIEW row_outcomes AS
+SELECT rows.id AS id, lists.name AS input, rows.row AS row, rows.given AS given, addresses.email AS email,
+    CASE WHEN rows.address IS NULL THEN 'invalid' WHEN first.id <> rows.id THEN 'duplicate'
+        ELSE coalesce(answers.outcome, '{PENDING}') END AS outcome,
+    CASE WHEN rows.address IS NULL THEN rows.code WHEN first.id = rows.id THEN answers.code END AS code,
+    CASE WHEN rows.address IS NULL THEN rows.message WHEN first.id = rows.id THEN answers.message
+        ELSE 'the same address as row ' || first.row || ' of ' || first_list.name END AS message,
+    answers.lead_id AS lead_id,
+    CASE WHEN first.id = rows.id THEN coalesce(answers.attempts, 0) ELSE 0 END AS attempts,
+    CASE WHEN first.id = rows.id THEN answers.answered_at END AS answered_at
+FROM rows JOIN lists ON lists.id = rows.list
+LEFT JOIN addresses ON addresses.id = rows.address
+LEFT JOIN rows AS first ON first.id = addresses.first_row
+LEFT JOIN lists AS first_list ON first_list.id = first.list
+LEFT JOIN answers ON answers.address = rows.address;
+COMMIT;
+"""  # noqa: S608 - names in the code, never values
+_SIDE_FILES = ("-wal", "-shm", "-journal")
+
 
 def create(path: Path) -> sqlite3.Connection:
-    """Make a new journal at `path`, for its owner only."""
-    path.touch(mode=0o600)
-    with closing(sqlite3.connect(path)) as db:
-        db.executescript(TABLES)
-    return connect(path)
+    """Create an empty journal for its owner only; the file is still there after a power cut.
+
+    Every step leaves something that `has_tables` recognizes as a journal whose creation was interrupted.
+    """
+    path.touch(mode=0o600, exist_ok=False)
+    try:
+        db = connect(path)
+        try:
+            db.executescript(_TABLES)
+            _sync_folder(path.parent)
+        except BaseException:
+            db.close()
+            raise
+    except BaseException:
+        remove_journal(path)
+        raise
+    return db
 
 
 def open_checked(path: Path) -> sqlite3.Connection:
-    """Open a journal once it is known to be ours and whole; half a second for each gigabyte.
-
-    It is one of this version from now on, so that an earlier lead-export refuses it, and not only what is new in it.
+    """Open a journal after checking that it is one and is intact; takes half a second per gigabyte.
 
     Raises:
-        StorageError: it is something else, or damaged; not a byte was changed.
+        StorageError: it is something else, was never completed, or is damaged; it was not changed.
     """
-    with closing(sqlite3.connect(path)) as db:
-        check_marks(db, path)
+    with closing(sqlite3.connect(_uri(path, "mode=rw"), uri=True)) as db:
+        if not has_tables(db, path) or db.execute("SELECT count(*) FROM run").fetchone()[0] != 1:
+            raise StorageError(f"{path}: the journal is incomplete: its lists were never completely imported.")
         problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if problem != "ok":
             words = " ".join(problem.removeprefix("*** in database main ***").split())
             raise StorageError(f"{path}: the journal is damaged ({words}).")
-        if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-            db.execute(f"PRAGMA user_version = {VERSION}")
     return connect(path)
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """One more connection to a journal; each is to be used by one thread at a time."""
-    db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=60)
+    """Open one more connection to an existing journal; each is to be used by one thread at a time."""
+    db = sqlite3.connect(
+        _uri(path, "mode=rw"), uri=True, check_same_thread=False, isolation_level=None, timeout=_LOCK_TIMEOUT_S
+    )
     try:
-        db.execute("PRAGMA journal_mode = WAL")
+        use_write_ahead_log(db, path)
         db.execute("PRAGMA synchronous = FULL")
     except BaseException:
         db.close()
@@ -54,20 +108,68 @@ def connect(path: Path) -> sqlite3.Connection:
     return db
 
 
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """Open a connection for a look from outside, which leaves no file behind.
+
+    Where no process has the journal open and no kill left a log, the file is opened as one that never changes: SQLite
+    would otherwise create a log next to it, and could not on a read-only disk.
+    """
+    in_use = any(path.with_name(path.name + suffix).exists() for suffix in _SIDE_FILES)
+    return sqlite3.connect(_uri(path, "mode=rw" if in_use else "mode=ro&immutable=1"), uri=True, timeout=10)
+
+
+def use_write_ahead_log(db: sqlite3.Connection, path: Path) -> None:
+    """Let processes read while one writes.
+
+    Raises:
+        StorageError: the file system does not support that; SQLite says so only in what this statement returns.
+    """
+    mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if mode != "wal":
+        raise StorageError(
+            f"{path}: this file system does not support SQLite's write-ahead log (mode {mode!r}); use a local disk."
+        )
+
+
+def has_tables(db: sqlite3.Connection, path: Path) -> bool:
+    """Whether this is a journal with its tables; False if its creation was interrupted.
+
+    Raises:
+        StorageError: it is something else, or a journal of another version.
+    """
+    application_id, version, tables = (
+        db.execute(query).fetchone()[0]
+        for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+    )
+    if application_id == _APPLICATION_ID and version == _VERSION:
+        return True
+    with path.open("rb") as file:
+        looks_new = file.read(len(_SQLITE_HEADER)) in (b"", _SQLITE_HEADER)
+    if application_id or version or tables or not looks_new:
+        raise StorageError(f"{path}: not a journal that this version of lead-export can read.")
+    return False
+
+
+def remove_journal(path: Path) -> None:
+    """Delete the journal at `path`, which nobody has open, with SQLite's files next to it; there may be none.
+
+    Raises:
+        StorageError: it cannot be deleted.
+    """
+    try:
+        for suffix in (*_SIDE_FILES, ""):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"{path}: the journal cannot be removed ({error.strerror}).") from error
+
+
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All that the block does, or none of it."""
-    with undone_on_error(db):
-        db.execute("BEGIN IMMEDIATE")
-        yield
-        db.execute("COMMIT")
-
-
-@contextmanager
-def undone_on_error(db: sqlite3.Connection) -> Iterator[None]:
-    """Roll the transaction back, if one is open, when the block fails."""
+    """Commit what the block does, or nothing of it if it fails."""
+    db.execute("BEGIN IMMEDIATE")
     try:
         yield
+        db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:  # on a full disk SQLite has rolled back already
             db.execute("ROLLBACK")
@@ -76,10 +178,10 @@ def undone_on_error(db: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def storage(path: Path) -> Iterator[None]:
-    """Say where it happened when storage fails.
+    """Turn errors of SQLite and of the operating system into one sentence with the path.
 
     Raises:
-        StorageError: an error of SQLite or of the operating system in the block.
+        StorageError: such an error occurred in the block.
     """
     try:
         yield
@@ -89,8 +191,12 @@ def storage(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def damage(path: Path) -> Iterator[None]:
-    """The same while answers are read back: what does not read as an answer is damage."""
+def reading(path: Path) -> Iterator[None]:
+    """The same where records are read back: one that is not what was stored is damage.
+
+    Raises:
+        StorageError: the journal cannot be read, or is damaged.
+    """
     try:
         with storage(path):
             yield
@@ -98,18 +204,21 @@ def damage(path: Path) -> Iterator[None]:
         raise StorageError(f"{path}: the journal is damaged ({error}).") from error
 
 
-def identity(path: Path) -> tuple[int, int]:
-    """Which file it is, whatever it is called.
+def _uri(path: Path, parameters: str) -> str:
+    """The path as SQLite takes it with parameters; without `mode` it would create a file that is missing."""
+    return f"{path.absolute().as_uri()}?{parameters}"
 
-    Raises:
-        OSError: it is gone.
-    """
-    stat = path.stat()
-    return stat.st_dev, stat.st_ino
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _advice(error: sqlite3.Error | OSError) -> str:
-    """What to do; SQLite has words of its own for a full disk and for one that cannot be written."""
+    """What to do about it; SQLite has its own error codes for a full and for a read-only disk."""
     if isinstance(error, OSError):
         return storage_advice(error.errno)
     kind = getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_").partition("_")[0]

@@ -1,53 +1,70 @@
-"""Answers read back from a journal, also by a process other than the one that wrote them."""
+"""Answers and rows read back from a journal, by the process that writes it or by any other.
+
+Each reader opens a connection of its own, so readers can be pickled and used in several processes at once.
+"""
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pipeline.journal.database import connect, damage
-from pipeline.journal.packing import Packing, is_intact
-from pipeline.journal.records import ROW_OUTCOMES
-from pipeline.outcomes import Answer, RowOutcome, outcome_called
+from pipeline.journal.database import connect, reading
+from pipeline.journal.records import SELECT_ANSWERS, restored, select
+from pipeline.outcomes import RowOutcome, column_names, from_row
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-_SELECT = (
-    "SELECT id, email, outcome, code, message, lead_id, attempts, answered_at_ms, checksum, packed, body"
-    " FROM addresses JOIN answers ON answers.address = id LEFT JOIN bodies ON bodies.address = id"
-)
+    from pipeline.outcomes import Answer
+
+T = TypeVar("T")
+
+_SELECT_ROWS = select(column_names(RowOutcome), "row_outcomes")
 
 
 @dataclass(frozen=True, slots=True)
 class JournalAnswers:
-    """The answers of a journal in which every address has one, numbered from 0 in the order of first appearance.
+    """The answers of a journal, numbered from 0 in the order in which the addresses first appear.
 
     Attributes:
         path: the journal.
-        count: how many there are.
+        count: how many addresses it has; numbers are right once each of them has an answer.
     """
 
     path: Path
     count: int
 
+    def __iter__(self) -> Iterator[Answer]:
+        """Every answer there is."""
+        return self.slice(0, self.count)
+
     def slice(self, first: int, last: int) -> Iterator[Answer]:
-        """Those from number `first` to the one before `last`.
+        """The answers with numbers from `first` up to, but not including, `last`.
 
         Raises:
             StorageError: the journal cannot be read, or is damaged.
         """
-        with damage(self.path), closing(connect(self.path)) as db:
-            # Addresses are numbered without a gap, from 1.
-            yield from read_answers(db, packing_of(db), "WHERE id > ? AND id <= ?", first, last)
+        return self._read("addresses.id > ? AND addresses.id <= ?", first, last)
+
+    def of_addresses(self, numbers: Iterable[int]) -> Iterator[Answer]:
+        """The answers for the addresses with these numbers, in the order of the numbers; see `JournalRows.addresses`.
+
+        Raises:
+            StorageError: the journal cannot be read, or is damaged.
+        """
+        return self._read("addresses.id IN (SELECT value FROM json_each(?))", json.dumps(list(numbers)))
+
+    def _read(self, condition: str, *values: object) -> Iterator[Answer]:
+        return _records(self.path, restored, f"{SELECT_ANSWERS} WHERE {condition} ORDER BY addresses.id", *values)
 
 
 @dataclass(frozen=True, slots=True)
 class JournalRows:
-    """The rows of all lists in a journal, numbered from 0 in the order they were read, with what they ended as.
+    """The rows of all lists with their outcomes, numbered from 0 in the order in which they were read.
 
     Attributes:
         path: the journal.
@@ -57,37 +74,38 @@ class JournalRows:
     path: Path
     count: int
 
+    def __iter__(self) -> Iterator[RowOutcome]:
+        """Every row."""
+        return self.slice(0, self.count)
+
     def slice(self, first: int, last: int) -> Iterator[RowOutcome]:
-        """Those from number `first` to the one before `last`; their addresses must have been answered.
+        """The rows with numbers from `first` up to, but not including, `last`.
+
+        Raises:
+            StorageError: the journal cannot be read, or is damaged.
+        """
+        return _records(self.path, _row_outcome, f"{_SELECT_ROWS} WHERE id > ? AND id <= ? ORDER BY id", first, last)
+
+    def addresses(self, first: int, last: int) -> list[tuple[int | None, str]]:
+        """The number of each row's address and that address's outcome; None and `invalid` for a row without one.
 
         Raises:
             StorageError: the journal cannot be read.
         """
-        with damage(self.path), closing(connect(self.path)) as db:
-            yield from read_rows(db, "WHERE rows.id > ? AND rows.id <= ?", first, last)
+        query = (
+            "SELECT rows.address, coalesce(outcome, 'invalid') FROM rows"
+            " LEFT JOIN answers ON answers.address = rows.address WHERE id > ? AND id <= ? ORDER BY id"
+        )
+        with reading(self.path), closing(connect(self.path)) as db:
+            return db.execute(query, (first, last)).fetchall()
 
 
-def packing_of(db: sqlite3.Connection) -> Packing:
-    """How the bodies of a journal are packed."""
-    dictionary = db.execute("SELECT content FROM dictionary").fetchone()
-    return Packing(dictionary[0] if dictionary else None)
+def _row_outcome(row: Mapping[str, Any]) -> RowOutcome:
+    return from_row(row, RowOutcome)
 
 
-def read_rows(db: sqlite3.Connection, where: str = "", *values: object) -> Iterator[RowOutcome]:
-    """The rows for which the condition `where` holds, in order."""
-    return (RowOutcome(*row) for row in db.execute(f"{ROW_OUTCOMES} {where} ORDER BY rows.id", values))
-
-
-def read_answers(db: sqlite3.Connection, packing: Packing, where: str = "", *values: object) -> Iterator[Answer]:
-    """The answers for which the condition `where` holds, in the order of their addresses' first appearance.
-
-    Raises:
-        ValueError: one is not what was written, or of an outcome that is not known.
-    """
-    for number, email, outcome, code, message, lead_id, attempts, at_ms, expected, packed, body in db.execute(
-        f"{_SELECT} {where} ORDER BY id", values
-    ):
-        if not is_intact((number, outcome, code, message, lead_id, attempts, at_ms, packed), body, expected):
-            raise ValueError("an answer is not what was written")
-        whole = None if body is None else packing.unpack(body, packed=packed)
-        yield Answer(email, outcome_called(outcome), code, message, lead_id, attempts, at_ms, whole)
+def _records(path: Path, record: Callable[[dict[str, Any]], T], query: str, *values: object) -> Iterator[T]:
+    with reading(path), closing(connect(path)) as db:
+        db.row_factory = sqlite3.Row
+        for row in db.execute(query, values):
+            yield record(dict(row))

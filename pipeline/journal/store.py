@@ -1,67 +1,87 @@
-"""The journal: the only truth about a run, one durable record for each finished address.
+"""The journal: the only truth about a run, with one durable record for each answered address.
 
-An SQLite file holds the rows of the lists as they stood, the distinct addresses in the order of their first
-appearance, and for each answered address its outcome with the raw reply. Answers are written in groups, and a thread
-waits for locks and for the disk, so that the event loop need not. Reading goes page by page; nothing grows with the
-list.
+An SQLite file holds the rows of the lists as they are, the distinct addresses in the order in which they first appear,
+and for each answered address its outcome with the raw reply. Whatever is read from it is read page by page: memory does
+not grow with the lists.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
-import os
 from collections import Counter
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Self
 
 from pipeline.errors import StorageError
-from pipeline.journal.database import create, damage, open_checked, storage, transaction
-from pipeline.journal.records import (
-    ANSWERED,
-    BATCH,
-    LISTS,
-    ROW_OUTCOMES,
-    RUN,
-    TAKE_IN,
-    ListSummary,
-    RunRecord,
-    run_record,
-)
-from pipeline.journal.replay import JournalAnswers, JournalRows, packing_of, read_answers, read_rows
-from pipeline.journal.writer import Writer
+from pipeline.journal import database
+from pipeline.journal.database import reading, storage, transaction
+from pipeline.journal.records import ListRow, RunRecord, StopRecord, insert
+from pipeline.journal.replay import JournalAnswers, JournalRows
+from pipeline.journal.summary import JournalSummary, summarize
+from pipeline.journal.writer import AnswerWriter
 from pipeline.outcomes import Address, now_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    import sqlite3
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from pipeline.journal.records import ListRow
-    from pipeline.outcomes import Answer, RowOutcome
+    from pipeline.outcomes import Answer
 
 _PAGE = 2_000
+_CREATE_BATCH = f"CREATE TEMP TABLE batch (id INTEGER PRIMARY KEY, {', '.join(ListRow._fields)})"
+_INSERT_BATCH = f"INSERT INTO batch VALUES (?{', ?' * len(ListRow._fields)})"  # noqa: S608 - only question marks
+# `:list` is the number of the list, and `:before` that of the last row of the lists before it.
+_IMPORT_BATCH = (
+    # An address that is known already, from this batch or an earlier one, is skipped: the first spelling counts.
+    """INSERT INTO addresses (key, email, first_row) SELECT key, email, id FROM batch
+    WHERE email IS NOT NULL ORDER BY id ON CONFLICT (key) DO NOTHING""",
+    """INSERT INTO rows (id, list, row, given, address, code, message)
+    SELECT batch.id, :list, batch.id - :before, given, addresses.id, code, message FROM batch
+    LEFT JOIN addresses ON batch.email IS NOT NULL AND addresses.key = batch.key ORDER BY batch.id""",
+    "DELETE FROM batch",
+)
 
 
 class Journal:
     """An open journal; a context manager that writes what was appended before it closes.
 
-    Every method may raise StorageError: the disk is full, or the file cannot be read or written, or is no journal.
+    `create` and `open` make one. Every method may raise StorageError: the disk is full, or the file cannot be read or
+    written, or is damaged.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
         self.path = path
+        self._db = db
+        self._writer = AnswerWriter(path)
         self._closed = False
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """Create a journal, which becomes that of an unfinished run with `start`.
+
+        Raises:
+            StorageError: there is a file already, or none can be written there.
+        """
         with storage(path):
-            self._db = open_checked(path) if path.exists() else create(path)
-            self._packing = packing_of(self._db)
-            self._writer = Writer(path, self._packing)
+            return cls(path, database.create(path))
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the journal of an unfinished run.
+
+        Raises:
+            StorageError: there is none, or it is incomplete or damaged.
+        """
+        with storage(path):
+            return cls(path, database.open_checked(path))
 
     def __enter__(self) -> Self:
         """Return the journal itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Write what is still waiting, then close the file; an error on its way already is the one that counts."""
+        """Close the journal; an exception that is already on its way takes precedence over one from closing."""
         with suppress(StorageError) if kind else nullcontext():
             self.close()
 
@@ -75,108 +95,59 @@ class Journal:
         finally:
             self._db.close()
 
-    def remove(self) -> None:
-        """Delete the closed journal."""
-        self.remove_file(self.path)
+    # The run and its lists.
 
-    def rename(self, path: Path) -> None:
-        """Give the closed journal another name; it is under that name after a power cut too."""
-        with storage(self.path):
-            self.path.rename(path)
-            descriptor = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        self.path = path
-
-    @staticmethod
-    def remove_file(path: Path) -> None:
-        """Delete the journal at `path`, if there is one, with what SQLite keeps beside it."""
-        try:
-            for suffix in ("-wal", "-shm", ""):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-        except OSError as error:
-            raise StorageError(f"{path}: the journal cannot be removed ({error.strerror}).") from error
+    def add_list(self, name: str, rows: Iterable[ListRow], sha256: Callable[[], str]) -> None:
+        """Import all rows of one list, or none if reading them fails; `sha256` is called after the last row."""
+        with storage(self.path), transaction(self._db):
+            added = self._db.execute("INSERT INTO lists (name, rows, sha256) VALUES (?, 0, '')", (name,)).lastrowid
+            before: int = self._db.execute("SELECT coalesce(max(id), 0) FROM rows").fetchone()[0]
+            last = before
+            self._db.execute(_CREATE_BATCH)
+            numbered = ((n, *row) for n, row in enumerate(rows, before + 1))
+            while batch := list(itertools.islice(numbered, _PAGE)):
+                self._db.executemany(_INSERT_BATCH, batch)
+                for statement in _IMPORT_BATCH:
+                    self._db.execute(statement, {"list": added, "before": before})
+                last = batch[-1][0]
+            self._db.execute("DROP TABLE batch")
+            self._db.execute("UPDATE lists SET rows = ?, sha256 = ? WHERE id = ?", (last - before, sha256(), added))
 
     def start(self, run: RunRecord) -> None:
-        """Name the run that this journal belongs to."""
+        """Make this the journal of an unfinished run, once all lists have been imported."""
         with storage(self.path):
-            self._db.execute("INSERT INTO run VALUES (?, ?, ?, ?, ?, ?)", run)
+            self._db.execute(insert("run", RunRecord._fields), run._asdict())
+            # The log has grown with the lists; what follows is small.
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
-    def run(self) -> RunRecord:
-        """The run that this journal belongs to."""
-        with storage(self.path):
-            return run_record(self._db.execute(RUN).fetchone())
-
-    def resumed(self) -> None:
-        """Forget why it stopped: if it ends without a word this time, that is not the reason."""
-        with storage(self.path):
+    def resume(self, list_names: Sequence[str]) -> None:
+        """Forget why the run stopped, and call its lists by their present names, in order: files may have moved."""
+        with storage(self.path), transaction(self._db):
             self._db.execute("DELETE FROM stops")
+            renamed = [(name, number) for number, name in enumerate(list_names, 1)]
+            self._db.executemany("UPDATE lists SET name = ? WHERE id = ?", renamed)
 
     def stopped(self, code: str, reason: str) -> None:
-        """Note why the run stops here, for whoever asks later."""
+        """Record why the run stops here."""
         with storage(self.path):
-            self._db.execute("INSERT INTO stops VALUES (?, ?, ?)", (now_ms(), code, reason))
+            self._db.execute(insert("stops", StopRecord._fields), StopRecord(now_ms(), code, reason)._asdict())
 
-    # Lists, rows and addresses.
+    def summary(self) -> JournalSummary:
+        """What the run is about, and how far it got."""
+        with reading(self.path):
+            summary = summarize(self._db, self.path)
+        if summary is None:
+            raise StorageError(f"{self.path}: the journal has no run yet.")
+        return summary
 
-    def add_list(self, name: str, rows: Iterable[ListRow]) -> int:
-        """Take in all rows of one list, or none if reading them fails; return the list's number."""
-        with storage(self.path), transaction(self._db):
-            number = self._db.execute("INSERT INTO lists(name, rows, sha256) VALUES (?, 0, '')", (name,)).lastrowid or 0
-            last: int = self._db.execute("SELECT coalesce(max(id), 0) FROM rows").fetchone()[0]
-            self._db.execute(BATCH)
-            values = {"list": number, "before": last}
-            numbered = ((n, *row) for n, row in enumerate(rows, last + 1))
-            while batch := list(itertools.islice(numbered, _PAGE)):
-                self._db.executemany("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?)", batch)
-                for statement in TAKE_IN:
-                    self._db.execute(statement, values)
-            self._db.execute("DROP TABLE batch")
-            return number
-
-    def seal_list(self, number: int, *, rows: int, sha256: str) -> None:
-        """Note what is only known once a list has been read to its end."""
-        with storage(self.path):
-            self._db.execute("UPDATE lists SET rows = ?, sha256 = ? WHERE id = ?", (rows, sha256, number))
-
-    def lists(self) -> list[ListSummary]:
-        """The lists in the order they were given."""
-        with storage(self.path):
-            return [ListSummary(*row) for row in self._db.execute(LISTS)]
-
-    def rows_read(self) -> int:
-        """Rows of all lists together."""
-        return self._count("SELECT coalesce(sum(rows), 0) FROM lists")
-
-    def rename_lists(self, names: Sequence[str]) -> None:
-        """Call the lists by other names, in their order: their files were moved."""
-        with storage(self.path), transaction(self._db):
-            self._db.executemany("UPDATE lists SET name = ? WHERE id = ?", [(n, i) for i, n in enumerate(names, 1)])
-
-    # What is to be asked, and the answers.
-
-    def count_addresses(self) -> int:
-        """How many distinct addresses there are."""
-        return self._count("SELECT count(*) FROM addresses")
-
-    def count_answered(self) -> int:
-        """How many of them have an answer other than `failed`."""
-        return self._count(ANSWERED)
-
-    def count_rows(self) -> Counter[str]:
-        """Rows by outcome so far; those whose address has no answer yet count as `pending`."""
-        with storage(self.path):
-            query = f"SELECT coalesce(outcome, 'pending'), count(*) FROM ({ROW_OUTCOMES}) GROUP BY 1"  # noqa: S608 - ours
-            return Counter(dict(self._db.execute(query)))
+    # Answers, while the run goes.
 
     def pending(self) -> Iterator[Address]:
         """Addresses without an answer, or whose last one was a failure, in order; answers may be appended meanwhile."""
         last = 0
         while True:
             with storage(self.path):
-                # Page by page: a cursor held open for hours would keep the write-ahead log from ever being folded in.
+                # Page by page: an open cursor would keep SQLite from folding the write-ahead log into the file.
                 page = self._db.execute(
                     "SELECT id, email FROM addresses LEFT JOIN answers ON address = id"
                     " WHERE id > ? AND (outcome IS NULL OR outcome = 'failed') ORDER BY id LIMIT ?",
@@ -188,49 +159,33 @@ class Journal:
             last = page[-1][0]
 
     async def append(self, address: int, answer: Answer) -> None:
-        """Take in an answer; it is on disk a moment later. Waits only if the disk is far behind."""
+        """Accept the answer for the address with this number; it is on the disk within a quarter of a second.
+
+        Blocks only while the disk is far behind.
+        """
         await self._writer.append(address, answer)
 
     async def flush(self) -> None:
-        """Return when every answer appended so far is on disk."""
+        """Return when every answer appended so far is on the disk."""
         await self._writer.flush()
 
-    # Replay.
-
-    def page_of_rows(self, after: int, count: int) -> list[tuple[int | None, str]]:
-        """The number of the address, and what it ended as, of `count` rows after the first `after` ones.
-
-        Rows of the same address have the same; a row without one is `invalid`.
-        """
+    def count_rows(self) -> Counter[str]:
+        """Rows by outcome so far; those whose address has no answer yet count as `pending`."""
         with storage(self.path):
-            return self._db.execute(
-                "SELECT rows.address, coalesce(outcome, 'invalid') FROM rows"
-                " LEFT JOIN answers ON answers.address = rows.address WHERE id > ? AND id <= ? ORDER BY id",
-                (after, after + count),
-            ).fetchall()
+            return Counter(dict(self._db.execute("SELECT outcome, count(*) FROM row_outcomes GROUP BY outcome")))
 
-    def answers_to(self, addresses: Iterable[int]) -> Iterator[Answer]:
-        """The answers to some addresses, in the order of their numbers."""
-        with damage(self.path):
-            numbers = json.dumps(list(addresses))
-            yield from read_answers(self._db, self._packing, "WHERE id IN (SELECT value FROM json_each(?))", numbers)
+    # Reading back.
 
-    def answers(self) -> Iterator[Answer]:
-        """Every answer in the order of the addresses' first appearance."""
-        with damage(self.path):
-            yield from read_answers(self._db, self._packing)
+    def rows_read(self) -> int:
+        """Rows of all lists together."""
+        return self._count("SELECT coalesce(sum(rows), 0) FROM lists")
 
-    def numbered_answers(self) -> JournalAnswers:
-        """The same, by number, once every address has been answered; any process can read them."""
-        return JournalAnswers(self.path, self.count_addresses())
+    def answers(self) -> JournalAnswers:
+        """Every answer, in the order in which the addresses first appear."""
+        return JournalAnswers(self.path, self._count("SELECT count(*) FROM addresses"))
 
-    def row_outcomes(self) -> Iterator[RowOutcome]:
-        """Every row of the lists, in order, with what it ended as; all addresses must have been answered."""
-        with damage(self.path):
-            yield from read_rows(self._db)
-
-    def numbered_rows(self) -> JournalRows:
-        """The same by number; any process can read them."""
+    def rows(self) -> JournalRows:
+        """Every row of the lists, in order, with its outcome."""
         return JournalRows(self.path, self._count("SELECT count(*) FROM rows"))
 
     def _count(self, query: str) -> int:

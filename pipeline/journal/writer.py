@@ -1,162 +1,119 @@
-"""Answers onto the disk: in groups, each one transaction, whose beginning and end another thread waits for.
-
-The beginning may take long, for a lock, and the end, for the disk. The rest is done where it comes up: a thread that
-lets go of Python's lock for each of hundreds of answers would be changed to and from as often, which takes twice as
-long as writing them.
-"""
+"""Answers onto the disk, in batches: each is one transaction, made and synced by a thread while calls go on."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
+import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pipeline.errors import StorageError
-from pipeline.journal.database import connect, identity, storage, undone_on_error
-from pipeline.journal.packing import checksum
-from pipeline.journal.records import stored_fields
-from pipeline.outcomes import Outcome
+from pipeline.journal.database import connect, storage, transaction
+from pipeline.journal.records import ANSWER_COLUMNS, insert, stored
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.journal.packing import Packing
     from pipeline.outcomes import Answer
 
 COMMIT_INTERVAL_S = 0.15
-"""Seconds that an answer waits for company before they are committed together."""
-ENOUGH = 1_000
+"""Seconds that an answer waits for others to be committed together with it."""
+BATCH_SIZE = 1_000
 """Answers that are committed without waiting for more."""
-MAX_UNCOMMITTED = 2_000
-"""Answers that may wait for the disk; beyond that the calls wait too."""
+MAX_WAITING = 2_000
+"""Answers that may wait for a commit; beyond that the calls wait too."""
+
+_INSERT_ANSWER = insert("answers", ("address", *ANSWER_COLUMNS), verb="INSERT OR REPLACE")
+_INSERT_BODY = insert("bodies", ("address", "body"), verb="INSERT OR REPLACE")
 
 
-class Writer:
-    """Writes answers to the journal at `path`; every method may raise StorageError.
+class AnswerWriter:
+    """Writes answers to the journal at `path`; every method may raise StorageError."""
 
-    Attributes:
-        uncommitted: addresses' numbers and answers that are in memory only.
-    """
-
-    def __init__(self, path: Path, packing: Packing) -> None:
-        self.uncommitted: list[tuple[int, Answer]] = []
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._packing = packing
-        self._new_dictionary: bytes | None = None
-        self._file = identity(path)
+        self._file = path.stat()
         self._db = connect(path)
+        self._thread = ThreadPoolExecutor(1, "journal")
+        self._waiting: list[tuple[int, Answer]] = []
+        self._oldest_at = 0.0
         self._commits: asyncio.Task[None] | None = None
         self._committed = asyncio.Event()
-        self._oldest_at = 0.0
-        self._now = asyncio.Event()  # is set when no more company is worth waiting for
-        self._thread = ThreadPoolExecutor(1, "journal")
+        self._commit_now = asyncio.Event()
 
     async def append(self, address: int, answer: Answer) -> None:
-        """Take in an answer; it is on disk a moment later. Waits only if the disk is far behind."""
+        """Accept an answer; it is on the disk a moment later. Blocks only while the disk is far behind."""
         if self._commits is None or self._commits.done():
             if self._commits is not None:
                 self._commits.result()
             self._commits = asyncio.create_task(self._commit_all())
-        if not self.uncommitted:
+        if not self._waiting:
             self._oldest_at = asyncio.get_running_loop().time()
-        self.uncommitted.append((address, answer))
-        if len(self.uncommitted) >= ENOUGH:
-            self._now.set()
-        while len(self.uncommitted) >= MAX_UNCOMMITTED and not self._commits.done():
+        self._waiting.append((address, answer))
+        if len(self._waiting) >= BATCH_SIZE:
+            self._commit_now.set()
+        while len(self._waiting) >= MAX_WAITING and not self._commits.done():
             await self._committed.wait()
 
     async def flush(self) -> None:
-        """Return when every answer appended so far is on disk."""
-        self._now.set()
+        """Return when every answer appended so far is on the disk."""
+        self._commit_now.set()
         if self._commits is not None:
             await asyncio.shield(self._commits)
 
     def close(self) -> None:
-        """Write what is still waiting, also what could not be written before, and end."""
+        """Write what is still waiting, including what could not be written before, and close the connection."""
         try:
             self._thread.shutdown()
-            if self.uncommitted:
-                with storage(self._path), undone_on_error(self._db):
-                    if self._db.in_transaction:  # which was given up halfway
-                        self._db.execute("ROLLBACK")
-                    self._begin()
-                    self._insert(self._take())
-                    self._end()
+            self._commit(self._waiting)
         finally:
             self._db.close()
 
     async def _commit_all(self) -> None:
-        """Commit until nothing is waiting: as soon as the oldest answer has waited, or enough have come."""
-        in_thread = functools.partial(asyncio.get_running_loop().run_in_executor, self._thread)
+        """Commit batch after batch until nothing is waiting."""
+        loop = asyncio.get_running_loop()
         try:
-            while self.uncommitted:
-                await self._company()
-                await in_thread(self._begin)
-                batch = self._take()
+            while self._waiting:
+                await self._wait_for_batch()
+                batch, self._waiting = self._waiting, []
                 try:
-                    self._insert(batch)
-                    await in_thread(self._end)
+                    await loop.run_in_executor(self._thread, self._commit, batch)
                 except BaseException:
-                    self.uncommitted[:0] = batch  # for one more try at the end
+                    # `close` tries once more. If this was a cancellation it may write a batch a second time, which
+                    # changes nothing.
+                    self._waiting[:0] = batch
                     raise
-                self._tell()
+                self._wake_waiters()
         finally:
-            self._tell()
+            self._wake_waiters()
 
-    async def _company(self) -> None:
+    async def _wait_for_batch(self) -> None:
+        """Wait until the oldest answer has waited long enough, or there is a batch, or somebody flushes."""
         with suppress(TimeoutError):
             async with asyncio.timeout_at(self._oldest_at + COMMIT_INTERVAL_S):
-                await self._now.wait()
-        self._now.clear()
+                await self._commit_now.wait()
+        self._commit_now.clear()
 
-    def _tell(self) -> None:
-        """Let those go on who wait for room."""
+    def _wake_waiters(self) -> None:
+        """Let everyone check again whether they may append."""
         self._committed.set()
         self._committed.clear()
 
-    def _take(self) -> list[tuple[int, Answer]]:
-        batch, self.uncommitted = self.uncommitted, []
-        return batch
-
-    def _begin(self) -> None:
-        """Begin a transaction, once nobody else writes."""
-        with storage(self._path):
-            self._db.execute("BEGIN IMMEDIATE")
-
-    def _insert(self, batch: list[tuple[int, Answer]]) -> None:
-        """Put these answers into the transaction."""
-        answers, bodies, without = [], [], []
-        for address, answer in batch:
-            packed, stored = None, None
-            if answer.body is None:
-                without.append((address,))
-            else:
-                packed, stored = self._packing.pack(answer.body)
-                bodies.append((address, packed, stored))
-                if answer.outcome is Outcome.FOUND:
-                    self._new_dictionary = self._packing.learn(answer.body) or self._new_dictionary
-            fields = (address, *stored_fields(answer))
-            answers.append((*fields, checksum((*fields, packed), stored)))
-        with storage(self._path), undone_on_error(self._db):
-            if self._new_dictionary is not None:
-                self._db.execute("INSERT INTO dictionary VALUES (?)", (self._new_dictionary,))
-            self._db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", answers)
-            self._db.executemany("DELETE FROM bodies WHERE address = ?", without)
-            self._db.executemany("INSERT OR REPLACE INTO bodies VALUES (?, ?, ?)", bodies)
-
-    def _end(self) -> None:
-        """End the transaction; it is on disk when this returns."""
-        with storage(self._path), undone_on_error(self._db):
+    def _commit(self, batch: list[tuple[int, Answer]]) -> None:
+        """Write answers in one transaction, which is on the disk when this returns."""
+        if not batch:
+            return
+        rows = [stored(address, answer) for address, answer in batch]
+        with storage(self._path), transaction(self._db):
+            self._db.executemany(_INSERT_ANSWER, rows)
+            self._db.executemany(_INSERT_BODY, rows)
             self._check_in_place()
-            self._db.execute("COMMIT")
-        self._new_dictionary = None
 
     def _check_in_place(self) -> None:
-        """See that the file is still where it was: SQLite would go on writing into one that was deleted."""
+        """Check that the file is still where it was: SQLite would go on writing to one that was deleted."""
         try:
-            in_place = identity(self._path) == self._file
+            in_place = os.path.samestat(self._path.stat(), self._file)
         except FileNotFoundError:
             in_place = False
         if not in_place:

@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from pipeline.outcomes import Outcome
+from pipeline.outcomes import Outcome, to_row
 from pipeline.schema import OUTCOMES, REPLIES, Table
-from pipeline.tables.columns import empty_frame, make_frame, value_column
+from pipeline.tables.columns import make_frame, value_column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import msgspec
     import pandas as pd
 
     from pipeline.outcomes import Answer, RowOutcome
@@ -38,10 +38,7 @@ def failure_frame(outcomes: pd.DataFrame) -> pd.DataFrame:
     return outcomes.loc[outcomes["outcome"] == Outcome.FAILED.value, FAILURE_COLUMNS]
 
 
-def _frame(table: Table, records: Sequence[object]) -> pd.DataFrame:
-    if not records:
-        return empty_frame(table)
-    fields = [f"{column.name}_ms" if column.type == "timestamp[ms, UTC]" else column.name for column in table.columns]
-    values = zip(*map(attrgetter(*fields), records), strict=True)
-    columns = (value_column(cells, column.type) for cells, column in zip(values, table.columns, strict=True))
+def _frame(table: Table, records: Sequence[msgspec.Struct]) -> pd.DataFrame:
+    rows = [to_row(record) for record in records]
+    columns = (value_column([row[column.name] for row in rows], column.type) for column in table.columns)
     return make_frame(table.names, columns)

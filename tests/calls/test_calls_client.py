@@ -367,15 +367,15 @@ async def test_throttled_call_says_how_long_to_wait(headers: str, expected: floa
 # The table of network errors.
 
 
-def subclasses(kind: type) -> list[type]:
+def subclasses(kind: type[Exception]) -> set[type[Exception]]:
     """The class and everything derived from it, in this process."""
-    return [kind, *(further for one in kind.__subclasses__() for further in subclasses(one))]
+    return {kind}.union(*map(subclasses, kind.__subclasses__()))
 
 
 def test_every_network_error_is_translated() -> None:
     """Whatever aiohttp or the system raises becomes one of our errors, and none of them a bug of ours."""
-    replies = set(subclasses(aiohttp.ClientResponseError))
-    kinds = {*subclasses(aiohttp.ClientError), *subclasses(OSError)}
+    replies = subclasses(aiohttp.ClientResponseError)
+    kinds = subclasses(aiohttp.ClientError) | subclasses(OSError)
     raised = [kind(None, ()) if kind in replies else kind.__new__(kind) for kind in kinds]
     errors = {type(error).__name__: translate(error) for error in raised}
     assert [

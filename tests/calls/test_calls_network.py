@@ -6,7 +6,8 @@ import asyncio
 import os
 import ssl
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import trustme
@@ -51,7 +52,12 @@ def server_tls(authority: trustme.CA, name: str = HOST) -> ssl.SSLContext:
     return context
 
 
-async def post(url: str, times: int = 1, **changes: object) -> list[bytes]:
+def port_of(url: str) -> int:
+    """The port in a URL."""
+    return urlsplit(url).port or 443
+
+
+async def post(url: str, times: int = 1, **changes: Any) -> list[bytes]:
     """The bodies of the replies to calls made one after the other, through the proxy that the settings choose."""
     chosen = settings(url, **{"connect_timeout_s": 10, "read_timeout_s": 10, **changes})
     endpoint = Endpoint(chosen, choose_proxy(chosen))
@@ -61,7 +67,7 @@ async def post(url: str, times: int = 1, **changes: object) -> list[bytes]:
         await endpoint.close()
 
 
-async def failure(url: str, **changes: object) -> LeadExportError:
+async def failure(url: str, **changes: Any) -> LeadExportError:
     """The error of one call."""
     with pytest.raises(LeadExportError) as caught:
         await post(url, **changes)
@@ -144,7 +150,7 @@ def test_proxy_is_shown_without_its_credentials() -> None:
 async def test_calls_go_through_a_tunnel(authority: trustme.CA, ca_file: Path) -> None:
     """The proxy gets its credentials and the API's name, and nothing of the call, which is encrypted end to end."""
     async with wire(http(BODY), tls=server_tls(authority)) as server:
-        port = int(server.url.split(":")[2].split("/")[0])
+        port = port_of(server.url)
         async with proxying(port, credentials=f"user:{SECRET}") as proxy:
             address = f"http://user:{SECRET}@{proxy.address}"
             assert await post(URL, 3, proxy=address, ca_file=ca_file) == [BODY] * 3
@@ -157,7 +163,7 @@ async def test_environment_chooses_the_proxy(
 ) -> None:
     """HTTPS_PROXY is used; with the host in NO_PROXY the call goes out directly, where this host does not exist."""
     async with wire(http(BODY), tls=server_tls(authority)) as server:
-        async with proxying(int(server.url.split(":")[2].split("/")[0])) as proxy:
+        async with proxying(port_of(server.url)) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.address}")
             assert await post(URL, ca_file=ca_file) == [BODY]
             monkeypatch.setenv("NO_PROXY", "example.com")
@@ -272,7 +278,7 @@ async def test_run_behind_a_proxy_that_inspects_tls(authority: trustme.CA, ca_fi
     people.write_text("".join(f"person{n}@example.com\n" for n in range(20)))
     with running(SANDBOX) as sandbox:
         async with (
-            tls_front(int(sandbox.url.split(":")[2].split("/")[0]), server_tls(authority)) as front,
+            tls_front(port_of(sandbox.url), server_tls(authority)) as front,
             proxying(front, credentials=f"user:{SECRET}") as proxy,
         ):
             env = {"HTTPS_PROXY": f"http://user:{SECRET}@{proxy.address}", "LEAD_EXPORT_CA_FILE": str(ca_file)}

@@ -34,7 +34,7 @@ def test_one_429_lowers_the_rate_a_little_and_a_second_one_much_more() -> None:
 
 
 def test_a_lowered_rate_is_held_then_recovers_in_steps() -> None:
-    """It stays for half a minute, then rises by one call per second every 15 seconds, to the configured rate exactly."""
+    """It stays for half a minute, then rises by one call per second every 15 seconds, up to the configured rate."""
     rate = lowered(20, 0.0)
     times = [0, HOLD_S, HOLD_S + STEP_S - 1, HOLD_S + STEP_S, HOLD_S + 2 * STEP_S, HOLD_S + 3 * STEP_S]
     assert [rate.per_s(time) for time in times] == pytest.approx([17, 17, 17, 18, 19, 20])

@@ -9,7 +9,9 @@ import ssl
 import stat
 import threading
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import trustme
 from calls_wire import http, settings
@@ -18,7 +20,6 @@ from pipeline.calls.transport import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 BODY = b'{"status":"Success"}'
 CALLS = 3
@@ -50,8 +51,9 @@ def silent_server(authority: trustme.CA) -> Iterator[str]:
 
 def clients_of(url: str) -> int:
     """The sockets of this process that are connected to the server."""
-    port, count = int(url.split(":")[2].split("/", maxsplit=1)[0]), 0
-    for number in range(256):
+    port, count = urlsplit(url).port, 0
+    for descriptor in Path("/dev/fd").iterdir():
+        number = int(descriptor.name)
         try:
             if stat.S_ISSOCK(os.fstat(number).st_mode):
                 with socket.socket(fileno=os.dup(number)) as one:

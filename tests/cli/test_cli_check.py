@@ -25,6 +25,8 @@ def test_all_is_well(sandbox: RunningSandbox, tmp_path: Path) -> None:
     assert [line.split(":")[0] for line in done.out.splitlines() if line.startswith(("ok", "FAILED"))] == [
         "ok     credentials",
         "ok     output folder",
+        "ok     proxy",
+        "ok     certificates",
         "ok     pace",
         "ok     API",
     ]
@@ -79,6 +81,8 @@ def test_an_unusable_output_folder(sandbox: RunningSandbox, tmp_path: Path) -> N
         assert [(one["name"], one["ok"]) for one in done.json["checks"]] == [
             ("credentials", True),
             ("output folder", False),
+            ("proxy", True),
+            ("certificates", True),
             ("pace", True),
             ("API", True),
         ]

@@ -21,6 +21,14 @@ LIST = [
     "half@",
 ]
 
+PLAN_KEYS = [
+    *("lists", "rows", "answered", "to_ask", "rate_per_s", "least_s", "done_at", "disk_bytes", "free_bytes", "refused"),
+]
+LIST_KEYS = [
+    *("name", "read_as", "form", "compression", "encoding", "delimiter", "header", "email_column", "guessed", "rows"),
+    *("new_addresses", "duplicate", "invalid", "first_invalid"),
+]
+
 
 def test_a_plan_counts_and_shows_what_was_detected(tmp_path: Path) -> None:
     """How each list is read, its rows, duplicates across lists, the first ten invalid rows by line; then the time."""
@@ -46,6 +54,8 @@ def test_a_plan_is_json_too(tmp_path: Path) -> None:
     people = write_list(tmp_path / "people.csv", LIST)
     before = datetime.now(UTC)
     found = lead_export("plan", people, "--json", "--rate", 1).json
+    assert list(found) == PLAN_KEYS
+    assert list(found["lists"][0]) == LIST_KEYS
     assert found["rows"] == {"read": 35, "distinct": 21, "duplicate": 1, "invalid": 13}
     assert (found["to_ask"], found["answered"], found["free_bytes"]) == (21, 0, None)
     assert 21 <= found["least_s"] < 22

@@ -103,6 +103,15 @@ HEAD = (
     *("input", "rows", "calls", "rate", "speed", "settings"),
 )
 """The keys of every manifest, in order."""
+NESTED = {
+    "tool": ["name", "version"],
+    "rows": ["read", "found", "not_found", "deleted", "failed", "invalid", "duplicate"],
+    "calls": ["sent", "answered", "retried", "throttled", "probes", "resumed"],
+    "rate": ["limit_per_s", "achieved_per_s"],
+    "speed": ["bound_by", "time_shares"],
+    "drift": ["unknown_keys", "unreadable_values"],
+}
+"""Keys within them."""
 ROWS = _rows()
 CLASSES = Counter(row.outcome for row in ROWS)
 
@@ -177,7 +186,11 @@ def test_run_with_failures_exits_3(job: Job) -> None:
 def test_json_is_the_manifest_and_the_only_thing_on_standard_output(job: Job) -> None:
     """One object, the same as in the file, in the documented order."""
     assert job.result.json == manifest_of(job.out)
-    assert list(job.result.json) == list(manifest_of(job.out)) == [*HEAD, "tables", "drift"]
+    manifest = manifest_of(job.out)
+    assert list(job.result.json) == list(manifest) == [*HEAD, "tables", "drift"]
+    assert {key: list(value) for key, value in manifest.items() if key in NESTED} == NESTED
+    assert list(manifest["input"][0]) == ["name", "rows", "sha256"]
+    assert list(manifest["tables"]["leads"]["files"][0]) == ["name", "rows", "bytes", "sha256"]
 
 
 def test_summary_adds_up(job: Job) -> None:

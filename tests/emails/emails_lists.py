@@ -1,4 +1,4 @@
-"""Lists in every form, for tests: real files, as other programs write them."""
+"""Lists in every format, for tests: real files, as other programs write them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import openpyxl
@@ -17,20 +18,24 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from pipeline.emails.reader import EmailList, Reading
+from pipeline.emails.lists import EmailList, ReadOptions
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
 JOE, JIM, ANN = "joe@example.com", "jim@example.com", "ann@example.com"
 
-PACKERS: dict[str, Callable[[bytes], bytes]] = {
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
     ".gz": partial(gzip.compress, mtime=0),
     ".zst": zstandard.compress,
 }
+
+
+def compress(content: bytes, name: str) -> bytes:
+    """The content as a file of this name holds it."""
+    return COMPRESS.get(Path(name).suffix, bytes)(content)
 
 
 def write(folder: Path, content: str | bytes, name: str = "list.csv") -> Path:
@@ -42,14 +47,17 @@ def write(folder: Path, content: str | bytes, name: str = "list.csv") -> Path:
 
 def listed(folder: Path, content: str | bytes, name: str = "list.csv", **stated: str | None) -> EmailList:
     """A list with this content, and with what is stated about it."""
-    return EmailList(write(folder, content, name), Reading(**stated))
+    return EmailList(write(folder, content, name), ReadOptions(**stated))
 
 
-def refusal(emails: EmailList) -> str:
-    """The message with which a list is refused."""
+def refusal(emails: EmailList, *facts: object) -> str:
+    """The message with which reading a list is refused; it starts with the list's name and contains these facts."""
     with pytest.raises(UsageError) as error:
         list(emails.cells())
-    return str(error.value)
+    message = str(error.value)
+    assert message.startswith(f"{emails.name}: ")
+    assert [fact for fact in facts if str(fact) not in message] == [], message
+    return message
 
 
 def as_csv(rows: Iterable[Iterable[str]], delimiter: str = ",", line_end: str = "\n") -> str:
@@ -60,7 +68,7 @@ def as_csv(rows: Iterable[Iterable[str]], delimiter: str = ",", line_end: str = 
 
 
 def as_jsonl(values: Iterable[object]) -> str:
-    """Values as JSON, one a line."""
+    """Values as JSON, one on each line."""
     return "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values)
 
 
@@ -95,27 +103,29 @@ def columns_of(emails: EmailList, width: int | None = None) -> tuple[list[str], 
     return names, rows
 
 
-READ_IN_LITTLE_MEMORY = r"""
+READ_AND_MEASURE = r"""
 import re, sys
 from pathlib import Path
-from pipeline.emails.reader import EmailList
+from pipeline.emails.lists import EmailList
 from pipeline.errors import UsageError
-def most_kib():
+def peak_kib():
     return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
-before = most_kib()
+if sys.argv[1].endswith((".zst", ".parquet")):
+    import pyarrow.parquet
+before = peak_kib()
 emails = EmailList(Path(sys.argv[1]))
 try:
     print(sum(1 for _ in emails.cells()) if sys.argv[2] == "cells" else sum(len(part) for part in emails.batches()))
 except UsageError as error:
     print(error)
-print((most_kib() - before) // 1024)
+print((peak_kib() - before) // 1024)
 """
 
 
-def read_in_little_memory(path: Path, how: str = "cells") -> tuple[str, int]:
-    """What a process of its own reads or says, and by how many MiB that makes it grow."""
+def read_and_measure(path: Path, how: str = "cells") -> tuple[str, int]:
+    """What a process of its own reads or reports, and by how many MiB its memory grows."""
     child = subprocess.run(
-        [sys.executable, "-c", READ_IN_LITTLE_MEMORY, str(path), how], capture_output=True, check=True, text=True
+        [sys.executable, "-c", READ_AND_MEASURE, str(path), how], capture_output=True, check=True, text=True
     )
-    said, grown = child.stdout.splitlines()
-    return said, int(grown)
+    result, grown = child.stdout.splitlines()
+    return result, int(grown)

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.emails.columns import find_column, is_header, looks_like_address, stated_title
+from pipeline.emails.columns import find_column, has_stated_name, is_header, looks_like_address
 from pipeline.errors import UsageError
 
 JOE, JIM, ANN = "joe@example.com", "jim@example.com", "ann@example.com"
@@ -27,7 +27,6 @@ JOE, JIM, ANN = "joe@example.com", "jim@example.com", "ann@example.com"
         "Email Address",
         "e_mail",
         "E\N{EN DASH}Mail",
-        "E-Mail (name@company)",
         "Adresse électronique",
         "ADRESSE COURRIEL",
         "Mél.",
@@ -58,7 +57,7 @@ JOE, JIM, ANN = "joe@example.com", "jim@example.com", "ann@example.com"
     ],
 )
 def test_a_column_is_found_by_its_name(title: str) -> None:
-    """Titles that mean email in the spellings and languages people export, also over an empty list."""
+    """Names that mean email in the spellings and languages people use, also over an empty list."""
     assert find_column("a.csv", ["id", title, "name"], [], None) == 1
     assert is_header(["id", title, "name"], [["1", JOE, "Joe"]])
 
@@ -89,43 +88,23 @@ def test_a_column_is_found(header: list[str] | None, sample: list[list[str]], co
 
 
 @pytest.mark.parametrize(
-    ("header", "sample", "message"),
+    ("header", "sample", "columns"),
     [
-        (
-            ["id", "name"],
-            [["1", "Joe"]],
-            "no column holds addresses; say which with --email-column. Columns: 'id', 'name'.",
-        ),
-        (["id", "name"], [], "no column holds addresses; say which with --email-column. Columns: 'id', 'name'."),
-        (
-            ["from", "to"],
-            [[JOE, JIM]],
-            "several columns could hold the addresses; say which with --email-column. Columns: 'from', 'to'.",
-        ),
-        (
-            ["email", "E-Mail"],
-            [],
-            "several columns could hold the addresses; say which with --email-column. Columns: 'email', 'E-Mail'.",
-        ),
-        (
-            None,
-            [[JOE, JIM]],
-            "several columns could hold the addresses; say which with --email-column. Columns: 'column 1', 'column 2'.",
-        ),
-        (
-            ["x" * 60, *"abcdefghijklmnopqrstuvwxyz"],
-            [],
-            f"no column holds addresses; say which with --email-column. Columns: '{'x' * 40}', "
-            + ", ".join(repr(title) for title in "abcdefghijklmnopqrs")
-            + ", ….",
-        ),
+        (["id", "name"], [["1", "Joe"]], ["'id'", "'name'"]),
+        (["from", "to"], [[JOE, JIM]], ["'from'", "'to'"]),
+        (["email", "E-Mail"], [], ["'email'", "'E-Mail'"]),
+        (None, [[JOE, JIM]], ["'column 1'", "'column 2'"]),
+        (["x" * 60, *"abcdefghijklmnopqrstuvwxyz"], [], [repr("x" * 40), "'a'", "'s', …"]),
+        ([JOE, "b"], [], ["column 1", "'b'"]),
     ],
 )
-def test_a_guess_that_is_not_plain_is_an_error(header: list[str] | None, sample: list[list[str]], message: str) -> None:
-    """The message names the columns found, so that one can be stated; data is never repeated in it."""
+def test_an_unclear_column_is_an_error(header: list[str] | None, sample: list[list[str]], columns: list[str]) -> None:
+    """The message lists the columns, so that one can be stated, and never repeats data."""
     with pytest.raises(UsageError) as error:
         find_column("a.csv", header, sample, None)
-    assert str(error.value) == f"a.csv: {message}"
+    message = str(error.value)
+    assert [fact for fact in ("a.csv: ", "--email-column", *columns) if fact not in message] == []
+    assert "@" not in message
 
 
 @pytest.mark.parametrize(
@@ -141,72 +120,72 @@ def test_a_guess_that_is_not_plain_is_an_error(header: list[str] | None, sample:
         (None, "column 2", 1),
     ],
 )
-def test_a_stated_column_is_taken(header: list[str] | None, wanted: str, column: int) -> None:
-    """By name, without case if need be, else by number from 1; what stands in it does not matter."""
+def test_a_stated_column_is_used(header: list[str] | None, wanted: str, column: int) -> None:
+    """By name, ignoring case if need be, else by number from 1; its contents do not matter."""
     assert find_column("a.csv", header, [["1", "2"]], wanted) == column
 
 
 @pytest.mark.parametrize(
-    ("header", "wanted", "message"),
+    ("header", "wanted", "facts"),
     [
-        (
-            ["id", "Contact"],
-            "Contakt",
-            "there is no column 'Contakt'. Did you mean 'Contact'? Columns: 'id', 'Contact'.",
-        ),
-        (["id", "Contact"], "3", "there is no column '3'. Columns: 'id', 'Contact'."),
-        (["id", "Contact"], "0", "there is no column '0'. Columns: 'id', 'Contact'."),
-        (["id", "Contact"], "²", "there is no column '²'. Columns: 'id', 'Contact'."),
-        (["id", "Contact"], "", "there is no column ''. Columns: 'id', 'Contact'."),
-        (["a", "b", "a"], "a", "several columns are called 'a'; say which by number: 1, 3."),
-        (None, "email", "there is no column 'email'. Columns: 'column 1', 'column 2'."),
+        (["id", "Contact"], "Contakt", ["'Contakt'", "'Contact'?", "'id', 'Contact'"]),
+        (["id", "Contact"], "3", ["'3'"]),
+        (["id", "Contact"], "0", ["'0'"]),
+        (["id", "Contact"], "²", ["'²'"]),
+        (["id", "Contact"], "", ["''"]),
+        (["a", "b", "a"], "a", ["'a'", "1, 3"]),
+        (None, "email", ["'email'", "'column 1', 'column 2'"]),
     ],
 )
-def test_a_stated_column_that_is_not_there_is_an_error(header: list[str] | None, wanted: str, message: str) -> None:
-    """The message names the columns found and the nearest one."""
+def test_a_stated_column_that_does_not_exist_is_an_error(
+    header: list[str] | None, wanted: str, facts: list[str]
+) -> None:
+    """The message lists the columns and suggests the most similar one."""
     with pytest.raises(UsageError) as error:
         find_column("a.csv", header, [["1", "2"]], wanted)
-    assert str(error.value) == f"a.csv: {message}"
+    assert [fact for fact in ("a.csv: ", *facts) if fact not in str(error.value)] == []
 
 
 @pytest.mark.parametrize(
-    ("row", "header"),
+    ("row", "sample"),
     [
-        (["id", "email"], True),
-        ([""], True),
-        (["1", JOE], False),
-        (["joe@localhost"], False),
-        (["joe@@example.com"], False),
+        (["id", "email"], []),
+        (["id", "name"], []),
+        (["email", "2023", "2024"], [[JIM, "1", "2"]]),
+        (["email"], [[JIM], ["email"], [ANN]]),
+        (["who", "when"], [[JIM, "2024"], [ANN, "2025"]]),
+        (["Kd.-Nr.", "Kontakt", "Address 1"], [["1", JIM, "x"], ["2", ANN, "y"]]),
+        (["", "contact"], [["0", JIM], ["1", ANN]]),
+        (["email_opt_in", "contact"], [["yes", JIM], ["no", ANN]]),
     ],
 )
-def test_a_first_row_with_an_at_sign_is_data(row: list[str], header: bool) -> None:
-    """Even a damaged address in the first row is a row and is accounted for."""
-    assert is_header(row) is header
+def test_a_first_row_of_names_is_a_header(row: list[str], sample: list[list[str]]) -> None:
+    """One says email, or all could be names."""
+    assert is_header(row, sample)
 
 
 @pytest.mark.parametrize(
-    ("row", "sample", "header"),
+    ("row", "sample"),
     [
-        (["1", "joeexample.com"], [["2", JIM], ["3", ANN]], False),
-        (["1", "n/a"], [["2", JIM], ["3", ANN]], False),
-        (["Joe", "joe@@example.com", "email"], [["Jim", JIM, "email"]], False),
-        (["Joe", "", "email"], [["Jim", JIM, "email"], ["Ann", ANN, "shop"]], False),
-        (["DE", "n/a"], [["DE", JIM], ["FR", ANN]], False),
-        (["2024-01-31", "n/a"], [["2024-02-01", JIM]], False),
-        (["joe.example.org"], [[JIM], ["ann@example.org"]], False),
-        (["E-Mail (name@company.com)"], [[JIM], [ANN]], True),
-        (["@handle", "email"], [["@jim", JIM], ["@ann", ANN]], True),
-        (["email", "2023", "2024"], [[JIM, "1", "2"]], True),
-        (["who", "when"], [[JIM, "2024"], [ANN, "2025"]], True),
-        (["user.login"], [[JIM], [ANN]], True),
-        (["email"], [[JIM], ["email"], [ANN]], True),
-        (["id", "name"], [], True),
-        (["(" * 100_000, "@"], [[JIM, ""]], False),
+        (["1", JOE], []),
+        (["joe@localhost"], []),
+        (["joe@@example.com"], []),
+        ([""], []),
+        (["1", "joeexample.com"], [["2", JIM], ["3", ANN]]),
+        (["Joe", "joe.example.com"], [["Jim", JIM], ["Ann", ANN]]),
+        (["Joe", ""], [["Jim", JIM], ["Ann", ANN]]),
+        (["Joe", "n/a"], [["Jim", JIM], ["Ann", ANN]]),
+        (["Joe", "joe@@example.com", "email"], [["Jim", JIM, "email"]]),
+        (["Joe", "", "email"], [["Jim", JIM, "email"], ["Ann", ANN, "shop"]]),
+        (["DE", "unknown"], [["DE", JIM], ["FR", ANN]]),
+        (["2024-01-31", "unknown"], [["2024-02-01", JIM]]),
+        (["E-Mail (name@company)"], [[JIM], [ANN]]),
+        (["(" * 100_000, "@"], [[JIM, ""]]),
     ],
 )
-def test_a_first_row_like_those_below_is_data(row: list[str], sample: list[list[str]], header: bool) -> None:
-    """A number above numbers, a host above addresses, a value that comes again: in doubt it is a row."""
-    assert is_header(row, sample) is header
+def test_a_doubtful_first_row_is_data(row: list[str], sample: list[list[str]]) -> None:
+    """With an @, a host, a number, a missing address or a recurring value it is counted as a row."""
+    assert not is_header(row, sample)
 
 
 @pytest.mark.parametrize(
@@ -220,24 +199,24 @@ def test_a_first_row_like_those_below_is_data(row: list[str], sample: list[list[
     ],
 )
 def test_a_stated_name_in_the_first_row_makes_it_a_header(row: list[str], wanted: str | None, stated: bool) -> None:
-    """A number is none: it may be data."""
-    assert stated_title(row, wanted) is stated
+    """A number is not a name: it may be data."""
+    assert has_stated_name(row, wanted) is stated
 
 
 @pytest.mark.parametrize(
     ("cell", "plain"), [(JOE, True), (f"Joe <{JOE}>", True), ("joe@localhost", False), ("Joe", False)]
 )
-def test_a_plain_address_has_a_dot_in_its_domain(cell: str, plain: bool) -> None:
-    """What tells a column of addresses from one of social media names."""
+def test_a_clear_address_has_a_dot_in_its_domain(cell: str, plain: bool) -> None:
+    """This distinguishes a column of addresses from one of social media names."""
     assert looks_like_address(cell) is plain
 
 
-def test_a_first_line_that_says_nothing_of_email_is_mentioned(caplog: pytest.LogCaptureFixture) -> None:
-    """Should the first line have been a person and not names of columns, somebody learns of it, without the person."""
+def test_a_header_that_does_not_say_email_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """It may have been a row after all; the warning does not repeat it."""
     sample = [["Bob", "bob@example.com"], ["Cy", "cy@example.com"]]
     assert find_column("list.csv", ["Ada", "adaexample.com"], sample, None) == 1
     (record,) = caplog.records
-    assert record.getMessage().startswith("list.csv: the first line is taken for the names of columns")
+    assert record.getMessage().startswith("list.csv: ")
     assert "Ada" not in record.getMessage()
     caplog.clear()
     assert find_column("list.csv", ["Ada", "adaexample.com"], sample, "2") == 1

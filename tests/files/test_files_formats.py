@@ -66,12 +66,12 @@ def test_files_are_closed_when_one_cannot_be_opened(tmp_path: Path) -> None:
 NEW_FORMAT = """
 import json
 import pyarrow as pa
-from pipeline.files import private
+from pipeline.files import durable
 from pipeline.files.output_format import OutputFormat
 
 class Writer:
     def __init__(self, path, header, options):
-        self._file = private.create(path)
+        self._file = durable.create(path)
     def __enter__(self):
         return self
     def __exit__(self, *_):

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.errors import StorageError, UsageError
+from pipeline.files.durable import sha256
 from pipeline.files.folder import OutputFolder
 from pipeline.files.formats.parquet import ParquetWriter
 from pipeline.files.output_format import WriteOptions
-from pipeline.files.private import sha256
 from pipeline.files.published import PublishedAnswers, PublishedRun
 from pipeline.outcomes import Answer, Outcome, RowOutcome
 from pipeline.schema import REPLIES
@@ -36,7 +36,7 @@ ROWS = [
 def run(tmp_path: Path) -> Path:
     """A published run with two answers and two rows."""
     folder, files = OutputFolder(tmp_path), {}
-    folder.prepare()
+    folder.state.check_writable()
     with folder.staging("one") as staging:
         for name, frame in (("replies", reply_frame(ANSWERS)), ("outcomes", outcome_frame(ROWS))):
             with ParquetWriter(staging / f"{name}.parquet", frame.head(0), WriteOptions()) as file:
@@ -56,7 +56,7 @@ def run(tmp_path: Path) -> Path:
 def test_answers_and_rows_come_back(run: Path) -> None:
     """Answers and rows as a journal would give them, every byte and every null."""
     published = PublishedRun(run)
-    answers, rows = published.numbered_answers(), published.numbered_rows()
+    answers, rows = published.answers(), published.rows()
     assert list(answers.slice(0, answers.count)) == ANSWERS
     assert list(rows.slice(0, rows.count)) == ROWS
     assert published.rows_read() == 2
@@ -102,12 +102,12 @@ def test_a_file_of_another_kind_is_refused(run: Path) -> None:
     manifest["tables"]["replies"]["files"][0]["sha256"] = sha256(run / "replies.parquet")
     (run / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(StorageError, match=r"replies\.parquet"):
-        list(PublishedRun(run).numbered_answers().slice(0, 1))
+        list(PublishedRun(run).answers().slice(0, 1))
     (run / "replies.parquet").write_bytes(b"no table")
     manifest["tables"]["replies"]["files"][0]["sha256"] = sha256(run / "replies.parquet")
     (run / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(StorageError, match=r"replies\.parquet"):
-        list(PublishedRun(run).numbered_answers().slice(0, 1))
+        list(PublishedRun(run).answers().slice(0, 1))
 
 
 @pytest.mark.parametrize("group", [1, 3, 10, 100])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.emails.reader import EmailList
-from pipeline.jobs.intake import take_in
+from pipeline.emails.lists import EmailList
+from pipeline.jobs.import_lists import import_lists
 from pipeline.journal.records import RunRecord
 from pipeline.settings import Settings
 
@@ -36,4 +36,4 @@ def write_list(path: Path, emails: Iterable[str]) -> Path:
 def journal(folder: Path, *emails: str, name: str = "test") -> Journal:
     """An open journal over one list."""
     people = write_list(folder / "people.txt", emails)
-    return take_in([EmailList(people)], folder / f"{name}.journal", RunRecord(name, 1_000, SUBJECT))
+    return import_lists([EmailList(people)], folder / f"{name}.journal", RunRecord(name, 1_000, SUBJECT))

@@ -18,10 +18,12 @@ from pipeline.files.folder import OutputFolder
 from pipeline.jobs.export import export
 from pipeline.jobs.manifest import Manifest
 from pipeline.jobs.observer import Observer
-from pipeline.journal.glance import glance
+from pipeline.journal.store import Journal
+from pipeline.journal.summary import read_summary
 from pipeline.sandbox.options import SandboxOptions
 from pipeline.sandbox.process import RunningSandbox, running
 from pipeline.schema import LEADS
+from pipeline.settings import SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +129,7 @@ def test_no_credential_is_in_the_manifest(sandbox: RunningSandbox, people: Path,
     manifest = export(settings(sandbox.url, timezone="EST"), [people], tmp_path / "out")
     assert "sandbox-" not in json.dumps(manifest.to_dict())
     assert manifest.settings["timezone"] == "EST"
-    assert set(manifest.settings) == set(type(settings()).model_fields) - {"app_id", "api_key", "api_password"}
+    assert set(manifest.settings) == set(type(settings()).model_fields) - set(SECRETS)
 
 
 # Stopped runs.
@@ -210,11 +212,10 @@ def test_run_killed_after_publishing_is_over(sandbox: RunningSandbox, people: Pa
 def test_run_killed_while_reading_its_lists_leaves_nothing(
     sandbox: RunningSandbox, people: Path, tmp_path: Path
 ) -> None:
-    """Half a journal of a killed run is written over by the next, whatever that one is called."""
+    """Its incomplete journal is removed by the next run, whatever that one is called."""
     folder = OutputFolder(tmp_path / "out")
-    folder.prepare()
-    for suffix in ("", "-wal", "-shm"):
-        (tmp_path / "out" / STATE / f"new.incoming{suffix}").write_bytes(b"half a journal, and no good one")
+    folder.state.check_writable()
+    Journal.create(folder.state.journal("killed")).close()
     assert export(settings(sandbox.url), [people], tmp_path / "out").rows.found == 12
     assert left_over(tmp_path / "out") == ["lock"]
 
@@ -224,7 +225,8 @@ def test_why_a_run_stopped_is_noted(sandbox: RunningSandbox, people: Path, tmp_p
     sandbox.control(revoke_after=5)
     with pytest.raises(CredentialsRefused) as caught:
         export(settings(sandbox.url), [people], tmp_path / "out", run_id="mine", command="lead-export run people.txt")
-    seen = glance(tmp_path / "out" / STATE / "mine.journal")
+    seen = read_summary(tmp_path / "out" / STATE / "mine.journal")
+    assert seen is not None
     assert (seen.addresses, seen.answered, seen.failed) == (12, 5, 0)
     assert seen.stop is not None
     assert (seen.stop.code, seen.stop.reason) == (caught.value.code, str(caught.value))
@@ -269,8 +271,8 @@ def test_ctrl_c_keeps_what_was_answered(sandbox: RunningSandbox, people: Path, t
 def test_folder_that_another_run_holds(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
     """Exit code 7, who holds it, no call, and nothing changed."""
     folder = OutputFolder(tmp_path / "out")
-    folder.prepare()
-    with folder.lock(), pytest.raises(FolderBusy, match=r"process \d+, running since") as caught:
+    folder.state.check_writable()
+    with folder.locked(), pytest.raises(FolderBusy, match=r"process \d+, running since") as caught:
         export(settings(sandbox.url), [people], tmp_path / "out")
     assert caught.value.exit_code == ExitCode.BUSY
     assert (sandbox.stats()["calls"], left_over(tmp_path / "out")) == (0, ["lock"])

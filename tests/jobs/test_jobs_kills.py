@@ -52,7 +52,7 @@ sys.addaudithook(hook)
 from pipeline.cli.main import main
 main()
 """
-READING = r"new\.incoming|\.lead-export/lock$"
+READING = r"\.lead-export/(lock$|.*\.journal)|people\.txt$"
 STAGING = r"\.staging/"
 PUBLISHING = r"(mkdir|open|rename) .*\.staging$"
 SWITCHING = r"\.link$"

@@ -13,8 +13,8 @@ from pipeline.jobs.space import RESERVE_BYTES, needed_bytes
     [
         ({"rows": 2_000}, True),
         ({"addresses": 2_000}, True),
-        ({"open_": 1_000}, True),
-        ({"open_": 0}, False),
+        ({"unanswered": 1_000}, True),
+        ({"unanswered": 0}, False),
         ({"formats": ["csv"]}, True),
         ({"formats": ["csv", "parquet"]}, True),
         ({"keep_replies": False}, False),
@@ -22,7 +22,7 @@ from pipeline.jobs.space import RESERVE_BYTES, needed_bytes
 )
 def test_what_is_to_be_written_counts(changes: dict[str, object], *, more: bool) -> None:
     """More rows, addresses and formats need more; what is in the journal already, and replies not kept, need less."""
-    sizes = {"rows": 1_000, "addresses": 1_000, "open_": 500}
+    sizes = {"rows": 1_000, "addresses": 1_000, "unanswered": 500}
     given = {key: value for key, value in changes.items() if key not in sizes}
     before = needed_bytes(settings(), **sizes)
     after = needed_bytes(settings(**given), **{**sizes, **{k: v for k, v in changes.items() if k in sizes}})  # type: ignore[arg-type]  # numbers
@@ -32,4 +32,4 @@ def test_what_is_to_be_written_counts(changes: dict[str, object], *, more: bool)
 
 def test_a_run_without_an_address_needs_next_to_nothing() -> None:
     """Only what every run needs."""
-    assert needed_bytes(settings(), rows=0, addresses=0, open_=0) == RESERVE_BYTES
+    assert needed_bytes(settings(), rows=0, addresses=0, unanswered=0) == RESERVE_BYTES

@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import pyarrow as pa
 import pytest
+from msgspec.structs import astuple
 
 from pipeline.outcomes import Answer, Outcome, RowOutcome
 from pipeline.schema import OUTCOMES, REPLIES
@@ -26,7 +27,10 @@ def cells(frame: pd.DataFrame) -> list[tuple[object, ...]]:
 
 def test_an_input_row_is_a_row_of_outcomes() -> None:
     """Cells as they were given, times as instants in UTC, unknown values as null."""
-    assert cells(outcome_frame([FAILED, INVALID])) == [(*FAILED[:-1], AT), INVALID]
+    assert cells(outcome_frame([FAILED, INVALID])) == [
+        (*astuple(FAILED)[:-1], AT),
+        astuple(INVALID),
+    ]
 
 
 def test_an_answer_is_a_row_of_replies() -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.files import private
+from pipeline.files import durable
 from pipeline.files.output_format import OutputFormat, arrow_columns
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class CsvWriter:
         self._replaced = 0
         self._encoder = codecs.getincrementalencoder(options.encoding)()
         self._needs_quotes = rf'[{re.escape(options.delimiter)}"\r\n]'
-        self._file = private.create(path)
+        self._file = durable.create(path)
         # UTF-16 and UTF-32 write a byte order mark of their own.
         self._put("\ufeff" if options.bom and codecs.lookup(options.encoding).name == "utf-8" else "")
         self._put(self._lines([self._quoted(pa.array([name], pa.string())) for name in header.columns]))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.files import private
+from pipeline.files import durable
 from pipeline.files.output_format import OutputFormat, arrow_columns, arrow_types, written_names
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class ParquetWriter:
         self._schema = _schema(header.set_axis(written_names(FORMAT, header.columns), axis="columns"))
         # `use_dictionary` takes Parquet's own names of columns, which differ for nested ones; all is then the default.
         repeating = [name for name in self._schema.names if name not in options.mostly_unique]
-        self._file = private.create(path)
+        self._file = durable.create(path)
         self._writer = pq.ParquetWriter(
             self._file,
             self._schema,

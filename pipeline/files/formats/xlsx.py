@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 
 from pipeline.errors import StorageError
-from pipeline.files import private
+from pipeline.files import durable
 from pipeline.files.output_format import OutputFormat, arrow_columns
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class WorkbookWriter:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Write the file, unless something went wrong."""
         if kind is None:
-            with private.create(self._path) as file:
+            with durable.create(self._path) as file:
                 self._book.save(file)
         else:
             self._book.close()

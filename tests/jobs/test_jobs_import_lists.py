@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from jobs_lists import SUBJECT, journal, write_list
 
-from pipeline.emails.reader import EmailList
+from pipeline.emails.lists import EmailList
 from pipeline.errors import UsageError
-from pipeline.jobs.intake import take_in
+from pipeline.jobs.import_lists import import_lists
 from pipeline.journal.records import ListSummary, RunRecord
-from pipeline.journal.store import Journal
 from pipeline.outcomes import Address
 
 if TYPE_CHECKING:
@@ -22,18 +21,18 @@ RUN = RunRecord("one", 1_000, SUBJECT)
 
 
 def test_every_row_is_kept_and_every_address_once(tmp_path: Path) -> None:
-    """Rows of all lists in order; addresses by their first appearance; what is no address says why."""
+    """Rows of all lists in order; addresses by their first appearance; a cell without one says why."""
     first = write_list(tmp_path / "first.txt", ["Ann@example.com", "nobody", "<bob@example.com>"])
     second = write_list(tmp_path / "second.txt", ["BOB@example.com", "cat@example.com"])
-    with take_in([EmailList(first), EmailList(second)], tmp_path / "new", RUN) as taken:
-        assert taken.run() == RUN
-        assert taken.lists() == [
+    with import_lists([EmailList(first), EmailList(second)], tmp_path / "new", RUN) as taken:
+        assert taken.summary().run == RUN
+        assert taken.summary().lists == [
             ListSummary("first.txt", 3, hashlib.sha256(first.read_bytes()).hexdigest()),
             ListSummary("second.txt", 2, hashlib.sha256(second.read_bytes()).hexdigest()),
         ]
         expected = [Address(1, "Ann@example.com"), Address(2, "bob@example.com"), Address(3, "cat@example.com")]
         assert list(taken.pending()) == expected
-        assert [(row.input, row.row, row.given, row.email, row.code) for row in taken.row_outcomes()] == [
+        assert [(row.input, row.row, row.given, row.email, row.code) for row in taken.rows()] == [
             ("first.txt", 1, "Ann@example.com", "Ann@example.com", None),
             ("first.txt", 2, "nobody", None, "no_at"),
             ("first.txt", 3, "<bob@example.com>", "bob@example.com", None),
@@ -48,7 +47,7 @@ def test_bad_list_leaves_no_journal(tmp_path: Path) -> None:
     bad = tmp_path / "bad.txt"
     bad.write_bytes(b"bob@example.com\n\xff\xfe\xfa\n")
     with pytest.raises(UsageError, match=r"bad\.txt"):
-        take_in([EmailList(good), EmailList(bad)], tmp_path / "new", RUN)
+        import_lists([EmailList(good), EmailList(bad)], tmp_path / "new", RUN)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.txt", "good.txt"]
 
 
@@ -56,5 +55,3 @@ def test_journal_is_for_the_owner_only(tmp_path: Path) -> None:
     """It holds addresses and raw replies."""
     journal(tmp_path, "ann@example.com").close()
     assert (tmp_path / "test.journal").stat().st_mode & 0o777 == 0o600
-    with Journal(tmp_path / "test.journal") as again:
-        assert again.count_addresses() == 1

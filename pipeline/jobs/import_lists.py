@@ -1,4 +1,4 @@
-"""Lists into the journal: every row as it stood, every distinct address once, in the order of first appearance."""
+"""Lists into the journal: every row as it is, every distinct address once, in the order of first appearance."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pipeline.emails.address import Refusal, clean, key
-from pipeline.emails.reader import EmailList, Reading
+from pipeline.emails.lists import EmailList, ReadOptions
 from pipeline.errors import UsageError
+from pipeline.journal.database import remove_journal
 from pipeline.journal.records import ListRow
 from pipeline.journal.store import Journal
 
@@ -22,38 +23,48 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def sources(paths: Sequence[Path], settings: Settings) -> list[EmailList]:
-    """The lists by their files' names; those of the same name by their paths, so that they can be told apart."""
+def email_lists(paths: Sequence[Path], settings: Settings) -> list[EmailList]:
+    """The lists, named after their files; those with the same file name after their paths, to tell them apart.
+
+    Raises:
+        UsageError: a list cannot be read.
+    """
     names = Counter(path.name for path in dict.fromkeys(paths))
-    reading = Reading(settings.email_column, settings.encoding, settings.delimiter)
-    return [EmailList(path, reading, str(path) if names[path.name] > 1 else None) for path in paths]
+    options = ReadOptions(settings.email_column, settings.encoding, settings.delimiter)
+    lists = [EmailList(path, options, str(path) if names[path.name] > 1 else None) for path in paths]
+    for one in lists:
+        one.check()
+    return lists
 
 
-def take_in(lists: Sequence[EmailList], path: Path, run: RunRecord) -> Journal:
+def import_lists(lists: Sequence[EmailList], path: Path, run: RunRecord) -> Journal:
     """Read all lists into a new journal of `run` at `path`; if that fails it is removed.
 
     Raises:
         UsageError: a list cannot be read, or no row of any list holds an address; the message says which and why.
+        StorageError: the journal cannot be written.
     """
-    Journal.remove_file(path)
-    journal = Journal(path)
+    journal = Journal.create(path)
     try:
         for source in lists:
-            number = journal.add_list(source.name, _rows(source.cells()))
-            journal.seal_list(number, rows=source.rows, sha256=source.sha256)
-            logger.info("%s: %d rows read", source.name, source.rows)
-        _check_there_is_something_to_ask(journal, lists)
+            _import(journal, source)
+        _check_addresses(journal, lists)
         journal.start(run)
     except BaseException:
         journal.close()
-        journal.remove()
+        remove_journal(path)
         raise
     return journal
 
 
-def _check_there_is_something_to_ask(journal: Journal, lists: Sequence[EmailList]) -> None:
-    """A run that asks nobody would put empty tables in the place of good ones, and call that a success."""
-    if journal.count_addresses():
+def _import(journal: Journal, source: EmailList) -> None:
+    journal.add_list(source.name, _rows(source.cells()), sha256=lambda: source.sha256)
+    logger.info("%s: %d rows read", source.name, source.rows)
+
+
+def _check_addresses(journal: Journal, lists: Sequence[EmailList]) -> None:
+    """A run without addresses would replace good tables with empty ones, and call that a success."""
+    if next(journal.pending(), None) is not None:
         return
     rows = sum(source.rows for source in lists)
     names = ", ".join(source.name for source in lists)

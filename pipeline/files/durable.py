@@ -1,4 +1,4 @@
-"""Files for the owner's eyes only, and errors of storage that say where they happened."""
+"""Files that survive a power cut and that only their owner can read, and errors that say where they happened."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
 
 
 def create(path: Path) -> IO[bytes]:
-    """Open a new file for writing that nobody else may read."""
+    """Open a new file for writing that only the owner can read."""
     return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
 
 
-def put(staged: Path, place: Path, *, replace: bool) -> None:
-    """Give a finished file its place in one step.
+def move(staged: Path, path: Path, *, replace: bool) -> None:
+    """Move a finished file to `path` in one step.
 
     Raises:
-        FileExistsError: something is there already, and `replace` is false; both stay as they are.
+        FileExistsError: `path` exists, and `replace` is false; both files stay as they are.
     """
     if replace:
-        staged.replace(place)
+        staged.replace(path)
         return
     try:
-        place.hardlink_to(staged)
+        path.hardlink_to(staged)
     except FileExistsError:
         raise
-    except OSError:  # a disk without hard links
-        if place.exists():
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(place)) from None
-        staged.replace(place)
+    except OSError:  # a file system without hard links
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        staged.replace(path)
     else:
         staged.unlink()
 
 
 def sync(path: Path) -> None:
-    """Have a file, or the entries of a folder, on the disk and not just in memory."""
+    """Flush a file, or the entries of a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -57,11 +57,11 @@ def sha256(path: Path) -> str:
 
 
 @contextmanager
-def storage(path: Path) -> Iterator[None]:
-    """Turn an error of the operating system into one sentence with the path.
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn an error of the operating system in the block into one sentence that names the path.
 
     Raises:
-        StorageError: whatever went wrong in the block.
+        StorageError: there was one.
     """
     try:
         yield

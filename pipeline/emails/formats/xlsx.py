@@ -1,0 +1,108 @@
+"""Excel workbooks (`.xlsx`): the first sheet that is not empty, read as a stream, with its cells as strings."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import warnings
+from contextlib import contextmanager
+from datetime import date, time
+from typing import IO, TYPE_CHECKING
+
+from pipeline.emails.table import TableFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from openpyxl.workbook import Workbook
+
+    from pipeline.emails.table import Row
+
+logger = logging.getLogger(__name__)
+
+_BLOCK_ROWS = 500
+_PROBLEM = "not a workbook (.xlsx), or it is damaged or encrypted"
+
+
+class Xlsx(TableFormat):
+    """The rows of one sheet; blank rows are skipped."""
+
+    name = "xlsx"
+    suffixes = (".xlsx",)
+    title = "an Excel workbook or a ZIP file"
+    signature = b"PK\x03\x04"
+    library = "openpyxl"
+    extra = "xlsx"
+    omits_trailing_cells = True
+    _sheet: int | None = None
+
+    def rows(self) -> Iterator[tuple[int, Row]]:
+        """The rows of the first sheet that is not empty, with their numbers on it."""
+        with self.source.open() as file, self._open_workbook(file) as workbook:
+            if self._sheet is None:
+                self._sheet = self._first_filled_sheet(workbook)
+            yield from self._sheet_rows(workbook, self._sheet)
+
+    def _first_filled_sheet(self, workbook: Workbook) -> int:
+        filled = [n for n in range(len(workbook.worksheets)) if next(self._sheet_rows(workbook, n), None)]
+        if not filled:
+            raise self.error("the list is empty")
+        if len(filled) > 1:
+            logger.warning("%s: %d sheets are not empty; only the first one is read.", self.source.name, len(filled))
+        return filled[0]
+
+    def _sheet_rows(self, workbook: Workbook, number: int) -> Iterator[tuple[int, Row]]:
+        with self._library_errors():
+            sheet = workbook.worksheets[number]
+            sheet.reset_dimensions()  # the size that a file states is often wrong, and rows are padded to it
+            rows = enumerate(sheet.iter_rows(values_only=True), 1)
+        while True:
+            with self._library_errors():
+                block = [
+                    (n, _strip([_to_string(value) for value in row])) for n, row in itertools.islice(rows, _BLOCK_ROWS)
+                ]
+            if not block:
+                return
+            yield from ((n, row) for n, row in block if row)
+
+    @contextmanager
+    def _open_workbook(self, file: IO[bytes]) -> Iterator[Workbook]:
+        import openpyxl
+
+        with self._library_errors():
+            workbook = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+        try:
+            yield workbook
+        finally:
+            workbook.close()
+
+    @contextmanager
+    def _library_errors(self) -> Iterator[None]:
+        """Turn errors of openpyxl, which can be of any type, into one; its warnings are about styles, not cells."""
+        with self.errors_as(_PROBLEM, Exception), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+
+
+def _strip(row: Row) -> Row:
+    """A row without the empty cells at its end."""
+    while row and row[-1] is None:
+        row.pop()
+    return row
+
+
+def _to_string(value: object) -> str | None:
+    """A cell as people read it: whole numbers without a fraction, dates in ISO 8601."""
+    match value:
+        case None | "":
+            return None
+        case str():
+            return value
+        case bool():
+            return str(value).upper()
+        case float() if value.is_integer() and abs(value) < 1e15:
+            return str(int(value))
+        case date() | time():  # a datetime is a date
+            return value.isoformat().removesuffix("T00:00:00")
+        case _:
+            return str(value)

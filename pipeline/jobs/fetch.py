@@ -1,0 +1,117 @@
+"""From the journal's unanswered addresses to answers in the journal: the calls of a run."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pipeline.calls.client import LeadClient
+from pipeline.calls.fanout import FanOut
+from pipeline.errors import Interrupted, Terminated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.calls.counts import CallCounts
+    from pipeline.errors import StopRun
+    from pipeline.jobs.observer import Observer
+    from pipeline.journal.store import Journal
+    from pipeline.outcomes import Address, Answer
+    from pipeline.settings import Settings
+
+
+def fetch_leads(settings: Settings, journal: Journal, observer: Observer, counts: CallCounts) -> None:
+    """Look up every address that has no answer yet; each answer is in the journal when this returns.
+
+    Works where an event loop is running already, as in a notebook: the calls then run in a thread of their own.
+
+    Args:
+        settings: the API, the pace and the patience.
+        journal: gives the addresses and takes the answers.
+        observer: is told about each answer.
+        counts: updated as the calls go, so that it holds after an error too.
+
+    Raises:
+        StopRun: the API refuses us or is down, an answer could not be stored, or a signal arrived.
+    """
+    before = journal.summary()
+    observer.listed(rows=before.rows, addresses=before.addresses, answered=before.answered)
+    fetch = _Fetch(settings, journal, observer, counts)
+    if not _loop_is_running():
+        asyncio.run(fetch.run())
+        return
+    with ThreadPoolExecutor(1, "fetch") as thread:
+        future = thread.submit(asyncio.run, fetch.run())
+        try:
+            future.result()
+        except KeyboardInterrupt:
+            fetch.stop_from_another_thread(_interrupted())
+            future.result()
+
+
+class _Fetch:
+    """The calls of one attempt, which can be stopped."""
+
+    def __init__(self, settings: Settings, journal: Journal, observer: Observer, counts: CallCounts) -> None:
+        self._settings, self._journal, self._observer, self._counts = settings, journal, observer, counts
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._fanout: FanOut | None = None
+
+    async def run(self) -> None:
+        """Make the calls."""
+        self._loop = asyncio.get_running_loop()
+        async with LeadClient(self._settings) as client:
+            self._fanout = FanOut(client, self._report, settings=self._settings, counts=self._counts)
+            with _stopped_by_signals(self._fanout):
+                try:
+                    await self._fanout.run(self._journal.pending())
+                finally:
+                    await self._journal.flush()
+
+    def stop_from_another_thread(self, reason: StopRun) -> None:
+        """Let the calls in flight finish, then raise `reason` in `run`."""
+        if self._loop is not None and self._fanout is not None:
+            self._loop.call_soon_threadsafe(self._fanout.stop, reason)
+
+    async def _report(self, address: Address, answer: Answer) -> None:
+        await self._journal.append(address.id, answer)
+        self._observer.answered(address, answer)
+
+
+def _loop_is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _interrupted() -> StopRun:
+    return Interrupted("Stopped by Ctrl-C.")
+
+
+def _terminated() -> StopRun:
+    return Terminated("Stopped by SIGTERM.")
+
+
+@contextmanager
+def _stopped_by_signals(fanout: FanOut) -> Iterator[None]:
+    """Stop the calls on Ctrl-C and SIGTERM, at once on the second signal; only the main thread receives signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    reasons = {signal.SIGINT: _interrupted(), signal.SIGTERM: _terminated()}
+    before = {number: signal.getsignal(number) for number in reasons}
+    for number, reason in reasons.items():
+        loop.add_signal_handler(number, fanout.stop, reason)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)

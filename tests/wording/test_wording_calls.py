@@ -1,0 +1,86 @@
+"""The exact sentences about calls that users see most."""
+
+from __future__ import annotations
+
+import aiohttp
+import pytest
+
+from pipeline.calls.kartra import judge
+from pipeline.calls.network import choose_proxy
+from pipeline.calls.retry import RetryPolicy
+from pipeline.calls.transport import translate
+from pipeline.errors import LeadExportError
+from pipeline.settings import Settings
+
+EMAIL = "ann@example.com"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "sentence"),
+    [
+        (200, b'{"status":"Error","type":"203"}', "the API key is wrong (KARTRA_API_KEY) (type 203)"),
+        (200, b'{"status":"Error","type":"233"}', "the API password is wrong (KARTRA_API_PASSWORD) (type 233)"),
+        (200, b'{"status":"Error","type":"239"}', "the App id is wrong (KARTRA_APP_ID) (type 239)"),
+        (200, b'{"status":"Error","type":"242"}', "this machine's IP address is not allowed for the App (type 242)"),
+        (200, b'{"status":"Error","type":"987","message":"Oops"}', "undocumented API error: Oops"),
+        (302, b"", "the server redirects elsewhere; check api_url (HTTP 302)"),
+        (403, b"", "access was refused, probably by a firewall (HTTP 403)"),
+        (404, b"", "there is no API at this URL; check api_url (HTTP 404)"),
+        (418, b"", "unexpected HTTP status 418"),
+        (429, b"", "too many requests (HTTP 429)"),
+        (503, b"", "the server failed (HTTP 503)"),
+    ],
+)
+def test_replies(status: int, body: bytes, sentence: str) -> None:
+    """What a reply means."""
+    with pytest.raises(LeadExportError) as caught:
+        judge(status, body, email=EMAIL)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        (
+            aiohttp.ClientConnectorCertificateError,
+            (
+                "the server's certificate is not trusted; check api_url and this machine's clock, and if your network"
+                " inspects TLS, name its certificate authority in ca_file or SSL_CERT_FILE"
+            ),
+        ),
+        (aiohttp.ClientProxyConnectionError, "no connection to the proxy http://proxy:3128"),
+        (aiohttp.ConnectionTimeoutError, "no connection within the time limit"),
+        (TimeoutError, "no complete reply within the time limit"),
+        (aiohttp.ServerDisconnectedError, "the server closed the connection"),
+        (aiohttp.ClientConnectorError, "no connection to the server"),
+    ],
+)
+def test_network_errors(kind: type[Exception], sentence: str) -> None:
+    """What went wrong on the way to the API."""
+    assert str(translate(kind.__new__(kind), "http://proxy:3128")) == sentence
+
+
+@pytest.mark.parametrize(
+    ("proxy", "sentence"),
+    [
+        (
+            "socks5://proxy:1080",
+            "proxy: socks5:// proxies are not supported; use the URL of an HTTP proxy (http://…).",
+        ),
+        ("http://", "proxy: not the URL of a proxy; use one such as http://proxy.example.com:3128."),
+    ],
+)
+def test_proxies(proxy: str, sentence: str) -> None:
+    """Why a proxy cannot be used."""
+    with pytest.raises(LeadExportError) as caught:
+        choose_proxy(Settings.load({"proxy": proxy}, environ={}), {})
+    assert str(caught.value) == sentence
+
+
+def test_patience() -> None:
+    """Why a run stopped after nothing but 429s."""
+    with pytest.raises(LeadExportError) as caught:
+        RetryPolicy(5, 0.5, 30.0, 900.0).check_patience(0.0, 901.0)
+    assert str(caught.value) == (
+        "The API has answered every call with 429 Too Many Requests for 900 seconds; is another program using this App?"
+    )
