@@ -70,7 +70,7 @@ test-lowest: .venv-lowest/ready
 lock: $(UV)
 	$(LOCK) --group dev --output-file requirements.lock
 	$(LOCK) --group bench --constraint requirements.lock --output-file requirements-bench.lock
-	$(LOCK) --group dev --resolution lowest-direct --output-file requirements-lowest.lock
+	$(LOCK) --group test --resolution lowest-direct --output-file requirements-lowest.lock
 
 $(UV):
 	$(PYTHON) -m venv --clear build/uv
