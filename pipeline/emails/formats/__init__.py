@@ -17,8 +17,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from pipeline.emails.compression import COMPRESSIONS, compression_of
 from pipeline.emails.options import Detected
+from pipeline.emails.source import COMPRESSIONS, compression_of
 from pipeline.emails.text import MAX_LINE, ByteStats, detect_codec, read_lines
 from pipeline.errors import UsageError
 
