@@ -1,6 +1,6 @@
 """From a list as people have it to addresses that can be looked up.
 
-`lists` is what other packages use. `source` opens the bytes (`compression` decompresses them) and `text` decodes them;
+`lists` is what other packages use. `source` opens and decompresses the bytes, `text` decodes them;
 each module of `formats` reads one file format, most of them as a `table`; `columns` finds the email column, and
 `address` cleans each cell.
 """

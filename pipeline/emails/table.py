@@ -60,7 +60,7 @@ class TableFormat(ListFormat):
         """The cell of the email column of each row; empty if the row is too short."""
         column = self.detected().email_index
         for _, row in self._data():
-            yield (row[column] or "") if column < len(row) else ""
+            yield row[column] or "" if column < len(row) else ""
 
     def line_numbers(self, rows: Collection[int]) -> dict[int, int]:
         """The line on which each of these rows begins, in a text."""

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 MAX_LINE = 1 << 18
 """Characters in the longest line that is read; anything longer is not a list, and must not fill the memory."""
 _CHUNK_BYTES = 1 << 17
+_STATS_CHUNK_BYTES = 1 << 20
 _START_BYTES = 1 << 16
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -84,8 +85,8 @@ class ByteStats:
             UsageError: it cannot be read, or a compressed list is damaged.
         """
         stats = cls()
-        buffered = io.BufferedReader(binary, _START_BYTES)  # whole chunks: `known` is decided by the first one
-        while chunk := buffered.read(1 << 20):
+        buffered = io.BufferedReader(binary, _STATS_CHUNK_BYTES)  # whole chunks: `known` is decided by the first one
+        while chunk := buffered.read(_STATS_CHUNK_BYTES):
             stats._add(chunk)
         stats._add(b"", last=True)
         return stats
@@ -172,8 +173,8 @@ def _guess_single_byte(name: str, stats: ByteStats) -> str:
     return codec
 
 
-def read_lines(name: str, binary: io.RawIOBase, codec: str, *, max_length: int = MAX_LINE) -> Iterator[str]:
-    r"""The lines of a text, with their ends (`\n`, `\r\n` or `\r`), without a byte order mark.
+def read_lines(name: str, binary: io.RawIOBase, codec: str, *, max_length: int = MAX_LINE) -> Iterator[list[str]]:
+    r"""The lines of a text, some at a time, with their ends (`\n`, `\r\n` or `\r`), without a byte order mark.
 
     Raises:
         UsageError: bytes that are not valid in this encoding, binary data, or a line of more than `max_length`
@@ -191,7 +192,7 @@ def read_lines(name: str, binary: io.RawIOBase, codec: str, *, max_length: int =
         rest = ready.pop() if ready and not ended else ""
         _check_lines(name, [*ready, rest], passed, max_length, binary_data="\0" in text)
         passed += len(ready)
-        yield from ready
+        yield ready
 
 
 def _decode_chunk(name: str, binary: io.RawIOBase, decoder: codecs.IncrementalDecoder, codec: str, line: int) -> str:

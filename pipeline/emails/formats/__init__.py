@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
 import pkgutil
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
@@ -16,8 +17,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from pipeline.emails.compression import COMPRESSIONS, compression_of
 from pipeline.emails.options import Detected
+from pipeline.emails.source import COMPRESSIONS, compression_of
 from pipeline.emails.text import MAX_LINE, ByteStats, detect_codec, read_lines
 from pipeline.errors import UsageError
 
@@ -108,6 +109,9 @@ class ListFormat(ABC):
 
     def lines(self, *, max_length: int = MAX_LINE) -> Iterator[str]:
         """Of a text, its lines with their ends, from the start."""
+        return itertools.chain.from_iterable(self._line_lists(max_length))
+
+    def _line_lists(self, max_length: int) -> Iterator[list[str]]:
         with self.source.open_decompressed() as binary:
             yield from read_lines(self.source.name, binary, self.codec, max_length=max_length)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import itertools
 import re
-from contextlib import closing, suppress
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
@@ -59,14 +59,14 @@ class Csv(TableFormat):
     @cached_property
     def _dialect(self) -> tuple[str, int]:
         """The delimiter, and how many lines come before the first row."""
-        with closing(self.lines()) as lines:  # type: ignore[type-var]  # a generator
-            skipped, first = next(((n, line) for n, line in enumerate(lines) if line.strip()), (0, ""))
-            if not first:
-                raise self.error("the list is empty")
-            if announced := _SEP_LINE.fullmatch(first):
-                skipped += 1
-            stated = self.options.delimiter_character() or (announced and announced[1]) or self.usual_delimiter
-            return stated or detect_delimiter([first, *sample(lines, len)]), skipped
+        lines = self.lines()
+        skipped, first = next(((n, line) for n, line in enumerate(lines) if line.strip()), (0, ""))
+        if not first:
+            raise self.error("the list is empty")
+        if announced := _SEP_LINE.fullmatch(first):
+            skipped += 1
+        stated = self.options.delimiter_character() or (announced and announced[1]) or self.usual_delimiter
+        return stated or detect_delimiter([first, *sample(lines, len)]), skipped
 
 
 class Tsv(Csv):
