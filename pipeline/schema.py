@@ -123,7 +123,7 @@ LEADS = Table(
     (
         _string("id", "the lead's id in the API, as a string like all ids", mostly_unique=True),
         _string("email", "address as stored in the API", mostly_unique=True),
-        _string("requested_email", "address the API was asked for", derived=True, mostly_unique=True),
+        _string("requested_email", "address as it was looked up", derived=True, mostly_unique=True),
         _string("first_name", "first name"),
         _string("middle_name", "middle name"),
         _string("last_name", "last name"),
@@ -214,7 +214,7 @@ OUTCOMES = Table(
     (
         _string("input", "name of the file that holds the row"),
         Column("row", "int64", "data row in that file, from 1", mostly_unique=True),
-        _string("given", "the cell as it stands in the file", mostly_unique=True),
+        _string("given", "the cell as it is in the file", mostly_unique=True),
         _string("email", "the address it was read as; null if invalid", mostly_unique=True),
         _string("outcome", "`found`, `not_found`, `deleted`, `failed`, `invalid` or `duplicate`"),
         _string("code", "the API's error type, or our reason; `email_mismatch` if the reply is for another address"),

@@ -39,7 +39,8 @@ LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 OUTPUT_SETTINGS = ("formats", "timezone", "keep_replies", "csv_bom", "formula_guard", "batch_leads")
 """Settings that decide how answers become files; the others are about reading lists and making calls."""
 
-Format = Literal["parquet", "csv"]
+FormatName = Annotated[str, Field(pattern=r"^[a-z0-9]+$")]
+"""The name of an output format; which there are is known to `pipeline.files.output_format`."""
 
 
 def _split(value: object) -> object:
@@ -109,8 +110,8 @@ class Settings(BaseModel):
     delimiter: Annotated[str | None, Unset] = Field(
         default=None, description="Field delimiter: a character, or comma, semicolon, tab or pipe; detected if unset"
     )
-    formats: Annotated[tuple[Format, ...], BeforeValidator(_split)] = Field(
-        default=("parquet",), min_length=1, description="File formats of the tables: parquet, csv or both"
+    formats: Annotated[tuple[FormatName, ...], BeforeValidator(_split)] = Field(
+        default=("parquet",), min_length=1, description="File formats of the tables: parquet, csv, tsv, xlsx"
     )
     timezone: Annotated[str | None, Unset] = Field(
         default=None,
@@ -164,7 +165,7 @@ class Settings(BaseModel):
 
     @field_validator("formats")
     @classmethod
-    def _without_repeats(cls, formats: tuple[Format, ...]) -> tuple[Format, ...]:
+    def _without_repeats(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(formats))
 
     @classmethod

@@ -152,7 +152,7 @@ def test_an_unknown_key_is_an_error_with_a_hint(tmp_path: Path) -> None:
         ("total_timeout_s", ["0"]),
         ("max_attempts", ["0"]),
         ("csv_bom", ["perhaps"]),
-        ("formats", ["xlsx", ""]),
+        ("formats", ["x/y", ""]),
         ("timezone", ["Mars", "../etc/passwd"]),
         ("api_url", ["http://example.com/api", "example.com/api", "ftp://127.0.0.1/api", "https://", ""]),
         (

@@ -107,7 +107,7 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
 
 
 def translate(error: Exception, proxy: str = "") -> LeadExportError:
-    """The error of ours that a network error means; its message holds no address and no credential.
+    """Translate a network error into one of the package's; the message holds no address and no credential.
 
     Args:
         error: what was raised.
@@ -198,7 +198,7 @@ class Endpoint:
         """
         progress = _Progress()
         _progress.set(progress)
-        # Data arrives in the loop only: a reply that is there before its next iteration answers no request of ours.
+        # Data arrives in the loop only: a reply that is there before its next iteration was not requested by us.
         asyncio.get_running_loop().call_soon(progress.wait)
         request = self._session.post(self._url, data=form, allow_redirects=False, proxy=self._proxy_url)
         try:

@@ -98,6 +98,16 @@ def load_format(name: str) -> OutputFormat:
     return found
 
 
+def check_formats(names: Iterable[str]) -> None:
+    """Check that tables can be written in these formats.
+
+    Raises:
+        UsageError: there is no such format, or its library is not installed.
+    """
+    for name in names:
+        load_format(name)
+
+
 def format_of(path: Path) -> OutputFormat:
     """The format that goes with the suffix of `path`.
 

@@ -11,6 +11,7 @@ from pipeline.calls.outage import probe_address
 from pipeline.errors import ApiUnavailable, ExitCode, LeadExportError, StopRun, TryAgain
 from pipeline.files import durable
 from pipeline.files.folder import OutputFolder
+from pipeline.files.output_format import check_formats
 from pipeline.files.state import StateFolder
 from pipeline.settings import CREDENTIAL_VARIABLES
 
@@ -36,7 +37,7 @@ class Check(NamedTuple):
 
 def check(settings: Settings, out: Path | None = None) -> list[Check]:
     """Check everything that a run needs, with at most one call, for an address that cannot exist."""
-    checks = [_credentials(settings)]
+    checks = [_credentials(settings), *_formats(settings)]
     if out is not None:
         checks += _folder(out)
     network = _network(settings)
@@ -52,6 +53,15 @@ def _credentials(settings: Settings) -> Check:
     except StopRun as error:
         return Check("credentials", str(error), error.exit_code)
     return Check("credentials", f"{', '.join(CREDENTIAL_VARIABLES.values())} are set")
+
+
+def _formats(settings: Settings) -> list[Check]:
+    """Whether tables can be written in the formats of the settings; nothing is said if they can."""
+    try:
+        check_formats(settings.formats)
+    except StopRun as error:
+        return [Check("formats", str(error), error.exit_code)]
+    return []
 
 
 def _folder(out: Path) -> list[Check]:

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from pipeline.files.folder import OutputFolder
+from pipeline.files.output_format import check_formats
 from pipeline.jobs.attempt import recorded_attempt
 from pipeline.jobs.fetch import Observer, fetch_leads
 from pipeline.jobs.import_lists import email_lists
@@ -47,6 +48,7 @@ def export(
     """
     observer = observer or Observer()
     settings.require_credentials()
+    check_formats(settings.formats)
     sources = email_lists(lists, settings)
     folder = OutputFolder(out)
     with folder.locked():

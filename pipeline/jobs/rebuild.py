@@ -9,6 +9,7 @@ import msgspec
 
 from pipeline.errors import UsageError
 from pipeline.files.folder import OutputFolder, read_manifest
+from pipeline.files.output_format import check_formats
 from pipeline.files.published import PublishedRun
 from pipeline.jobs.manifest import DriftCounts, Manifest, RowCounts, status_of, tables_of
 from pipeline.jobs.publishing import write_tables
@@ -45,6 +46,7 @@ def rebuild(run: Path, out: Path, load: Callable[[Mapping[str, object]], Setting
     published = PublishedRun(run)
     before = Manifest.from_dict(published.manifest, run)
     settings = load({key: before.settings[key] for key in OUTPUT_SETTINGS if before.settings.get(key) is not None})
+    check_formats(settings.formats)
     folder = OutputFolder(out)
     run_id = before.run_id
     with folder.locked():

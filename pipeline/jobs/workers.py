@@ -17,9 +17,7 @@ import time
 from collections import deque
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from pathlib import Path
-from shutil import which
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -92,7 +90,7 @@ class WorkerPool:
 
 @contextmanager
 def open_pool(settings: Settings, answers: int) -> Iterator[WorkerPool]:
-    """A pool for building tables of so many answers; its workers end with the block.
+    """A pool for building the tables of that many answers; its workers end with the block.
 
     `settings.workers` is their number: 0 chooses by cores, memory and answers, and 1 starts none. If they cannot be
     started, a warning is logged, and the pool works in this process.
@@ -112,7 +110,7 @@ def open_pool(settings: Settings, answers: int) -> Iterator[WorkerPool]:
 
 
 def automatic_count(answers: int) -> int:
-    """How many workers to start for so many answers; 0 if a single process does as well or memory is short."""
+    """How many workers to start for that many answers; 0 if one process is as fast, or if memory is short."""
     if answers < 2 * ANSWERS_PER_WORKER:
         return 0
     from loky import cpu_count  # noqa: PLC0415 - small jobs need not load it
@@ -131,9 +129,6 @@ def count_for(answers: int, cores: int, available_bytes: int | None) -> int:
 
 def _start_executor(count: int) -> Executor | None:
     if multiprocessing.current_process().daemon:  # a worker of multiprocessing.Pool, which may not have children
-        return None
-    if not (which("pgrep") or find_spec("psutil")):  # loky kills workers with one of them, and fails without
-        logger.warning("Worker processes need pgrep (package procps) or psutil; continuing without worker processes.")
         return None
     try:
         from loky import ProcessPoolExecutor  # noqa: PLC0415 - jobs without workers need not load it

@@ -25,7 +25,7 @@ class ListRow(NamedTuple):
     """One row of a list.
 
     Attributes:
-        given: the cell as it stands in the list.
+        given: the cell as it is in the list.
         email: the address in it; None if there is none.
         key: what two spellings of the same address have in common.
         code: why there is no address.

@@ -174,20 +174,6 @@ def test_a_hanging_worker_does_not_delay_a_stop(tmp_path: Path, caplog: pytest.L
     assert caplog.messages == []
 
 
-def test_no_workers_where_they_could_not_be_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Slim containers have no `pgrep`; without psutil, everything is built in this process, and a warning says why."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(sys, "path", [])
-    work = published(tmp_path)
-    with open_pool(Settings(workers=2), 100) as pool:
-        assert workers() == []
-        assert leads(build_all(pool, work)) == 80
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "pgrep" in caplog.text
-
-
 def test_workers_end_when_their_results_are_not_wanted(tmp_path: Path) -> None:
     """A block that ends halfway leaves no process behind."""
     with open_pool(Settings(workers=2), 100) as pool:
