@@ -143,9 +143,9 @@ def takes_output_options(command: Command) -> Command:
 
     @functools.wraps(command)
     def with_output(*, as_json: bool, quiet: bool, verbose: int, log_format: str, **values: Any) -> Any:  # noqa: ANN401
-        from pipeline.cli import logs
+        from pipeline.cli.output import set_up_log
 
-        logs.set_up(verbose=verbose, quiet=quiet, as_json=log_format == "json")
+        set_up_log(verbose=verbose, quiet=quiet, as_json=log_format == "json")
         return command(output=OutputOptions(as_json, quiet), **values)
 
     return _with_options(

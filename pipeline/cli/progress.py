@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from pipeline.cli.output import duration
-from pipeline.jobs.observer import Observer
+from pipeline.jobs.fetch import Observer
 from pipeline.outcomes import Outcome
 
 if TYPE_CHECKING:

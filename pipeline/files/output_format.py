@@ -1,4 +1,4 @@
-"""What an output format is, and where they are found: each is a module of `pipeline.files.formats`."""
+"""Output formats, each a module of `pipeline.files.formats`, and a table written in several of them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import importlib
 import importlib.util
 import itertools
 import pkgutil
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import pyarrow as pa
 
 from pipeline.errors import UsageError
-from pipeline.files import formats
+from pipeline.files import durable, formats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -146,3 +147,63 @@ def arrow_types(frame: pd.DataFrame) -> list[pa.DataType]:
 def arrow_columns(frame: pd.DataFrame) -> list[Any]:
     """The columns of a frame with Arrow-backed columns, as the Arrow arrays underneath; names may repeat."""
     return [pa.array(frame.iloc[:, number].array) for number in range(frame.shape[1])]
+
+
+class FileInfo(NamedTuple):
+    """One file as the manifest describes it; `sha256` is that of its bytes, in hex."""
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path, rows: int) -> Self:
+        """A finished file with that many rows; it is synced to the disk when this returns."""
+        durable.sync(path)
+        return cls(path.name, rows, path.stat().st_size, durable.sha256(path))
+
+
+class TableWriter:
+    """Writes the frames of one table to a file in each format; a context manager.
+
+    Args:
+        folder: where the files go.
+        name: of the table.
+        header: the table's columns and their types, without rows.
+        formats: by name.
+        options: how the files are written.
+
+    Raises:
+        UsageError: there is no such format, or its library is not installed.
+    """
+
+    def __init__(
+        self, folder: Path, name: str, header: pd.DataFrame, formats: Sequence[str], options: WriteOptions
+    ) -> None:
+        self.rows = 0
+        self._paths = [folder / f"{name}.{suffix}" for suffix in formats]
+        with ExitStack() as opened:
+            self._writers = [
+                opened.enter_context(load_format(suffix).open(path, header, options))
+                for suffix, path in zip(formats, self._paths, strict=True)
+            ]
+            self._files = opened.pop_all()
+
+    def __enter__(self) -> Self:
+        """Return the writer itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Finish every file."""
+        self._files.__exit__(*error)  # type: ignore[arg-type]  # as the context manager got it
+
+    def write(self, frame: pd.DataFrame) -> None:
+        """Append the rows of `frame` to every file."""
+        for writer in self._writers:
+            writer.write(frame)
+        self.rows += len(frame)
+
+    def files(self) -> list[FileInfo]:
+        """What was written, once the table is finished; each file is synced to the disk when this returns."""
+        return [FileInfo.of(path, self.rows) for path in self._paths]

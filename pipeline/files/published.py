@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import StorageError, UsageError
 from pipeline.files import durable
 from pipeline.files.folder import read_manifest
-from pipeline.files.table_writer import FileInfo
+from pipeline.files.output_format import FileInfo
 from pipeline.outcomes import Answer, Record, RowOutcome, column_names, from_row
 from pipeline.schema import OUTCOMES, REPLIES
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import shutil
+import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import IO, TYPE_CHECKING
 
-from pipeline.errors import STORAGE_TROUBLE, StorageError, UsageError
-from pipeline.files import durable, lock
+from pipeline.errors import STORAGE_TROUBLE, FolderBusy, StorageError, UsageError
+from pipeline.files import durable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 SUFFIX = ".lead-export"
 """The folder's name, or the end of it."""
 _JOURNAL = ".journal"
+_LOCK_TRIES = 5
+_LOCK_PAUSE_S = 0.05
+"""A few short tries, because `lock_holder` takes the lock for a moment as well."""
 
 
 class StateFolder:
@@ -53,7 +59,7 @@ class StateFolder:
             FolderBusy: another process holds the lock.
         """
         self.check_writable()
-        with lock.held(self._lock, self.owner):
+        with hold_lock(self._lock, self.owner):
             self._remove_leftovers()
             yield
 
@@ -79,7 +85,7 @@ class StateFolder:
 
     def holder(self) -> str | None:
         """The process that holds the lock, and since when; None if no process does."""
-        return lock.holder(self._lock)
+        return lock_holder(self._lock)
 
     def free_bytes(self) -> int:
         """Bytes that may still be written here."""
@@ -136,3 +142,52 @@ class StateFolder:
         for pattern in ("*.link", "*.partial"):
             for path in self.path.glob(pattern):
                 path.unlink(missing_ok=True)
+
+
+@contextmanager
+def hold_lock(path: Path, owner: Path) -> Iterator[None]:
+    """Hold the lock file at `path` for a job that writes `owner`; the lock ends with the process, however that ends.
+
+    Raises:
+        FolderBusy: another process holds it; the message says which, and since when.
+        StorageError: the file cannot be opened.
+    """
+    with durable.storage_errors(path):
+        file = os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "rb+", buffering=0)
+    with file:
+        # A holder may delete the file when it is done; a lock on a deleted file excludes nobody.
+        if not _take(file, fcntl.LOCK_EX) or not _is_at(path, file):
+            who = file.read().decode(errors="replace").strip() or "another run"
+            raise FolderBusy(f"{owner}: {who} holds this folder; wait for it or name another --out.")
+        with durable.storage_errors(path):
+            file.truncate(0)
+            file.write(f"process {os.getpid()}, running since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC,".encode())
+        yield
+
+
+def lock_holder(path: Path) -> str | None:
+    """Which process holds the lock file at `path`, and since when; None if none does."""
+    try:
+        with path.open("rb") as file:
+            return None if _take(file, fcntl.LOCK_SH, tries=1) else file.read().decode(errors="replace").rstrip(", ")
+    except OSError:
+        return None
+
+
+def _is_at(path: Path, file: IO[bytes]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except OSError:
+        return False
+
+
+def _take(file: IO[bytes], kind: int, *, tries: int = _LOCK_TRIES) -> bool:
+    for left in reversed(range(tries)):
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if left:
+                time.sleep(_LOCK_PAUSE_S)
+        else:
+            return True
+    return False

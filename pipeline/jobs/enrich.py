@@ -11,10 +11,9 @@ from pipeline.files.output_format import check_fits, format_of
 from pipeline.files.state import StateFolder
 from pipeline.jobs.attempt import recorded_attempt
 from pipeline.jobs.enriched_file import Enrichment, EnrichTarget, own_header, write_enriched
-from pipeline.jobs.fetch import fetch_leads
+from pipeline.jobs.fetch import Observer, fetch_leads
 from pipeline.jobs.import_lists import email_lists
 from pipeline.jobs.manifest import OutputFile
-from pipeline.jobs.observer import Observer
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import open_run
 from pipeline.jobs.space import check_space
@@ -43,8 +42,8 @@ def enrich(
 ) -> Manifest:
     """Write the list `path` to `out` with columns of what is known about its addresses; return the manifest.
 
-    All rows and columns of the list come first and stay as they are. The answers are kept in a hidden folder next to
-    `out` until that is written, so that the same call resumes after a stop; `out` appears complete or not at all.
+    All rows and columns of the list come first, unchanged. The answers are kept in a hidden folder next to `out` until
+    it is written, so that the same call resumes after a stop; `out` appears complete or not at all.
 
     Raises:
         UsageError: settings, `path`, `out` or `how` cannot be used; nothing was called.
@@ -52,10 +51,8 @@ def enrich(
     """
     observer = observer or Observer()
     settings.require_credentials()
-    (source,) = email_lists([path], settings)
-    fields = select_fields(how.fields)
-    _check_out(path, out, how)
-    folder = StateFolder.of_file(out)
+    (source,), fields = email_lists([path], settings), select_fields(how.fields)
+    folder = _check_out(path, out, how)
     try:
         with folder.locked():
             request = Request.of(folder, [source], settings, resume=resume, command=command)
@@ -75,7 +72,8 @@ def enrich(
     return manifest
 
 
-def _check_out(path: Path, out: Path, how: Enrichment) -> None:
+def _check_out(path: Path, out: Path, how: Enrichment) -> StateFolder:
+    """Check that `out` can be written; return the folder in which its answers are kept."""
     format_of(out)
     if not how.separator or "\\" in how.separator:
         raise UsageError("--list-separator: must be a string without a backslash, which escapes it in values.")
@@ -86,6 +84,7 @@ def _check_out(path: Path, out: Path, how: Enrichment) -> None:
             raise UsageError(f"{out}: is the list itself; name another --out.")
         if out.exists() and not how.force:
             raise UsageError(f"{out}: already exists; add --force to replace it, or name another --out.")
+    return StateFolder.of_file(out)
 
 
 def _publish(folder: StateFolder, journal: Journal, target: EnrichTarget, attempt: ManifestBuilder) -> Manifest:

@@ -15,8 +15,8 @@ from pipeline.errors import InternalError, UsageError
 from pipeline.files.output_format import WriteOptions, check_fits, format_of, written_names
 from pipeline.outcomes import Outcome
 from pipeline.replies.drift import Drift
-from pipeline.tables.columns import arrow_column, make_frame
 from pipeline.tables.flatten import flatten
+from pipeline.tables.frames import arrow_column, make_frame
 from pipeline.tables.wide import CUSTOM, custom_field_identifiers, expand_custom_fields, field_types, widen
 
 if TYPE_CHECKING:

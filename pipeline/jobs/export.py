@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.files.folder import OutputFolder
 from pipeline.jobs.attempt import recorded_attempt
-from pipeline.jobs.fetch import fetch_leads
+from pipeline.jobs.fetch import Observer, fetch_leads
 from pipeline.jobs.import_lists import email_lists
-from pipeline.jobs.observer import Observer
 from pipeline.jobs.publishing import write_tables
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import finish_published, open_run, remove_journals

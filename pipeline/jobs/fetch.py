@@ -15,13 +15,29 @@ from pipeline.errors import Interrupted, Terminated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from pipeline.calls.counts import CallCounts
     from pipeline.errors import StopRun
-    from pipeline.jobs.observer import Observer
     from pipeline.journal.store import Journal
     from pipeline.outcomes import Address, Answer
     from pipeline.settings import Settings
+
+
+class Observer:
+    """Is told what a job does. Override the methods you need; by default they do nothing."""
+
+    def listed(self, *, rows: int, addresses: int, answered: int) -> None:
+        """All lists were read: rows, distinct addresses, and how many of these a previous attempt answered."""
+
+    def answered(self, address: Address, answer: Answer) -> None:
+        """One more address has its final answer, which may be a failure."""
+
+    def publishing(self) -> None:
+        """Every address has its answer; the tables are being written."""
+
+    def published(self, path: Path) -> None:
+        """The run, or the file of `enrich`, was published at `path`."""
 
 
 def fetch_leads(settings: Settings, journal: Journal, observer: Observer, counts: CallCounts) -> None:

@@ -1,4 +1,8 @@
-"""From kept answers to files: every table, batch by batch, checked against the tally before anybody sees it."""
+"""From stored answers to files: every table, batch by batch, checked against the tally before it is published.
+
+A batch is a few thousand consecutive answers, or rows of the lists. It is built from its number alone, so that any
+process can build it; see `workers`.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,16 @@ import logging
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pipeline.errors import InternalError
-from pipeline.files.output_format import WriteOptions
-from pipeline.files.table_writer import TableWriter
-from pipeline.jobs.batches import LeadBatches, OutcomeBatches
+from pipeline.files.output_format import TableWriter, WriteOptions
 from pipeline.jobs.workers import open_pool
-from pipeline.outcomes import Outcome
+from pipeline.outcomes import Answer, Outcome, RowOutcome
 from pipeline.replies.drift import Drift
 from pipeline.schema import LEAD_TABLES, LEADS, OUTCOMES, REPLIES, TABLES
-from pipeline.tables.columns import empty_frame
-from pipeline.tables.records import FAILURE_COLUMNS, failure_frame
+from pipeline.tables.flatten import CHILD_TABLES, Frames, flatten
+from pipeline.tables.frames import FAILURE_COLUMNS, empty_frame, failure_frame, outcome_frame, reply_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,34 +27,45 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from pipeline.files.table_writer import FileInfo
-    from pipeline.jobs.batches import Batch, Sliceable
-    from pipeline.outcomes import Answer, RowOutcome
+    from pipeline.files.output_format import FileInfo
     from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 FAILURES = "failures"
-_ROWS = 20_000
+_BATCH_ROWS = 20_000
 _MOSTLY_UNIQUE = {table.name: table.mostly_unique for table in TABLES}
 
 
+class Sliceable(Protocol[T_co]):
+    """Items numbered from 0 to `count` - 1; pickled, they can be read by another process too."""
+
+    @property
+    def count(self) -> int:
+        """The number of items."""
+
+    def slice(self, first: int, last: int) -> Iterator[T_co]:
+        """Items from number `first` up to, but not including, `last`."""
+
+
 class Records(Protocol):
-    """What tables are made of: a journal, or a published run that kept its replies."""
+    """What tables are made of: a journal, or a published run with its replies."""
 
     def rows_read(self) -> int:
         """Rows of all lists together."""
 
     def answers(self) -> Sliceable[Answer]:
-        """Every answer in the order of the addresses' first appearance."""
+        """Every answer, in the order in which the addresses first appear."""
 
     def rows(self) -> Sliceable[RowOutcome]:
-        """Every row of the lists, in order, with what it ended as."""
+        """Every row of the lists, in order, with its outcome."""
 
 
 @dataclass(slots=True)
 class Published:
-    """What was written: rows by outcome, files by table, and how the replies drifted."""
+    """What was written: rows by outcome, files by table, and how replies differ from the documentation."""
 
     rows: Counter[str] = field(default_factory=Counter)
     tables: dict[str, list[FileInfo]] = field(default_factory=dict)
@@ -60,7 +73,7 @@ class Published:
 
 
 def write_tables(records: Records, settings: Settings, folder: Path, *, replies: FileInfo | None = None) -> Published:
-    """Write every table of the run into `folder`; `replies` is the table of the replies if that is there already.
+    """Write every table of a run into `folder`, except `replies` if that is passed because it exists already.
 
     Raises:
         InternalError: rows do not add up, an answer that counts as found gave no row, or a child row has no lead.
@@ -70,20 +83,20 @@ def write_tables(records: Records, settings: Settings, folder: Path, *, replies:
     answers = records.answers()
     wanted = settings.keep_replies and replies is None
     leads = LeadBatches(answers, settings.batch_leads, settings.timezone, replies=wanted)
-    outcomes = OutcomeBatches(records.rows(), _ROWS)
+    outcomes = OutcomeBatches(records.rows(), _BATCH_ROWS)
     with open_pool(settings, answers.count) as pool:
         _write_leads(pool.map(leads.build, range(leads.count)), settings, folder, published, replies=wanted)
         if replies is not None:
             published.tables[REPLIES.name] = [replies]
         _write_outcomes(pool.map(outcomes.build, range(outcomes.count)), settings, folder, published)
-    _check(records, published)
+    _check_tally(records, published)
     return published
 
 
 def _write_leads(
     batches: Iterator[Batch], settings: Settings, folder: Path, published: Published, *, replies: bool
 ) -> None:
-    """The tables of the leads, and `replies`, in one pass over the answers."""
+    """Write the tables of the leads, and `replies`, in one pass over the answers."""
     with ExitStack() as stack:
         files = {
             table.name: stack.enter_context(_open(folder, table.name, empty_frame(table, settings.timezone), settings))
@@ -97,13 +110,13 @@ def _write_leads(
             published.drift.add(batch.drift)
             for name in batch.tables:
                 files[name].write(batch.tables[name])
-            del batch  # before the next one is made: twenty megabytes
+            del batch  # tens of megabytes, before the next one is built
     for name, file in files.items():
         published.tables[name] = file.files()
 
 
 def _write_outcomes(batches: Iterator[Batch], settings: Settings, folder: Path, published: Published) -> None:
-    # Rebuilding needs them to the letter, which CSV does not give.
+    # `rebuild` needs the exact values, which CSV does not keep.
     formats = tuple(dict.fromkeys([*settings.formats, "parquet"])) if settings.keep_replies else settings.formats
     with _open(folder, OUTCOMES.name, empty_frame(OUTCOMES), settings, *formats) as file, ExitStack() as stack:
         failures: TableWriter | None = None
@@ -129,7 +142,7 @@ def _write_failures(file: TableWriter, failed: pd.DataFrame) -> None:
 
 
 def _open(folder: Path, name: str, header: pd.DataFrame, settings: Settings, *formats: str) -> TableWriter:
-    """A new table in these formats, or in those of the settings."""
+    """Open a new table in these formats, or in those of the settings."""
     options = WriteOptions(
         bom=settings.csv_bom,
         formula_guard=settings.formula_guard,
@@ -138,8 +151,8 @@ def _open(folder: Path, name: str, header: pd.DataFrame, settings: Settings, *fo
     return TableWriter(folder, name, header, formats or settings.formats, options)
 
 
-def _check(records: Records, published: Published) -> None:
-    """See that every row read is accounted for, and every found address is a lead."""
+def _check_tally(records: Records, published: Published) -> None:
+    """Check that every row read is accounted for, and that every found address is a lead."""
     read = records.rows_read()
     known = {outcome.value for outcome in Outcome}
     if published.rows.total() != read or not known.issuperset(published.rows):
@@ -149,3 +162,95 @@ def _check(records: Records, published: Published) -> None:
     leads = published.tables[LEADS.name][0].rows
     if leads != published.rows[Outcome.FOUND]:
         raise InternalError(f"{published.rows[Outcome.FOUND]} found, but {leads} leads; please report this.")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Tables by name, and how the replies deviate from the documented shape."""
+
+    tables: dict[str, pd.DataFrame]
+    drift: Drift = field(default_factory=Drift)
+
+
+@dataclass(frozen=True, slots=True)
+class LeadBatches:
+    """Batches of the lead tables, and of the table of raw replies.
+
+    Attributes:
+        answers: what they are built from.
+        size: answers per batch.
+        timezone: the zone of the API's dates; see `flatten`.
+        replies: whether to build the table of raw replies.
+    """
+
+    answers: Sliceable[Answer]
+    size: int
+    timezone: str | None
+    replies: bool
+
+    @property
+    def count(self) -> int:
+        """The number of batches."""
+        return -(-self.answers.count // self.size)
+
+    def build(self, number: int) -> Batch:
+        """Build one batch; `number` counts from 0.
+
+        Raises:
+            InternalError: an answer is missing or gave no row, or a row does not belong to its lead.
+            StorageError: the answers cannot be read.
+        """
+        answers = _read(self.answers, number, self.size)
+        found = [answer for answer in answers if answer.outcome is Outcome.FOUND]
+        frames = flatten(found, timezone=self.timezone)
+        _check_leads(frames, len(found))
+        replies = {REPLIES.name: reply_frame(answers)} if self.replies else {}
+        return Batch(frames.by_name() | replies, frames.drift)
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeBatches:
+    """Batches of the table `outcomes`.
+
+    Attributes:
+        rows: what they are built from.
+        size: rows per batch.
+    """
+
+    rows: Sliceable[RowOutcome]
+    size: int
+
+    @property
+    def count(self) -> int:
+        """The number of batches."""
+        return -(-self.rows.count // self.size)
+
+    def build(self, number: int) -> Batch:
+        """Build one batch; `number` counts from 0.
+
+        Raises:
+            InternalError: a row is missing.
+            StorageError: the rows cannot be read.
+        """
+        return Batch({OUTCOMES.name: outcome_frame(_read(self.rows, number, self.size))})
+
+
+def _read(items: Sliceable[T], number: int, size: int) -> list[T]:
+    first = number * size
+    last = min(first + size, items.count)
+    read = list(items.slice(first, last))
+    if len(read) != last - first:
+        raise InternalError(f"Expected {last - first} records but read {len(read)}; please report this.")
+    return read
+
+
+def _check_leads(frames: Frames, leads: int) -> None:
+    """Check that every found answer became a lead, and that every other row has the keys of its lead."""
+    if len(frames.leads) != leads:
+        raise InternalError("A reply that counts as found cannot be flattened; please report this.")
+    keys = frames.leads[["id", "email"]].set_axis(["lead_id", "email"], axis="columns")
+    for table in CHILD_TABLES:
+        rows = frames.by_name()[table.name]
+        parents = keys.take(frames.parents[table.name]).reset_index(drop=True)
+        if not rows[["lead_id", "email"]].equals(parents):
+            raise InternalError(f"A row of {table.name} does not belong to its lead; please report this.")

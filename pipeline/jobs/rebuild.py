@@ -14,7 +14,7 @@ from pipeline.jobs.manifest import DriftCounts, Manifest, RowCounts, status_of, 
 from pipeline.jobs.publishing import write_tables
 from pipeline.schema import REPLIES
 from pipeline.settings import OUTPUT_SETTINGS, Settings
-from pipeline.tables.columns import arrow_schema
+from pipeline.tables.frames import arrow_schema
 from pipeline.version import __version__
 
 if TYPE_CHECKING:

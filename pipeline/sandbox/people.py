@@ -72,6 +72,12 @@ def _scalars(address: str, lead_id: str, draw: Draw) -> Lead:
         "google_plus": "",
         "lead_preferred_time_zone": _pick(words.TIME_ZONES, draw),
         "notes": _pick(words.AWKWARD, draw) if draw() < 0.3 else "",
+        **_status(joined, ip, draw, deleted=deleted, gdpr=gdpr),
+    }
+
+
+def _status(joined: str, ip: str, draw: Draw, *, deleted: bool, gdpr: bool) -> Lead:
+    return {
         "blacklisted": "1" if draw() < 0.03 else "0",
         "lead_deleted": "1" if deleted else "0",
         "lead_deleted_date": _date(draw) if deleted else NO_DATE,

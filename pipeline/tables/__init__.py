@@ -1,5 +1,4 @@
 """From replies to pandas frames in the types of `pipeline.schema`.
 
-`flatten` makes the frames of a batch of replies: `rows` are collected and become `columns`. `records` makes the frames
-that come from the journal alone, and `wide` one row per lead for `enrich`.
+`flatten` makes the `frames` of a batch of replies from their `rows`; `wide` makes one row per lead for `enrich`.
 """

@@ -22,7 +22,7 @@ from pipeline.outcomes import Answer
 from pipeline.replies.drift import Drift
 from pipeline.replies.read import FoundLead, read_leniently, read_normal
 from pipeline.schema import LEAD_TABLES, LEADS, Table
-from pipeline.tables.columns import make_frame, parse_column, value_column
+from pipeline.tables.frames import make_frame, parse_columns, value_column
 from pipeline.tables.rows import LeadRows, rows_of
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class _Batch:
 
     def _lead_columns(self, timezone: str | None) -> Columns:
         count = len(self._requested)
-        columns = _parsed(LEADS, self._leads.columns(), timezone)
+        columns = parse_columns(LEADS, self._leads.columns(), timezone)
         columns["requested_email"] = value_column(self._requested, "string")
         columns["extra"] = self._extra_column(LEADS.name, np.arange(count), count)
         columns["fetched_at"] = value_column(self._fetched_ms, "timestamp[ms, UTC]")
@@ -150,7 +150,7 @@ class _Batch:
 
     def _child_columns(self, table: Table, parents: RowNumbers, leads: Columns, timezone: str | None) -> Columns:
         first_rows = np.searchsorted(parents, np.arange(len(leads["id"])))
-        columns = _parsed(table, self._items[table.name].columns(), timezone)
+        columns = parse_columns(table, self._items[table.name].columns(), timezone)
         columns["lead_id"] = leads["id"].take(parents)
         columns["email"] = leads["email"].take(parents)
         columns["position"] = pa.array(np.arange(len(parents)) - first_rows[parents], pa.int32())
@@ -167,10 +167,6 @@ class _Batch:
         if not extras:
             return pa.nulls(length, pa.string())
         return pa.array([extras.get(row) for row in range(length)], pa.string())
-
-
-def _parsed(table: Table, strings: Columns, timezone: str | None) -> Columns:
-    return {column.name: parse_column(strings[column.name], column.type, timezone) for column in table.api_columns}
 
 
 def _frame(table: Table, columns: Columns) -> pd.DataFrame:

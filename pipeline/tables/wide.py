@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from pipeline.errors import UsageError
 from pipeline.schema import CUSTOM_FIELDS, LEADS, TRANSACTIONS
-from pipeline.tables.columns import arrow_column, arrow_type, make_frame
+from pipeline.tables.frames import arrow_column, arrow_type, make_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

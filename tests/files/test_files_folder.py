@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.errors import FolderBusy, StorageError, UsageError, storage_advice
 from pipeline.files.folder import OutputFolder
-from pipeline.files.lock import held
+from pipeline.files.state import hold_lock
 
 
 @pytest.fixture
@@ -236,7 +236,7 @@ def test_a_folder_is_free_after_an_error(folder: OutputFolder) -> None:
 
 def test_a_lock_file_that_cannot_be_created_is_a_storage_error(tmp_path: Path) -> None:
     """The message names its path."""
-    lock = held(tmp_path / "none" / ".lead-export" / "lock", tmp_path)
+    lock = hold_lock(tmp_path / "none" / ".lead-export" / "lock", tmp_path)
     with pytest.raises(StorageError, match=r"/none/\.lead-export/lock"):
         lock.__enter__()
 

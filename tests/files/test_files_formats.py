@@ -9,6 +9,8 @@ from files_frames import strings
 from pipeline.errors import UsageError
 from pipeline.files import formats
 from pipeline.files.output_format import (
+    FileInfo,
+    TableWriter,
     WriteOptions,
     check_fits,
     format_names,
@@ -16,7 +18,6 @@ from pipeline.files.output_format import (
     load_format,
     written_names,
 )
-from pipeline.files.table_writer import FileInfo, TableWriter
 
 FRAME = strings(id=["1", "2"], name=["Zoë", "=1"])
 

@@ -14,7 +14,7 @@ from pandas.testing import assert_frame_equal
 from pipeline.files.formats.parquet import ParquetWriter
 from pipeline.files.output_format import WriteOptions
 from pipeline.schema import TABLES
-from pipeline.tables.columns import empty_frame, make_frame
+from pipeline.tables.frames import empty_frame, make_frame
 
 STRINGS = st.none() | st.text(st.characters(exclude_categories=["Cs"]))
 

@@ -16,8 +16,7 @@ from pipeline.files.output_format import WriteOptions
 from pipeline.files.published import PublishedAnswers, PublishedRun
 from pipeline.outcomes import Answer, Outcome, RowOutcome
 from pipeline.schema import REPLIES
-from pipeline.tables.columns import arrow_schema
-from pipeline.tables.records import outcome_frame, reply_frame
+from pipeline.tables.frames import arrow_schema, outcome_frame, reply_frame
 
 if TYPE_CHECKING:
     from pathlib import Path

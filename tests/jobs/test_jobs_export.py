@@ -16,8 +16,8 @@ from jobs_lists import settings, write_list
 from pipeline.errors import CredentialsRefused, ExitCode, FolderBusy, Interrupted, StopRun, UsageError
 from pipeline.files.folder import OutputFolder
 from pipeline.jobs.export import export
+from pipeline.jobs.fetch import Observer
 from pipeline.jobs.manifest import Manifest
-from pipeline.jobs.observer import Observer
 from pipeline.journal.store import Journal
 from pipeline.journal.summary import read_summary
 from pipeline.sandbox.options import SandboxOptions

@@ -14,8 +14,8 @@ from pipeline.errors import LeadExportError
 from pipeline.outcomes import Answer, Outcome
 from pipeline.replies.read import read_normal
 from pipeline.schema import LEAD_TABLES
-from pipeline.tables.columns import arrow_type
 from pipeline.tables.flatten import flatten
+from pipeline.tables.frames import arrow_type
 
 patient = settings(deadline=None, max_examples=60)  # making seven frames takes milliseconds
 

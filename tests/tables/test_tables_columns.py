@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from pipeline.replies.values import is_castable_date, is_castable_integer, read_value
 from pipeline.schema import TAGS, Type
-from pipeline.tables.columns import StringColumns, arrow_schema, arrow_type, make_frame, parse_column, value_column
+from pipeline.tables.frames import arrow_schema, arrow_type, make_frame, parse_column, value_column
+from pipeline.tables.rows import StringColumns
 
 
 def column(strings: Sequence[str | None], kind: Type, timezone: str | None = None) -> "pa.Array[Any]":

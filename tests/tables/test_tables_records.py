@@ -7,8 +7,7 @@ from msgspec.structs import astuple
 
 from pipeline.outcomes import Answer, Outcome, RowOutcome
 from pipeline.schema import OUTCOMES, REPLIES
-from pipeline.tables.columns import arrow_type
-from pipeline.tables.records import failure_frame, outcome_frame, reply_frame
+from pipeline.tables.frames import arrow_type, failure_frame, outcome_frame, reply_frame
 
 AT = datetime(2019, 3, 26, 11, 35, 31, 250_000, UTC)
 AT_MS = 1_553_600_131_250

@@ -1,4 +1,7 @@
-"""Arrow columns in the declared types, and the frames that are made of them without a copy."""
+"""Frames of Arrow-backed columns in the declared types, and those that come from the journal alone.
+
+`outcomes` has a row for each input row, `failures` those of them that failed, `replies` the raw reply of each address.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pandas.arrays import ArrowExtensionArray
 
-from pipeline.schema import ZERO_DATES
+from pipeline.outcomes import Outcome, to_row
+from pipeline.schema import OUTCOMES, REPLIES, ZERO_DATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import msgspec
+
+    from pipeline.outcomes import Answer, RowOutcome
     from pipeline.schema import Table, Type
 
     Column = pa.Array[Any] | pa.ChunkedArray[Any]
-
-MAX_STRING_BYTES = 2**31 - 1
-"""Bytes that one Arrow array of the type `string` can hold."""
 
 _TYPES: dict[Type, pa.DataType] = {
     "string": pa.string(),
@@ -32,6 +36,8 @@ _TYPES: dict[Type, pa.DataType] = {
     "binary": pa.binary(),
 }
 _ZERO_DATES = pa.array(ZERO_DATES)
+FAILURE_COLUMNS = ["email", "code", "message", "attempts", "input", "row"]
+"""Columns of `failures`; the address comes first, so that the file is itself a list to run again."""
 _FIRST_DAYS, _LAST_DAYS = np.datetime64("0001-01-03", "s"), np.datetime64("9999-12-29", "s")
 
 
@@ -53,7 +59,7 @@ def make_frame(names: Iterable[str], columns: Iterable[Column]) -> pd.DataFrame:
 
 def empty_frame(table: Table, timezone: str | None = None) -> pd.DataFrame:
     """The columns of `table` in order and in their types, without rows."""
-    return make_frame(table.names, (pa.array([], kind) for kind in arrow_schema(table, timezone).types))
+    return make_frame(table.names, [pa.array([], kind) for kind in arrow_schema(table, timezone).types])
 
 
 def arrow_column(frame: pd.DataFrame, name: str) -> pa.Array[Any]:
@@ -62,38 +68,9 @@ def arrow_column(frame: pd.DataFrame, name: str) -> pa.Array[Any]:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-class StringColumns:
-    """Collects the string cells of a table row by row and returns them as whole columns.
-
-    Cells go into Arrow arrays a few dozen leads at a time. A million Python strings would take a hundred megabytes, and
-    a few of them stay in the processor's cache, which makes reading replies half as fast again.
-
-    Args:
-        names: of the columns, in the order of the cells in a row.
-        max_bytes: beyond this the columns are `large_string`.
-    """
-
-    def __init__(self, names: Sequence[str], *, max_bytes: int = MAX_STRING_BYTES) -> None:
-        self._names = names
-        self._max_bytes = max_bytes
-        self._parts: list[pa.Array[Any]] = [pa.array([], pa.string())]
-
-    def add(self, cells: Sequence[str | None]) -> None:
-        """Add whole rows: their cells, one row after the other."""
-        self._parts.append(pa.array(cells, pa.string()))
-
-    def columns(self) -> dict[str, pa.Array[Any]]:
-        """All rows by column, as `string` or `large_string`; empty strings are null."""
-        cells = self._all_cells()
-        cells = pc.if_else(pc.equal(cells, pa.scalar("", cells.type)), None, cells)
-        width = len(self._names)
-        return {name: cells.take(np.arange(n, len(cells), width)) for n, name in enumerate(self._names)}
-
-    def _all_cells(self) -> pa.Array[Any]:
-        """Every cell in one array, of which every n-th belongs to the same column."""
-        if sum(part.nbytes for part in self._parts) <= self._max_bytes:
-            return pa.concat_arrays(self._parts)
-        return pa.concat_arrays([part.cast(pa.large_string()) for part in self._parts])
+def parse_columns(table: Table, strings: dict[str, pa.Array[Any]], timezone: str | None) -> dict[str, pa.Array[Any]]:
+    """The columns of `table` that come from the API, from their strings; see `parse_column`."""
+    return {column.name: parse_column(strings[column.name], column.type, timezone) for column in table.api_columns}
 
 
 def parse_column(strings: pa.Array[Any], kind: Type, timezone: str | None = None) -> pa.Array[Any]:
@@ -124,3 +101,23 @@ def _to_utc(clock_times: pa.Array[Any], timezone: str) -> pa.Array[Any]:
     instants = clock.tz_localize(timezone, ambiguous=first, nonexistent="shift_forward").tz_convert("UTC")
     seconds = np.where(inside, instants.tz_localize(None).to_numpy("datetime64[s]"), given)
     return pa.array(seconds, pa.timestamp("s", "UTC"), from_pandas=True)
+
+
+def outcome_frame(rows: Sequence[RowOutcome]) -> pd.DataFrame:
+    """The table `outcomes` of these rows."""
+    return _record_frame(OUTCOMES, rows)
+
+
+def reply_frame(answers: Sequence[Answer]) -> pd.DataFrame:
+    """The table `replies` of these answers."""
+    return _record_frame(REPLIES, answers)
+
+
+def failure_frame(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """The failed rows of `outcomes`."""
+    return outcomes.loc[outcomes["outcome"] == Outcome.FAILED.value, FAILURE_COLUMNS]
+
+
+def _record_frame(table: Table, records: Sequence[msgspec.Struct]) -> pd.DataFrame:
+    rows = [to_row(record) for record in records]
+    return make_frame(table.names, [value_column([row[c.name] for row in rows], c.type) for c in table.columns])
