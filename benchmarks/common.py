@@ -64,7 +64,7 @@ class Server(NamedTuple):
         return self._request("GET", "/stats")
 
     def stop_after(self, answers: int) -> None:
-        """Forget the counts; keep silent after so many answers, 0 to answer all."""
+        """Reset the counts; stop answering after that many answers, 0 to answer all."""
         self._request("POST", f"/stop-after/{answers}")
 
     def _request(self, method: str, path: str) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def pinned(*cores: int) -> Iterator[None]:
 
 @cache
 def _compile_package() -> None:
-    """Leave the bytecode of the package beside its source, as pip does where it installs one.
+    """Compile the package, as pip does when it installs one.
 
     A checkout has none until a first run leaves it, and never where PYTHONDONTWRITEBYTECODE is set; it would be
     compiled again for each child, where the peers were compiled when they were installed.
@@ -189,7 +189,7 @@ def scratch() -> Iterator[Path]:
 
 
 def write_list(path: Path, addresses: int) -> Path:
-    """A list of so many invented addresses, one a row under a header."""
+    """A list of that many invented addresses, one per row below a header."""
     with path.open("w") as file:
         file.write("email\n")
         file.writelines(f"person{n}@example.com\n" for n in range(addresses))

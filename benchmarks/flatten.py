@@ -1,4 +1,4 @@
-"""From raw replies to tables: all seven of ours beside three made otherwise, on one core.
+"""From raw replies to tables: all seven of lead-export's, compared with three made in other ways, on one core.
 
     python benchmarks/flatten.py [--replies 20000] [--runs 5]
 

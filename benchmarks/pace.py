@@ -1,4 +1,4 @@
-"""How well is the limit used, and is it held? Ours beside what people write, against a strict server.
+"""Is the limit held, and how much of it is used? Compared with what people write, against a strict server.
 
     python benchmarks/pace.py [--addresses 600]
 

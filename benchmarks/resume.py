@@ -43,13 +43,13 @@ def on_disk(folder: Path, pattern: str) -> int:
 
 
 def answer_and_kill(server: Server, command: list[str], environment: dict[str, str], answers: int) -> None:
-    """Run until the server has given so many answers, then kill the run."""
+    """Run until the server has given that many answers, then kill the run."""
     server.stop_after(answers)
     child = start(command, environment, stdout=subprocess.DEVNULL)
     try:
         while server.stats()["answers"] < answers:
             if child.poll() is not None:
-                raise SystemExit(f"the run ended by itself with code {child.returncode}")
+                raise SystemExit(f"the run ended early with code {child.returncode}")
             time.sleep(0.2)
         time.sleep(SETTLE_S)
     finally:
@@ -58,7 +58,7 @@ def answer_and_kill(server: Server, command: list[str], environment: dict[str, s
 
 
 def resume(answers: int) -> Resumed:
-    """Kill a run after so many answers, and take it up again."""
+    """Kill a run after that many answers, and resume it."""
     with scratch() as folder, serving() as server:
         environment = {"LEAD_EXPORT_API_URL": server.url, "XDG_STATE_HOME": str(folder)}
         out = folder / "out"

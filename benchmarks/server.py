@@ -1,4 +1,4 @@
-"""A server that costs little beside the client: normal replies, made beforehand, from a process of its own.
+"""A server that costs little compared with the client: normal replies, prepared beforehand, in a process of its own.
 
     python benchmarks/server.py [--people 8192]
 
@@ -66,7 +66,7 @@ def lead_id(email: bytes) -> bytes:
 
 
 def templates(people: int) -> list[Template]:
-    """Replies for so many people."""
+    """Replies for that many people."""
     return [Template.of(f"person{n}@example.com") for n in range(people)]
 
 

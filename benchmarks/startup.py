@@ -1,4 +1,4 @@
-"""What it costs to be told something: CPU seconds of commands that ask nobody, beside Python with click alone.
+"""What short answers cost: CPU seconds of commands that make no call, compared with `import click`.
 
     python benchmarks/startup.py [--runs 15]
 

@@ -1,4 +1,4 @@
-"""From a list to published tables as fast as it goes: ours beside what people write otherwise.
+"""From a list to published tables without a rate limit, compared with what people write otherwise.
 
     python benchmarks/throughput.py [--addresses 20000] [--runs 5]
 

@@ -23,7 +23,7 @@ settings.load_profile("here")
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_state_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Give the tests, and the processes they start, a state folder and an environment without settings of ours."""
+    """Give the tests, and the processes they start, a state folder and an environment without own settings."""
     kept = dict(os.environ)
     for name in kept:
         if name.startswith(("KARTRA_", "LEAD_EXPORT_")):

@@ -2,7 +2,7 @@
 
     python benchmarks/peers/dlt_pipeline.py URL LIST FOLDER
 
-dlt makes a table of each collection by itself. 50 calls at a time, as the others have; its telemetry is off.
+dlt makes a table of each collection. 50 calls at a time, as the others have; its telemetry is off.
 """
 
 from __future__ import annotations

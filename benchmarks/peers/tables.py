@@ -36,7 +36,7 @@ def ours(path: Path) -> Pass:
 
 
 def pandas(path: Path) -> Pass:
-    """Three tables of texts."""
+    """Three tables of strings."""
     import pandas as pd
 
     bodies = path.read_bytes().splitlines()
@@ -59,7 +59,7 @@ def struct() -> str:
 
 
 def duckdb_tables(connection: Any, source: str, **views: Any) -> tuple[int, ...]:  # noqa: ANN401 - DuckDB has no types here
-    """Three Arrow tables of texts: parsed once, then taken apart."""
+    """Three Arrow tables of strings: parsed once, then split."""
     for name, view in views.items():
         connection.register(name, view)
     connection.sql(f"CREATE OR REPLACE TEMP TABLE replies AS SELECT unnest(lead) FROM ({source})")

@@ -2,7 +2,7 @@
 
     python benchmarks/peers/tutorial.py URL LIST FOLDER
 
-No pace, no retries, no journal, three tables of texts instead of seven with types.
+No pace, no retries, no journal, three tables of strings instead of seven with types.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 FOUND = (Outcome.FOUND, None)
 SUCCESS = b'{"status":"Success","lead_details":{"id":"35","email":"ann@example.com"}}'
 
-# What a call for each behaviour comes to: an outcome or an error, and its code. A number stands where the name has one.
+# The result of a call for each behaviour: an outcome or an error, and its code. A number replaces the capitals in a name.
 EXPECTED: dict[str, tuple[Outcome | type[LeadExportError], str | None]] = {
     "not-found": (Outcome.NOT_FOUND, "234"),
     "not-found-243": (Outcome.NOT_FOUND, "243"),
@@ -373,7 +373,7 @@ def subclasses(kind: type[Exception]) -> set[type[Exception]]:
 
 
 def test_every_network_error_is_translated() -> None:
-    """Whatever aiohttp or the system raises becomes one of our errors, and none of them a bug of ours."""
+    """Whatever aiohttp or the system raises becomes one of the package's errors, and never InternalError."""
     replies = subclasses(aiohttp.ClientResponseError)
     kinds = subclasses(aiohttp.ClientError) | subclasses(OSError)
     raised = [kind(None, ()) if kind in replies else kind.__new__(kind) for kind in kinds]

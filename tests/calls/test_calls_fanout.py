@@ -102,7 +102,7 @@ class Done:
 
 
 def emails(count: int, name: str = "person") -> list[str]:
-    """So many different addresses."""
+    """That many different addresses."""
     return [f"{name}{n}@example.com" for n in range(count)]
 
 

@@ -139,7 +139,7 @@ def test_the_tables_of_this_test_have_every_type_and_phrase_of_the_rules() -> No
 
 
 def test_the_tables_of_this_test_have_every_status_of_the_rules() -> None:
-    """Both ends of each span of statuses stand in the table, with the verdict of the rule."""
+    """Both ends of each range of statuses are covered, with the verdict of the rule."""
     ends = {status: rule.verdict for rule in RULES for status in rule.statuses or ()}
     assert ends == {status: BY_STATUS[status][0] for status in ends}
 

@@ -285,7 +285,7 @@ def test_whoever_waits_elsewhere_when_the_gate_closes_is_not_let_in_beside_the_f
 
 
 def test_old_news_do_not_block_the_call_that_tries(tmp_path: Path) -> None:
-    """A late 429 to an earlier call, while the trial call stands in the shared queue, blocks nobody for good."""
+    """A late 429 to an earlier call, while the trial call waits in the shared queue, blocks no call forever."""
 
     async def main() -> bool:
         clock = asyncio.get_running_loop().time

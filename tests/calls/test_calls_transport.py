@@ -33,18 +33,18 @@ async def test_announcement_is_not_the_reply(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "packed"), [("gzip", gzip.compress(BODY)), ("deflate", zlib.compress(BODY))], ids=["gzip", "deflate"]
+    ("encoding", "encoded"), [("gzip", gzip.compress(BODY)), ("deflate", zlib.compress(BODY))], ids=["gzip", "deflate"]
 )
-async def test_encoded_reply_is_unpacked(encoding: str, packed: bytes) -> None:
-    """A body comes out as it was before it was packed for the way."""
-    async with wire(http(packed, headers=f"Content-Encoding: {encoding}\r\n")) as server:
+async def test_an_encoded_reply_is_decoded(encoding: str, encoded: bytes) -> None:
+    """A compressed body is returned as it was before compression."""
+    async with wire(http(encoded, headers=f"Content-Encoding: {encoding}\r\n")) as server:
         assert await post(server.url, 2) == [BODY, BODY]
 
 
-async def test_packed_reply_is_as_long_as_it_unpacks_to() -> None:
+async def test_a_compressed_reply_counts_with_its_decompressed_size() -> None:
     """A few bytes that unpack to a hundred megabytes are refused like any reply that is too long."""
-    packed = gzip.compress(bytes(100_000_000))
-    async with wire(http(packed, headers="Content-Encoding: gzip\r\n")) as server:
+    compressed = gzip.compress(bytes(100_000_000))
+    async with wire(http(compressed, headers="Content-Encoding: gzip\r\n")) as server:
         with pytest.raises(ReplyTooLarge):
             await post(server.url, max_reply_bytes=4_096)
 
@@ -72,7 +72,7 @@ async def test_kept_connection_is_used_again() -> None:
 
 
 async def burst(endpoint: Endpoint, calls: int) -> None:
-    """So many calls at once."""
+    """That many calls at once."""
     await asyncio.gather(*(endpoint.post(b"a=1") for _ in range(calls)))
 
 

@@ -132,7 +132,7 @@ def test_a_huge_cell_is_refused(layer: str) -> None:
 @example("'=")
 @example("\u1fef\u1fef")
 def test_any_text_is_an_address_or_refused(text: str) -> None:
-    """Whatever stands in a cell, an address has one @ with visible characters around it and cleans to itself."""
+    """Whatever a cell contains, an address has one @ with visible characters around it and cleans to itself."""
     address = clean(text)
     if isinstance(address, Refusal):
         assert address in REFUSALS

@@ -150,7 +150,7 @@ def test_texts_come_back_in_pandas_and_duckdb(folder: Path, rows: list[tuple[str
     "kind", [pa.list_(pa.string()), pa.struct([("a", pa.int64())]), pa.dictionary(pa.int32(), pa.string())]
 )
 def test_pandas_reads_types_that_it_cannot_name(tmp_path: Path, kind: pa.DataType) -> None:
-    """Columns of a user's own list whose types have no name in pandas come back all the same, beside the others."""
+    """Columns of a user's own list whose types have no name in pandas come back all the same, along with the others."""
     frame = make_frame(["odd", "id"], [pa.array([None, None], kind), pa.array([1, None])])
     read = pd.read_parquet(write(tmp_path, frame))
     assert read["odd"].isna().all()

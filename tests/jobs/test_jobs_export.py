@@ -146,7 +146,7 @@ def test_stopped_run_reports_what_was_done(sandbox: RunningSandbox, people: Path
     assert left_over(tmp_path / "out") == [f"{manifest.run_id}.journal", "lock"]
 
 
-def test_stopped_run_is_taken_up(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+def test_a_stopped_run_is_resumed(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
     """The same lists go on under the old name: only what has no answer is asked, and nothing is left over."""
     before = stopped(sandbox, people, tmp_path / "out").manifest
     diary = Diary()
@@ -158,7 +158,7 @@ def test_stopped_run_is_taken_up(sandbox: RunningSandbox, people: Path, tmp_path
 
 
 def test_failed_addresses_of_a_stopped_run_are_asked_again(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    """A failure is no answer that was paid for."""
+    """A failed address is looked up again."""
     emails = ["always-500@example.com", *(f"person.{number}@example.com" for number in range(5))]
     people = write_list(tmp_path / "people.txt", emails)
     stopped(sandbox, people, tmp_path / "out", after=4)
@@ -176,7 +176,7 @@ def test_new_run_asks_everybody(sandbox: RunningSandbox, people: Path, tmp_path:
 
 
 def test_changed_list_is_another_job(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
-    """One byte more in the list, and the unfinished run is not taken up, nor left behind without a word."""
+    """One byte more in the list, and the unfinished run is neither resumed nor abandoned silently."""
     stopped(sandbox, people, tmp_path / "out")
     people.write_text(people.read_text() + "\n")
     with pytest.raises(UsageError, match=r"people\.txt has changed since"):
@@ -187,7 +187,7 @@ def test_changed_list_is_another_job(sandbox: RunningSandbox, people: Path, tmp_
 
 
 def test_name_of_a_stopped_run_takes_it_up(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
-    """Of several stopped runs over the same list each goes on under its own name, and any other name is a new run."""
+    """Several stopped runs over the same list each resume under their own name; any other name is a new run."""
     for run_id, after in (("nightly", 5), ("weekly", 3)):
         stopped(sandbox, people, tmp_path / "out", run_id=run_id, after=after)
     for run_id, resumed in (("other", 0), ("nightly", 5), ("weekly", 3)):
@@ -221,7 +221,7 @@ def test_run_killed_while_reading_its_lists_leaves_nothing(
 
 
 def test_why_a_run_stopped_is_noted(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
-    """The journal knows the reason and the command that goes on with it; the report has that too."""
+    """The journal holds the reason and the command that resumes it; so does the manifest."""
     sandbox.control(revoke_after=5)
     with pytest.raises(CredentialsRefused) as caught:
         export(settings(sandbox.url), [people], tmp_path / "out", run_id="mine", command="lead-export run people.txt")
@@ -247,7 +247,7 @@ def test_only_the_newest_runs_stay(sandbox: RunningSandbox, people: Path, tmp_pa
 
 
 def test_ctrl_c_keeps_what_was_answered(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
-    """Ctrl-C stops the run with a report of what was done; the next run goes on with what was answered before it."""
+    """Ctrl-C stops the run with a manifest of what was done; the next run resumes from there."""
 
     class Impatient(Observer):
         def answered(self, address: Address, answer: Answer) -> None:  # noqa: ARG002
@@ -287,7 +287,7 @@ def test_name_that_a_run_cannot_have(sandbox: RunningSandbox, people: Path, tmp_
 
 
 def test_second_run_of_one_second_gets_another_name(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
-    """Runs lie beside each other, and `latest` is the last of them."""
+    """Each run has its own folder, and `latest` is the last of them."""
     ids = [export(settings(sandbox.url), [people], tmp_path / "out").run_id for _ in range(3)]
     assert len(set(ids)) == 3
     assert sorted(path.name for path in (tmp_path / "out").glob("run=*")) == sorted(f"run={name}" for name in ids)

@@ -1,4 +1,4 @@
-"""Runs that are killed, again and again, and begun anew by the same command."""
+"""Runs that are killed again and again, and resumed by the same command."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFr
 
 
 def killed_while_asking(sandbox: RunningSandbox, run: subprocess.Popen[bytes], answered: int) -> None:
-    """Kill a run as soon as the sandbox has given so many answers."""
+    """Kill a run as soon as the sandbox has given that many answers."""
     while sandbox.stats()["answered"] < answered:
         assert run.poll() is None
         time.sleep(0.005)
@@ -130,7 +130,7 @@ class Reader(threading.Thread):
 
 
 def moments(dice: random.Random) -> list[tuple[object, ...]]:
-    """When to kill one run after the other: before a step, or, as a lone number, after so many answers."""
+    """When to kill each run: before a step, or, if it is a single number, after that many answers."""
     return [
         *((READING, dice.randint(1, 8)) for _ in range(3)),
         *((number,) for number in sorted(dice.sample(range(1, 455), 5))),
@@ -145,7 +145,7 @@ def moments(dice: random.Random) -> list[tuple[object, ...]]:
 def test_a_run_that_is_killed_again_and_again_ends_as_if_it_had_not_been(
     undisturbed: dict[str, pd.DataFrame], tmp_path: Path, seed: int
 ) -> None:
-    """Killed 19 times, in every phase: the same tables, no answer bought twice but those in flight, `latest` whole."""
+    """Killed 19 times, in every phase: the same tables, only calls in flight repeated, `latest` always complete."""
     people, out = write_list(tmp_path / "people.txt", PEOPLE), tmp_path / "out"
     before = write_list(tmp_path / "before.txt", PEOPLE[:3])
     chain = moments(random.Random(seed))

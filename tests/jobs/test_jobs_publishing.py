@@ -72,7 +72,7 @@ async def test_the_same_replies_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 async def test_failed_rows_are_named_by_number_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The log has the list, the row and the reason; the address stands in failures.csv."""
+    """The log names the list, the row and the reason; the address is in failures.csv only."""
     caplog.set_level("INFO")
     with journal(tmp_path, *EMAILS[:2]) as taken:
         await answered(taken, found(EMAILS[0]), failed(EMAILS[1]))

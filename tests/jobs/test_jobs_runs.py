@@ -1,4 +1,4 @@
-"""Which run it is: whether a stopped one goes on, and what becomes of journals."""
+"""Which run a command is: when a stopped one is resumed, and what happens to journals."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_what_differs_is_named(folder: OutputFolder, people: Path, tmp_path: Pat
 
 
 def test_a_list_given_twice_is_not_the_list_given_once(folder: OutputFolder, people: Path) -> None:
-    """However often its name stands there, the number of lists counts."""
+    """The number of times that a list is passed counts."""
     opened(folder, people, people, wanted="mine")
     assert "number of times" in refusal(folder, people)
 
@@ -138,7 +138,7 @@ def test_another_run_of_the_same_name_is_not_taken_for_published(folder: OutputF
 
 
 def test_a_run_without_an_answer_is_in_nobodys_way(folder: OutputFolder, people: Path) -> None:
-    """Nothing was paid for: when the list changes another run begins, and this one is gone."""
+    """If nothing was answered, a changed list starts another run, and this one is removed."""
     request = Request.of(folder.state, [EmailList(people)], settings())
     with open_run(folder.state, [EmailList(people)], settings(), request) as journal:
         assert journal.summary().answered == 0
@@ -166,7 +166,7 @@ def test_a_moved_list_is_the_same(folder: OutputFolder, people: Path) -> None:
     ids=["api", "app", "column"],
 )
 def test_another_subject_is_another_run(folder: OutputFolder, people: Path, changed: Settings, words: str) -> None:
-    """A rehearsal never goes on as a real run, one App's run not as another's, one column's not as another's."""
+    """A run against the sandbox is never resumed as a real one, nor one App's or one column's as another's."""
     opened(folder, people)
     assert words in refusal(folder, people, chosen=changed)
     assert "another" not in folder.state.journals()[0].read_bytes().decode(errors="replace")
@@ -191,7 +191,7 @@ def test_two_sandboxes_are_the_same_subject() -> None:
 
 
 def test_the_subject_does_not_tell_the_app_id() -> None:
-    """The App id stands in the journal as a hash only."""
+    """The App id is stored in the journal as a hash only."""
     assert "4711-app" not in subject(settings(app_id="4711-app"))
 
 
@@ -246,7 +246,7 @@ def test_new_puts_a_damaged_journal_aside(folder: OutputFolder, people: Path, ca
 
 
 def test_a_damaged_journal_is_in_the_way_of_its_own_name_only(folder: OutputFolder, people: Path) -> None:
-    """A run with a name of its own begins beside it."""
+    """A named run starts next to it."""
     folder.state.journal("damaged").write_bytes(b"no journal")
     assert opened(folder, people, wanted="mine") == "mine"
     with pytest.raises(StorageError):
@@ -302,7 +302,7 @@ def test_a_run_that_is_published_already_has_nothing_left_to_do(folder: OutputFo
 
 @pytest.mark.parametrize("how", [{"resume": False}, {"run_id": "other"}])
 def test_a_published_run_is_cleared_away_for_another(folder: OutputFolder, people: Path, how: dict[str, Any]) -> None:
-    """--new, or another name, begins anew; the journal that was left behind goes all the same."""
+    """--new, or another name, starts over; the leftover journal is removed all the same."""
     opened(folder, people, wanted="done")
     published(folder, "done")
     assert finish_published(folder, Request.of(folder.state, [EmailList(people)], settings(), **how)) is None
@@ -313,7 +313,7 @@ def test_a_published_run_is_cleared_away_for_another(folder: OutputFolder, peopl
 def test_a_published_run_forgets_those_it_replaces(
     folder: OutputFolder, people: Path, tmp_path: Path, *, killed: bool
 ) -> None:
-    """After --new has published no older answers are taken up any more, even if its process was killed right then."""
+    """After --new has published, older answers are never resumed, even if its process was killed right then."""
     opened(folder, people, wanted="old")
     opened(folder, write_list(tmp_path / "other.txt", ["bob@example.com"]), wanted="other")
     opened(folder, people, wanted="new", resume=False)
@@ -345,7 +345,7 @@ def test_what_a_killed_run_has_staged_is_cleared_away(folder: OutputFolder) -> N
 def test_what_a_new_run_leaves_behind_is_mentioned(
     folder: OutputFolder, people: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A run with a name of its own begins beside an unfinished one, and says so."""
+    """A named run starts next to an unfinished one, with a warning."""
     opened(folder, write_list(tmp_path / "other.txt", ["bob@example.com"]), wanted="other")
     caplog.clear()
     opened(folder, people, wanted="mine")

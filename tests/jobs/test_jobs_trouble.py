@@ -23,7 +23,7 @@ ENVIRONMENT = {f"KARTRA_{key.upper()}": value for key, value in CREDENTIALS.item
 def started(
     sandbox: RunningSandbox, folder: Path, name: str, addresses: int, **settings: object
 ) -> subprocess.Popen[str]:
-    """A run over so many addresses of its own, at the default pace unless settings say otherwise."""
+    """A run over that many new addresses, at the default pace unless settings say otherwise."""
     people = write_list(folder / f"{name}.txt", [f"{name}{n}@example.com" for n in range(addresses)])
     chosen = {f"LEAD_EXPORT_{key.upper()}": str(value) for key, value in settings.items()}
     return subprocess.Popen(
@@ -70,7 +70,7 @@ def test_every_kind_of_429_is_understood(tmp_path: Path, style: str) -> None:
 
 
 def test_an_outage_is_waited_for(tmp_path: Path) -> None:
-    """After two seconds of outage the run goes on, finds everybody and asks nobody twice."""
+    """After two seconds of outage the run continues, finds everybody and repeats no answered call."""
     with running(SandboxOptions(limit_per_s=0, outage_from=20, outage_s=2)) as sandbox:
         code, said = ended(started(sandbox, tmp_path, "person", 100, rate_per_s=100, max_attempts=2))
         stats = sandbox.stats()

@@ -5,7 +5,7 @@ from sandbox_client import sandbox
 
 
 async def test_calls_and_answers_are_counted_separately() -> None:
-    """Only a conclusive reply counts as an answer: a lead, or that there is none."""
+    """Only a conclusive reply counts as an answer: a lead, or no such lead."""
     async with sandbox() as client:
         stats = await client.stats()
         assert (stats["calls"], stats["first_call_s"], stats["last_call_s"], stats["apps"]) == (0, None, None, {})

@@ -1,4 +1,4 @@
-"""What holds for every reply, normal, odd or broken."""
+"""Properties of every reply, whether normal, odd or broken."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ patient = settings(deadline=None, max_examples=60)  # making seven frames takes 
 @patient
 @given(people())
 def test_documented_replies_are_read_in_one_step(lead: dict[str, Any]) -> None:
-    """The shape that the API documents needs no lenient reading, which is several times slower."""
+    """The documented shape does not take the lenient path, which is several times slower."""
     assert read_normal(reply(lead)) is not None
 
 
@@ -37,7 +37,7 @@ def test_both_paths_give_the_same_frames(lead: dict[str, Any]) -> None:
 @patient
 @given(odd_people())
 def test_no_value_is_lost(lead: dict[str, Any]) -> None:
-    """Every value of a reply stands in a column or in extra, as often as it came."""
+    """Every value of a reply is in a column or in extra, as often as it came."""
     lead |= {"id": "4035"}
     assert scalars(lead) - cells(flatten([reply(lead)])) == {}
 
@@ -45,7 +45,7 @@ def test_no_value_is_lost(lead: dict[str, Any]) -> None:
 @patient
 @given(odd_people())
 def test_rows_belong_to_their_lead(lead: dict[str, Any]) -> None:
-    """Every row of another table has the lead's id and address, and its place among them."""
+    """Every row of another table has the lead's id and address, and its position."""
     frames = flatten([reply({"id": "1", "tags": ["other"]}), reply(lead | {"id": "4035"})])
     ((_, _), (lead_id, email)) = rows(frames.leads, "id", "email")
     for name in TABLES[1:]:
@@ -89,7 +89,7 @@ any_leads = st.dictionaries(st.sampled_from(["id", "email", "score", "date_joine
 @example(reply({"id": "1", "date_joined": "2019-03-26 06:35:31.000001"}), 200)
 @example(reply({"id": "1", "date_joined": "2019-03-26 06:35:31+00:00"}), 200)
 def test_what_is_judged_found_is_one_row_of_leads(body: bytes, status: int) -> None:
-    """Of any bytes whatever: flatten never fails, and gives a row exactly where a lead was counted as found."""
+    """For any bytes: flatten never fails, and gives a row exactly where a lead counts as found."""
     try:
         answer = judge(status, body, email="ann@example.com")
     except LeadExportError:
@@ -101,8 +101,8 @@ def test_what_is_judged_found_is_one_row_of_leads(body: bytes, status: int) -> N
 
 
 @pytest.mark.parametrize("table", LEAD_TABLES, ids=TABLES)
-def test_every_column_that_is_no_text_is_checked_before_it_is_cast(table: Any) -> None:
-    """A word in the place of a number or a date costs its column only: no typed column slips past the reader."""
+def test_every_typed_column_is_checked_before_it_is_cast(table: Any) -> None:
+    """A word in place of a number or a date costs its column only: no typed column slips past the reader."""
     typed = [
         column.name
         for column in table.columns

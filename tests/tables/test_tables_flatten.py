@@ -16,7 +16,7 @@ from pipeline.schema import LEAD_TABLES
 from pipeline.tables.flatten import Frames, flatten
 
 PERSON = lead_details("ann@example.com", 1, least=2)
-# Written out, not derived from the schema: these are a promise to whoever reads the files.
+# Spelled out rather than derived from the schema: readers of the files rely on them.
 DTYPES = {
     "string": pd.ArrowDtype(pa.string()),
     "int8": pd.ArrowDtype(pa.int8()),
@@ -33,7 +33,7 @@ def custom_fields(*fields: dict[str, Any]) -> pd.DataFrame:
 
 
 def assert_same_tables(actual: Frames, expected: Frames) -> None:
-    """All seven tables are equal to the last cell."""
+    """All seven tables are equal in every cell."""
     for name in TABLES:
         pd.testing.assert_frame_equal(getattr(actual, name), getattr(expected, name))
 
@@ -113,8 +113,8 @@ def test_a_lead_becomes_rows() -> None:
     assert (frames.drift, frames.skipped) == (Drift(), 0)
 
 
-def test_rows_stand_in_the_order_of_the_replies() -> None:
-    """Positions begin anew with each lead; a lead without items takes no row in their table."""
+def test_rows_are_in_the_order_of_the_replies() -> None:
+    """Positions restart with each lead; a lead without items has no row in their table."""
     bodies = [reply({"id": n, "tags": tags}) for n, tags in [("1", ["a", "b"]), ("2", []), ("3", ["c"])]]
     frames = flatten(iter(bodies))
     assert rows(frames.leads, "id") == [("1",), ("2",), ("3",)]
@@ -140,7 +140,7 @@ def test_replies_may_be_flattened_in_any_portions() -> None:
     assert drift == whole.drift
 
 
-def test_answers_tell_what_was_asked_and_when() -> None:
+def test_answers_add_the_requested_address_and_the_time() -> None:
     """Only answers fill `requested_email` and `fetched_at`; bare bodies leave them null."""
     body = reply({"id": "1", "email": "Ann@example.com"})
     answer = Answer("ann@example.com", Outcome.FOUND, lead_id="1", answered_at_ms=1_553_600_131_250, body=body)
@@ -150,7 +150,7 @@ def test_answers_tell_what_was_asked_and_when() -> None:
     ]
 
 
-def test_what_holds_no_lead_is_skipped_and_counted() -> None:
+def test_replies_without_a_lead_are_skipped_and_counted() -> None:
     """Errors, broken bodies, empty successes and answers without a body give no row and do not disturb the others."""
     not_found = b'{"status":"Error","message":"No lead found","type":"234"}'
     frames = flatten(
@@ -204,8 +204,8 @@ def test_empty_collections_give_no_rows(shape: Callable[[Any], Any]) -> None:
 @pytest.mark.parametrize(
     ("raw", "value"), [("pie", "pie"), ("0042", "0042"), ("a\nb", "a\nb"), ("", None), (None, None)]
 )
-def test_a_custom_field_with_a_text_is_one_row(kind: str, raw: object, value: str | None) -> None:
-    """Its value is the text, null if there is none; it has no option."""
+def test_a_custom_field_with_a_string_is_one_row(kind: str, raw: object, value: str | None) -> None:
+    """Its value is the string, or null; it has no option."""
     frame = custom_fields({"field_id": "2", "field_identifier": "dish", "field_type": kind, "field_value": raw})
     assert rows(frame, "position", "field_id", "field_identifier", "field_type", "option_id", "value") == [
         (0, "2", "dish", kind, None, value)
@@ -236,8 +236,8 @@ def test_each_chosen_option_is_a_row() -> None:
     ]
 
 
-def test_extra_stands_on_the_row_it_came_with() -> None:
-    """Also behind leads and items that have none, and behind fields of several rows."""
+def test_extra_is_on_the_row_it_belongs_to() -> None:
+    """Also after leads and items that have none, and after fields of several rows."""
     frames = flatten(
         [
             reply({"id": "1", "tags": ["a"], "custom_fields": [{"field_value": ["x", "y"]}, {"field_value": []}]}),
@@ -272,15 +272,15 @@ def test_drift_is_counted_over_the_batch() -> None:
     assert frames.drift.unreadable_values == {"leads.score": 2}
 
 
-def test_text_is_kept_to_the_letter() -> None:
-    """Blanks, quotes, line breaks, formulas and every script come through; only empty text is null."""
+def test_strings_are_kept_exactly() -> None:
+    """Whitespace, quotes, line breaks, formulas and every script come through; only the empty string is null."""
     texts = ["  a  ", 'say "b"', "c\r\nd", "=1+1", "0042", "null", "N/A", "\0", "é🎉", "\u202ex", ""]
     frame = flatten([reply({"id": "1", "tags": [{"tag_name": text} for text in texts]})]).tags
     assert rows(frame, "tag_name") == [(text or None,) for text in texts]
 
 
 def test_extra_is_json_that_reads_back() -> None:
-    """Whatever stands in extra is one JSON object with the values as they came."""
+    """The content of extra is one JSON object with the values as they came."""
     odd = {"a": [1, 2.5, None, True], "b": {"c": "é\n"}, "d": "", "e": 10**30}
     (extra,) = rows(flatten([reply({"id": "1"} | odd)]).leads, "extra")[0]
     assert json.loads(extra) == odd
