@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 FOUND = (Outcome.FOUND, None)
 SUCCESS = b'{"status":"Success","lead_details":{"id":"35","email":"ann@example.com"}}'
 
-# The result of a call for each behaviour: an outcome or an error, and its code. A number replaces the capitals in a name.
+# The outcome or error of a call for each behaviour, and its code. A number replaces the capitals in a name.
 EXPECTED: dict[str, tuple[Outcome | type[LeadExportError], str | None]] = {
     "not-found": (Outcome.NOT_FOUND, "234"),
     "not-found-243": (Outcome.NOT_FOUND, "243"),
