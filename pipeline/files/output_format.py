@@ -104,8 +104,11 @@ def check_formats(names: Iterable[str]) -> None:
     Raises:
         UsageError: there is no such format, or its library is not installed.
     """
-    for name in names:
-        load_format(name)
+    try:
+        for name in names:
+            load_format(name)
+    except UsageError as error:
+        raise UsageError(f"--format: {error}") from None
 
 
 def format_of(path: Path) -> OutputFormat:
