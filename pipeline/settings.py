@@ -39,9 +39,6 @@ LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 OUTPUT_SETTINGS = ("formats", "timezone", "keep_replies", "csv_bom", "formula_guard", "batch_leads")
 """Settings that decide how answers become files; the others are about reading lists and making calls."""
 
-FormatName = Annotated[str, Field(pattern=r"^[a-z0-9]+$")]
-"""The name of an output format; which there are is known to `pipeline.files.output_format`."""
-
 
 def _split(value: object) -> object:
     """Environment variables hold lists as one string: `parquet,csv`."""
@@ -110,7 +107,7 @@ class Settings(BaseModel):
     delimiter: Annotated[str | None, Unset] = Field(
         default=None, description="Field delimiter: a character, or comma, semicolon, tab or pipe; detected if unset"
     )
-    formats: Annotated[tuple[FormatName, ...], BeforeValidator(_split)] = Field(
+    formats: Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z0-9]+$")], ...], BeforeValidator(_split)] = Field(
         default=("parquet",), min_length=1, description="File formats of the tables: parquet, csv, tsv, xlsx"
     )
     timezone: Annotated[str | None, Unset] = Field(

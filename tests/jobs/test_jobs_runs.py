@@ -54,7 +54,7 @@ def opened(
         folder.state, sources, chosen, run_id=wanted, resume=resume, command="lead-export run people.txt"
     )
     assert finish_published(folder, request) is None
-    with open_run(folder.state, sources, chosen, request) as journal:
+    with open_run(folder.state, sources, chosen, request, is_published=folder.is_published) as journal:
         asyncio.run(answer_one(journal))
         return journal.summary().run.run_id
 

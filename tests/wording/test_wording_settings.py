@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 OPTION_MESSAGES = [
     ("rate_per_s", "fast", "--rate: input should be a valid number, unable to parse string as a number."),
     ("rate_per_s", "-1", "--rate: input should be greater than or equal to 0."),
-    ("formats", "xlsx", "--format: input should be 'parquet' or 'csv'."),
     ("timezone", "Mars", "--timezone: not a known time zone; use a name such as EST, UTC or America/New_York."),
     (
         "api_url",
