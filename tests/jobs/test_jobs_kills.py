@@ -141,7 +141,7 @@ def moments(dice: random.Random) -> list[tuple[object, ...]]:
     ]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1])
 def test_a_run_that_is_killed_again_and_again_ends_as_if_it_had_not_been(
     undisturbed: dict[str, pd.DataFrame], tmp_path: Path, seed: int
 ) -> None:

@@ -35,7 +35,7 @@ def plain(text: str) -> list[str]:
         (r"\d+\.\d MB", "SIZE"),
         (r"at [\d.]+ per second", "at RATE per second"),
         (r"after .+ s\b", "after DURATION"),
-        (r"(lead-export|python -m pipeline) .*", "COMMAND"),
+        (r"(lead-export|python -m pipeline)( .*)?$", "COMMAND"),
     ):
         text = re.sub(pattern, name, text, flags=re.MULTILINE)
     return text.splitlines()
