@@ -92,9 +92,9 @@ SELECT_ANSWERS = select(
 )
 
 
-def stored(address: int, answer: Answer) -> dict[str, Any]:
+def stored(address: int, answer: Answer, compressor: zstandard.ZstdCompressor) -> dict[str, Any]:
     """An answer as the tables `answers` and `bodies` hold it; its body, if it has one, is a zstd frame."""
-    body = None if answer.body is None else zstandard.compress(answer.body)
+    body = None if answer.body is None else compressor.compress(answer.body)
     row = {**to_row(answer), "address": address, "body": body}
     return {**row, "checksum": _checksum(row)}
 

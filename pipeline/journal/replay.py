@@ -6,7 +6,6 @@ Each reader opens a connection of its own, so readers can be pickled and used in
 from __future__ import annotations
 
 import json
-import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -106,6 +105,7 @@ def _row_outcome(row: Mapping[str, Any]) -> RowOutcome:
 
 def _records(path: Path, record: Callable[[dict[str, Any]], T], query: str, *values: object) -> Iterator[T]:
     with reading(path), closing(connect(path)) as db:
-        db.row_factory = sqlite3.Row
-        for row in db.execute(query, values):
-            yield record(dict(row))
+        cursor = db.execute(query, values)
+        names = [column[0] for column in cursor.description]
+        for row in cursor:
+            yield record(dict(zip(names, row, strict=True)))

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import zstandard
+
 from pipeline.errors import StorageError
 from pipeline.journal.database import connect, storage, transaction
 from pipeline.journal.records import ANSWER_COLUMNS, insert, stored
@@ -32,6 +34,7 @@ class AnswerWriter:
     """Writes answers to the journal at `path`; every method may raise StorageError."""
 
     def __init__(self, path: Path) -> None:
+        self._compressor = zstandard.ZstdCompressor(level=1)  # higher levels save little and take longer
         self._path = path
         self._file = path.stat()
         self._db = connect(path)
@@ -104,7 +107,7 @@ class AnswerWriter:
         """Write answers in one transaction, which is on the disk when this returns."""
         if not batch:
             return
-        rows = [stored(address, answer) for address, answer in batch]
+        rows = [stored(address, answer, self._compressor) for address, answer in batch]
         with storage(self._path), transaction(self._db):
             self._db.executemany(_INSERT_ANSWER, rows)
             self._db.executemany(_INSERT_BODY, rows)
