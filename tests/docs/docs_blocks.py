@@ -187,7 +187,7 @@ def _type(schema: dict[str, Any]) -> str:
     word = TYPES.get(kind.get("type", "string"), "string")
     least = kind.get("minimum", kind.get("exclusiveMinimum"))
     above = "above " if "exclusiveMinimum" in kind else ""
-    return f"{word}, {above}{least:,} to {kind['maximum']:,}" if "maximum" in kind else word
+    return f"{word}, {above}{least:,g} to {kind['maximum']:,g}" if "maximum" in kind else word
 
 
 def _unit(key: str) -> str:
