@@ -114,10 +114,10 @@ def settings() -> str:
 
 
 def commands() -> str:
-    """The help of every command."""
-    pages = [("lead-export", _help(cli, "lead-export"))]
-    pages += [(f"lead-export {name}", _help(command, f"lead-export {name}")) for name, command in cli.commands.items()]
-    return "\n\n".join(f"## {title}\n\n```text\n{page}\n```" for title, page in pages)
+    """The help of every command, as it is printed on a terminal of 100 columns."""
+    group = click.Context(cli, info_name="lead-export", terminal_width=100, **cli.context_settings)
+    contexts = [group, *(click.Context(command, group, name) for name, command in cli.commands.items())]
+    return "\n\n".join(f"## {context.command_path}\n\n```text\n{_help(context)}\n```" for context in contexts)
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
@@ -163,10 +163,8 @@ def options_of(key: str) -> list[str]:
     return [] if param is None else [param.opts[0], *param.secondary_opts]
 
 
-def _help(command: click.Command, path: str) -> str:
-    names = cli.context_settings["help_option_names"]
-    context = click.Context(command, info_name=path, terminal_width=100, max_content_width=100, help_option_names=names)
-    return "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
+def _help(context: click.Context) -> str:
+    return "\n".join(line.rstrip() for line in context.get_help().splitlines())
 
 
 def _default(key: str, value: object) -> str:
