@@ -56,7 +56,7 @@ def _credentials(settings: Settings) -> Check:
 
 
 def _formats(settings: Settings) -> list[Check]:
-    """Whether tables can be written in the formats of the settings; nothing is said if they can."""
+    """Whether tables can be written in the formats of the settings; no check is listed if they can."""
     try:
         check_formats(settings.formats)
     except StopRun as error:
