@@ -143,7 +143,7 @@ def takes_output_options(command: Command) -> Command:
 
     @functools.wraps(command)
     def with_output(*, as_json: bool, quiet: bool, verbose: int, log_format: str, **values: Any) -> Any:  # noqa: ANN401
-        from pipeline.cli.output import set_up_log
+        from pipeline.cli.log import set_up_log
 
         set_up_log(verbose=verbose, quiet=quiet, as_json=log_format == "json")
         return command(output=OutputOptions(as_json, quiet), **values)

@@ -1,9 +1,8 @@
-"""Printing: results on standard output, messages and the log on standard error."""
+"""Printing: results on standard output, messages on standard error."""
 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sys
 from datetime import UTC, datetime
@@ -23,29 +22,6 @@ def json_line(time_s: float, level: str, logger: str, message: str) -> str:
     """One line of the JSON log; `time_s` is in seconds since 1970 UTC."""
     moment = datetime.fromtimestamp(time_s, UTC).isoformat(timespec="milliseconds")
     return json.dumps({"time": moment, "level": level, "logger": logger, "message": message})
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object per line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Write time, level, logger and message."""
-        return json_line(record.created, record.levelname.lower(), record.name, record.getMessage())
-
-
-def set_up_log(*, verbose: int, quiet: bool, as_json: bool) -> None:
-    """Send the package's log to standard error: warnings; with -v also what happens; with -vv every detail.
-
-    Other libraries' log messages are dropped: they may contain addresses, and asyncio logs whole tracebacks.
-    """
-    MessageFormat.as_json = as_json
-    logging.getLogger().addHandler(logging.NullHandler())
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines() if as_json else logging.Formatter("%(levelname)s: %(message)s"))
-    logger = logging.getLogger("pipeline")
-    logger.handlers[:] = [handler]
-    logger.propagate = False
-    logger.setLevel(logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
 
 
 def print_message(level: str, message: str) -> None:

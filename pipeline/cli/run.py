@@ -17,26 +17,36 @@ from pipeline.cli.options import (
     takes_settings,
 )
 from pipeline.cli.sandbox import sandbox_option, temporary_sandbox
-from pipeline.emails.formats import supported
 
 if TYPE_CHECKING:
     from pipeline.cli.options import GivenSettings, OutputOptions
     from pipeline.errors import ExitCode
 
 
+class CommandWithFileTypes(click.Command):
+    """A command whose help ends with the types of lists, which are loaded only to show them."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, then the types."""
+        from pipeline.emails.formats import supported
+
+        super().format_epilog(ctx, formatter)
+        with formatter.section("Types of lists"):
+            formatter.write_text(f"{supported()}; a .txt file has one address per line.")
+
+
 @click.command(
     "run",
-    epilog=f"""\b
+    cls=CommandWithFileTypes,
+    epilog="""\b
 Examples:
   lead-export run data/emails.csv --out export --sandbox
   lead-export run customers.csv --out /srv/leads --format parquet --format csv
   psql -c "copy (select email from users) to stdout" | lead-export run - --out export
 
-A list is {supported()}.
-A .txt file has one address per line. Credentials come from the environment: KARTRA_APP_ID, KARTRA_API_KEY,
-KARTRA_API_PASSWORD. With exit code 0 or 3 the tables are in DIR/latest. If a run stops, the same command
-resumes it.
-""",  # noqa: S608 - the SQL is an example for a shell
+Credentials come from the environment: KARTRA_APP_ID, KARTRA_API_KEY, KARTRA_API_PASSWORD. With exit code 0 or
+3 the tables are in DIR/latest. If a run stops, the same command resumes it.
+""",
 )
 @click.argument("lists", metavar="LIST...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, metavar="DIR", type=out_path, help="Folder to publish in.")
