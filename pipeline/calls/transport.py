@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import Counter
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,6 +30,8 @@ from pipeline.errors import (
 from pipeline.version import __version__
 
 if TYPE_CHECKING:
+    import ssl
+
     from pipeline.calls.network import Proxy
     from pipeline.settings import Settings
 
@@ -169,25 +172,32 @@ class Endpoint:
         except ValueError as error:
             raise translate(aiohttp.InvalidURL("")) from error
         uses_tls = "https" in (self._url.scheme, self._proxy_url and self._proxy_url.scheme)
+        self._tls: ssl.SSLContext | bool = tls_context(settings) if uses_tls else True
+        self._timeouts = _timeouts(settings)
+        self._session = self._open_session()
+        self._calls: Counter[aiohttp.ClientSession] = Counter()
+
+    def _open_session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
             limit=0,
             ttl_dns_cache=DNS_CACHE_S,
             keepalive_timeout=KEEPALIVE_S,
-            ssl=tls_context(settings) if uses_tls else True,
+            ssl=self._tls,
             socket_factory=_create_socket,
         )
-        self._session = aiohttp.ClientSession(
+        return aiohttp.ClientSession(
             connector=connector,
             headers=HEADERS,
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=_timeouts(settings),
+            timeout=self._timeouts,
             max_line_size=MAX_HEADER_BYTES,
             max_field_size=MAX_HEADER_BYTES,
         )
 
     async def close(self) -> None:
         """Close every connection; none is left open when this returns."""
-        await self._session.close()
+        for session in {self._session, *self._calls}:
+            await session.close()
 
     async def post(self, form: bytes) -> HttpReply:
         """Send a form and read the whole reply.
@@ -196,16 +206,27 @@ class Endpoint:
             LeadExportError: see `ERROR_RULES`; `ReplyTooLarge` as soon as it is longer than allowed; `StaleConnection`
                 if a pooled connection turned out to be closed, or held bytes that nobody had asked for.
         """
+        session = self._session
+        self._calls[session] += 1
+        try:
+            return await self._post(session, form)
+        finally:
+            self._calls[session] -= 1
+            if session is not self._session and not self._calls[session]:
+                del self._calls[session]
+                await session.close()
+
+    async def _post(self, session: aiohttp.ClientSession, form: bytes) -> HttpReply:
         progress = _Progress()
         _progress.set(progress)
         # Data arrives in the loop only: a reply that is there before its next iteration was not requested by us.
         asyncio.get_running_loop().call_soon(progress.wait)
-        request = self._session.post(self._url, data=form, allow_redirects=False, proxy=self._proxy_url)
+        request = session.post(self._url, data=form, allow_redirects=False, proxy=self._proxy_url)
         try:
             async with request as response:
                 progress.has_reply = True
                 if not progress.has_waited:
-                    response.close()
+                    self._retire(session)
                     raise StaleConnection("the connection held a reply to no request")
                 if self._proxy is not None and response.status == 407:
                     raise self._credentials_refused(self._proxy)
@@ -213,6 +234,15 @@ class Endpoint:
                 return HttpReply(response.status, body, response.headers.get("Retry-After"))
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             raise self._translated(error, progress) from error
+
+    def _retire(self, session: aiohttp.ClientSession) -> None:
+        """Let no further call use the pooled connections of `session`; it is closed when its last call ends.
+
+        The connection with the unrequested reply may be back in the pool by now, and the request sent on it: the next
+        call would get that request's reply. A pooled connection cannot be closed by itself.
+        """
+        if session is self._session:
+            self._session = self._open_session()
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         chunks: list[bytes] = []

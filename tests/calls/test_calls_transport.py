@@ -8,7 +8,7 @@ import gzip
 import zlib
 
 import pytest
-from calls_wire import http, settings, wire
+from calls_wire import http, listening, settings, wire
 
 from pipeline.calls.transport import Endpoint, HttpReply
 from pipeline.errors import LeadExportError, ReplyTooLarge, StaleConnection, TimedOut
@@ -125,6 +125,38 @@ async def test_bytes_on_an_idle_connection_answer_no_request(late: bytes) -> Non
         finally:
             await endpoint.close()
         assert server.connections == 2
+
+
+async def test_a_reply_that_came_twice_is_nobody_elses() -> None:
+    """The call that finds the second one learns that its connection failed; those after it get their own replies."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            form = (await reader.readuntil(b"#")).rpartition(b"\r\n\r\n")[2]
+            writer.write(http(form))
+            if len(form) == len(b"1#"):
+                await asyncio.sleep(0.02)
+                writer.write(http(form))
+
+    async def ask(name: int) -> bool:
+        form = b"%d#" % name
+        try:
+            reply = await endpoint.post(form)
+        except StaleConnection:
+            return False
+        assert reply.body == form
+        return True
+
+    async with listening(serve) as port:
+        endpoint = Endpoint(settings(f"http://127.0.0.1:{port}/api"))
+        try:
+            assert all(await asyncio.gather(*map(ask, range(5))))
+            await asyncio.sleep(0.15)
+            assert not await ask(5)
+            assert await ask(10)
+            assert all(await asyncio.gather(*map(ask, range(11, 21))))
+        finally:
+            await endpoint.close()
 
 
 async def test_long_header_is_read() -> None:
