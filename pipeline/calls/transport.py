@@ -239,7 +239,7 @@ class Endpoint:
         """Let no further call use the pooled connections of `session`; it is closed when its last call ends.
 
         The connection with the unrequested reply may be back in the pool by now, and the request sent on it: the next
-        call would get that request's reply. A pooled connection cannot be closed by itself.
+        call would get that request's reply. aiohttp cannot close just one pooled connection.
         """
         if session is self._session:
             self._session = self._open_session()

@@ -244,7 +244,7 @@ class _SharedFile(io.RawIOBase):
 
 
 class _HashedFile(io.RawIOBase):
-    """Passes bytes on and hashes them; `ended` once there are no more."""
+    """Hashes bytes as they are read; `ended` is true at the end of the file."""
 
     def __init__(self, path: Path, file: IO[bytes]) -> None:
         self._path, self._file = path, file

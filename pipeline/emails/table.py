@@ -37,7 +37,7 @@ class TableFormat(ListFormat):
     """A format that gives rows of cells.
 
     Attributes:
-        single_column: every row is one cell with an address, so there is no header and nothing to detect.
+        single_column: each row is a single cell that holds an address; there is no header, and nothing is detected.
         omits_trailing_cells: rows end with their last cell that is not empty; missing cells are null, not "".
     """
 

@@ -7,7 +7,7 @@ import shutil
 from bisect import bisect_left, bisect_right
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -62,13 +62,13 @@ class PublishedRun:
         """Rows of all lists together."""
         return int(self.manifest["rows"]["read"])
 
-    def answers(self) -> PublishedAnswers:
+    def answers(self) -> PublishedRecords[Answer]:
         """Every answer, in the order in which the addresses first appear."""
-        return PublishedAnswers(self._replies, _row_count(self._replies))
+        return PublishedRecords(self._replies, _row_count(self._replies), Answer)
 
-    def rows(self) -> PublishedRows:
+    def rows(self) -> PublishedRecords[RowOutcome]:
         """Every row of the lists, in order, with its outcome."""
-        return PublishedRows(self._outcomes, _row_count(self._outcomes))
+        return PublishedRecords(self._outcomes, _row_count(self._outcomes), RowOutcome)
 
     def copy_replies(self, folder: Path, schema: pa.Schema) -> FileInfo | None:
         """Copy the table of the replies into `folder` if it has this schema; None if it has to be rebuilt."""
@@ -83,45 +83,26 @@ class PublishedRun:
 
 
 @dataclass(frozen=True, slots=True)
-class PublishedAnswers:
-    """The answers in a `replies.parquet`, numbered from 0; picklable, so that any process can read them.
+class PublishedRecords(Generic[Record]):
+    """The records in a published file, numbered from 0; picklable, so that any process can read them.
 
     Attributes:
         path: the file.
         count: how many there are.
+        kind: what they are: an answer or a row with its outcome.
     """
 
     path: Path
     count: int
+    kind: type[Record]
 
-    def slice(self, first: int, last: int) -> Iterator[Answer]:
-        """The answers with numbers from `first` up to, but not including, `last`.
-
-        Raises:
-            StorageError: the file cannot be read.
-        """
-        return _records(self.path, Answer, first, last)
-
-
-@dataclass(frozen=True, slots=True)
-class PublishedRows:
-    """The rows in an `outcomes.parquet`, numbered from 0; picklable, so that any process can read them.
-
-    Attributes:
-        path: the file.
-        count: how many there are.
-    """
-
-    path: Path
-    count: int
-
-    def slice(self, first: int, last: int) -> Iterator[RowOutcome]:
-        """The rows with numbers from `first` up to, but not including, `last`.
+    def slice(self, first: int, last: int) -> Iterator[Record]:
+        """The records with numbers from `first` up to, but not including, `last`.
 
         Raises:
             StorageError: the file cannot be read.
         """
-        return _records(self.path, RowOutcome, first, last)
+        return _records(self.path, self.kind, first, last)
 
 
 def _row_count(path: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pty
 import subprocess
@@ -66,8 +67,8 @@ def _read(terminal: int) -> str:
     try:
         while chunk := os.read(terminal, 65_536):
             shown += chunk
-    except OSError:  # Linux reports the end this way
-        pass
+    except OSError as error:
+        assert error.errno == errno.EIO  # noqa: PT017 - Linux reports the end this way
     finally:
         os.close(terminal)
     return shown.decode()

@@ -13,7 +13,7 @@ from pipeline.files.durable import sha256
 from pipeline.files.folder import OutputFolder
 from pipeline.files.formats.parquet import ParquetWriter
 from pipeline.files.output_format import WriteOptions
-from pipeline.files.published import PublishedAnswers, PublishedRun
+from pipeline.files.published import PublishedRecords, PublishedRun
 from pipeline.outcomes import Answer, Outcome, RowOutcome
 from pipeline.schema import REPLIES
 from pipeline.tables.frames import arrow_schema, outcome_frame, reply_frame
@@ -117,7 +117,7 @@ def test_any_part_of_the_answers_is_read(tmp_path: Path, group: int) -> None:
     with ParquetWriter(tmp_path / "replies.parquet", frame.head(0), WriteOptions()) as file:
         for start in range(0, 10, group):
             file.write(frame.iloc[start : start + group])
-    published = PublishedAnswers(tmp_path / "replies.parquet", 10)
+    published = PublishedRecords(tmp_path / "replies.parquet", 10, Answer)
     for first in range(11):
         for last in range(first, 11):
             assert list(published.slice(first, last)) == answers[first:last]
@@ -127,7 +127,7 @@ def test_none_of_no_answers_are_read(tmp_path: Path) -> None:
     """A run of which no address could be asked."""
     with ParquetWriter(tmp_path / "replies.parquet", reply_frame([]), WriteOptions()):
         pass
-    assert list(PublishedAnswers(tmp_path / "replies.parquet", 0).slice(0, 0)) == []
+    assert list(PublishedRecords(tmp_path / "replies.parquet", 0, Answer).slice(0, 0)) == []
 
 
 def test_replies_are_copied_if_their_columns_are_current(run: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 from pipeline.errors import InternalError, StorageError
 from pipeline.files.formats.parquet import ParquetWriter
 from pipeline.files.output_format import WriteOptions
-from pipeline.files.published import PublishedAnswers
+from pipeline.files.published import PublishedRecords
 from pipeline.jobs.publishing import LeadBatches, OutcomeBatches
 from pipeline.jobs.workers import (
     ANSWERS_PER_WORKER,
@@ -64,7 +64,7 @@ def published(folder: Path, batches: int = 20, group: int = 7) -> LeadBatches:
     with ParquetWriter(path, frame.head(0), WriteOptions()) as file:
         for start in range(0, len(frame), group):
             file.write(frame.iloc[start : start + group])
-    return LeadBatches(PublishedAnswers(path, len(frame)), SIZE, "EST", replies=True)
+    return LeadBatches(PublishedRecords(path, len(frame), Answer), SIZE, "EST", replies=True)
 
 
 def build_all(pool: WorkerPool, work: LeadBatches | OutcomeBatches) -> Iterator[Batch]:
@@ -124,7 +124,7 @@ def test_batches_are_in_order_whichever_process_builds_them(
 def test_errors_are_the_same_whichever_process_meets_them(tmp_path: Path, count: int) -> None:
     """Missing or unreadable answers raise the same exception with the same message."""
     work = published(tmp_path)
-    missing = LeadBatches(PublishedAnswers(tmp_path / "replies.parquet", 101), SIZE, None, replies=True)
+    missing = LeadBatches(PublishedRecords(tmp_path / "replies.parquet", 101, Answer), SIZE, None, replies=True)
     with open_pool(Settings(workers=count), 100) as pool:
         with pytest.raises(InternalError, match=r"\b1 .* 0\b"):
             list(build_all(pool, missing))
