@@ -206,14 +206,14 @@ def median(values: Iterable[float]) -> float:
     return statistics.median(values)
 
 
-def arguments(description: str | None, **defaults: int | bool) -> argparse.Namespace:
-    """The command line: an option for each keyword, `million=False` is a switch."""
+def arguments(description: str | None, **defaults: int | str) -> argparse.Namespace:
+    """The command line: an option for each keyword, of the type of its default; `million=False` is a switch."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, value in defaults.items():
         if isinstance(value, bool):
             parser.add_argument(f"--{name}", action="store_true")
         else:
-            parser.add_argument(f"--{name}", type=int, default=value, help="default: %(default)s")
+            parser.add_argument(f"--{name}", type=type(value), default=value, help="default: %(default)s")
     return parser.parse_args()
 
 

@@ -35,6 +35,19 @@ def ours(path: Path) -> Pass:
     return once
 
 
+def tidied(body: bytes) -> dict[str, Any]:
+    """The lead in a reply, with lists for collections in whatever shape they come; `json_normalize` takes no others."""
+    details = json.loads(body)["lead_details"]
+    lead: dict[str, Any] = json.loads(details) if isinstance(details, str) else details
+    for name in COLLECTIONS:
+        items = lead.get(name)
+        if not isinstance(items, list):
+            lead[name] = list(items.values()) if isinstance(items, dict) else []
+    if lead["tags"] and isinstance(lead["tags"][0], str):
+        lead["tags"] = [{"tag_name": name} for name in lead["tags"]]
+    return lead
+
+
 def pandas(path: Path) -> Pass:
     """Three tables of strings."""
     import pandas as pd
@@ -42,7 +55,7 @@ def pandas(path: Path) -> Pass:
     bodies = path.read_bytes().splitlines()
 
     def once() -> tuple[int, ...]:
-        leads = [json.loads(body)["lead_details"] for body in bodies]
+        leads = [tidied(body) for body in bodies]
         table = pd.json_normalize(leads).drop(columns=COLLECTIONS)
         tags = pd.json_normalize(leads, "tags", ["id", "email"], meta_prefix="lead_")
         transactions = pd.json_normalize(leads, "transactions", ["id", "email"], meta_prefix="lead_")

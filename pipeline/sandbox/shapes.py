@@ -11,21 +11,33 @@ from pipeline.sandbox.replies import Lead, php_json
 
 COLLECTIONS = ("tags", "lists", "sequences", "memberships", "transactions", "custom_fields")
 DATES = ("date_joined", "lead_deleted_date", "gdpr_lead_status_date")
-_NUMBERS = {
-    *("id", "score", "source_id", "blacklisted", "lead_deleted", "active", "field_id", "option_id"),
-    *("gdpr_lead_status", "gdpr_lead_communications", "phone_country_code"),
-}
+_EMPTY: tuple[Any, ...] = ("", [], {})
+_INTEGERS = frozenset(  # what the documentation calls integers, and the flag of lists and memberships
+    {
+        *("score", "blacklisted", "lead_deleted", "gdpr_lead_status", "gdpr_lead_communications"),
+        *("field_id", "active"),
+    }
+)
+_NUMBERS = _INTEGERS | {"id", "source_id", "option_id", "phone_country_code"}
+
+
+def documented_integers(lead: Lead) -> Lead:
+    """Write what is documented as an integer as a number, and everything else as a string."""
+    return _with_numbers(lead, _INTEGERS)
 
 
 def native_numbers(lead: Lead) -> Lead:
     """Write ids, counts and flags as numbers, as PHP does when its database driver preserves types."""
-    return {key: _native(key, value) for key, value in lead.items()}
+    return _with_numbers(lead, _NUMBERS)
 
 
-def _native(key: str, value: Any) -> Any:  # noqa: ANN401 - JSON in, JSON out
-    if isinstance(value, list):
-        return [native_numbers(item) for item in value]
-    return int(value) if key in _NUMBERS and value else value
+def _with_numbers(lead: Lead, names: frozenset[str]) -> Lead:
+    def native(key: str, value: Any) -> Any:  # noqa: ANN401 - JSON in, JSON out
+        if isinstance(value, list):
+            return [_with_numbers(item, names) for item in value]
+        return int(value) if key in names and value else value
+
+    return {key: native(key, value) for key, value in lead.items()}
 
 
 def details_as_text(lead: Lead) -> str:
@@ -44,6 +56,11 @@ def keyed_objects(lead: Lead) -> Lead:
 
 def _keyed(items: list[Any]) -> dict[str, Any]:
     return {str(2 * i): item for i, item in enumerate(items)}
+
+
+def keyed_tags(lead: Lead) -> Lead:
+    """Write only the tags as an object with gaps between its keys."""
+    return lead | {"tags": _keyed(lead["tags"])}
 
 
 def collections_as(value: object) -> Callable[[Lead], Lead]:
@@ -68,6 +85,11 @@ def aliases(lead: Lead) -> Lead:
     other = {"id": "transaction_id", "transaction_type": "type", "transaction_date": "date"}
     transactions = [_renamed(item, other) for item in lead["transactions"]]
     return lead | {"memberships": memberships, "transactions": transactions}
+
+
+def transaction_ids(lead: Lead) -> Lead:
+    """Call the ids of transactions `transaction_id`."""
+    return lead | {"transactions": [_renamed(item, {"id": "transaction_id"}) for item in lead["transactions"]]}
 
 
 def _renamed(item: Lead, names: dict[str, str]) -> Lead:
@@ -107,9 +129,41 @@ def _first(item: Lead) -> Lead:
     return {key: item[key]}
 
 
+def none_as(value: object) -> Callable[[Lead], Lead]:
+    """A shape in which `value` stands where there is no value: for empty strings and empty collections."""
+    return lambda lead: _without_empty(lead, lambda key: {key: value})
+
+
+def absent_values(lead: Lead) -> Lead:
+    """Omit keys that have no value."""
+    return _without_empty(lead, lambda _: {})
+
+
+def _without_empty(lead: Lead, instead: Callable[[str], Lead]) -> Lead:
+    changed: Lead = {}
+    for key, value in lead.items():
+        if value in _EMPTY:
+            changed |= instead(key)
+        elif isinstance(value, list):
+            changed[key] = [_without_empty(item, instead) if isinstance(item, dict) else item for item in value]
+        else:
+            changed[key] = _without_empty(value, instead) if isinstance(value, dict) else value
+    return changed
+
+
 def minimal(lead: Lead) -> Lead:
     """Keep the id and the email, nothing else."""
     return {"id": lead["id"], "email": lead["email"]}
+
+
+def new_key(lead: Lead) -> Lead:
+    """Add one undocumented key to the lead."""
+    return lead | {"account_tier": "standard"}
+
+
+def amounts(lead: Lead) -> Lead:
+    """Add the amount and its currency to each transaction."""
+    return lead | {"transactions": [item | {"amount": "49.90", "currency": "USD"} for item in lead["transactions"]]}
 
 
 def new_keys(lead: Lead) -> Lead:
