@@ -50,7 +50,7 @@ docs: .venv/ready
 	$(BIN)/python tests/docs/docs_blocks.py
 	$(BIN)/python tests/default_config.py
 
-# All benchmarks, about ten minutes on two cores.
+# All benchmarks, about a quarter of an hour on two cores.
 bench: .venv-bench/ready
 	$(BENCH)/python benchmarks/all.py
 

@@ -1,4 +1,4 @@
-"""Every benchmark one after the other, in sizes that take about ten minutes together.
+"""Every benchmark one after the other, in sizes that take about a quarter of an hour together.
 
     python benchmarks/all.py
 
@@ -16,8 +16,11 @@ from common import HERE, PYTHON
 SCRIPTS: tuple[tuple[str, ...], ...] = (
     ("startup.py",),
     ("flatten.py",),
+    ("shapes.py", "--runs", "1"),
     ("throughput.py", "--runs", "3"),
+    ("throughput.py", "--runs", "3", "--shape", "mixed"),
     ("rebuild.py", "--leads", "100000"),
+    ("rebuild.py", "--leads", "100000", "--shape", "mixed"),
     ("memory.py",),
     ("resume.py", "--answers", "100000"),
     ("pace.py",),

@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+SHAPES = ("text", "native", "mixed")
+"""How the sandbox can write its people, other than changing in the middle."""
 HERE = Path(__file__).parent
 PYTHON = sys.executable
 COMMAND = (PYTHON, "-m", "pipeline")
@@ -156,11 +158,11 @@ def checked(usage: Usage, what: str, expected: int | None = None) -> Usage:
 
 
 @contextmanager
-def serving(people: int = 8192) -> Iterator[Server]:
-    """Run `server.py` on a core of its own for the block."""
+def serving(people: int = 8192, shape: str = "text") -> Iterator[Server]:
+    """Run `server.py` on a core of its own for the block, with people written in a shape of the sandbox's."""
     with pinned(SERVER_CORE):
         child = subprocess.Popen(
-            [PYTHON, str(HERE / "server.py"), "--people", str(people)],
+            [PYTHON, str(HERE / "server.py"), "--people", str(people), "--shape", shape],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -206,12 +208,17 @@ def median(values: Iterable[float]) -> float:
     return statistics.median(values)
 
 
-def arguments(description: str | None, **defaults: int | str) -> argparse.Namespace:
-    """The command line: an option for each keyword, of the type of its default; `million=False` is a switch."""
+def arguments(description: str | None, **defaults: int | str | tuple[str, ...]) -> argparse.Namespace:
+    """The command line: an option for each keyword, of the type of its default.
+
+    `million=False` is a switch, and a tuple has the choices, of which the first is the default.
+    """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, value in defaults.items():
         if isinstance(value, bool):
             parser.add_argument(f"--{name}", action="store_true")
+        elif isinstance(value, tuple):
+            parser.add_argument(f"--{name}", choices=value, default=value[0], help="default: %(default)s")
         else:
             parser.add_argument(f"--{name}", type=type(value), default=value, help="default: %(default)s")
     return parser.parse_args()

@@ -1,10 +1,11 @@
 """A server that costs little compared with the client: normal replies, prepared beforehand, in a process of its own.
 
-    python benchmarks/server.py [--people 8192]
+    python benchmarks/server.py [--people 8192] [--shape text]
 
 POST anywhere with `get_lead[email]=…` is answered as Success with that address; the person behind it is one of
 `--people` of the sandbox's, chosen by the address, so that the bodies are as long and as varied as those of the
-sandbox. With `--people 0` every address has a person of its own, which is slower by an order of magnitude.
+sandbox. With `--people 0` every address has a person of its own, which is slower by an order of magnitude. `--shape`
+is the sandbox's switch: how the people are written.
 
     GET  /stats         what was answered, and when the first call came
     POST /stop-after/N  forget the counts; answer N calls and keep silent after that (0: answer all)
@@ -24,13 +25,13 @@ from urllib.parse import unquote_to_bytes
 from zlib import adler32, crc32
 
 from pipeline.sandbox.people import lead_details
+from pipeline.sandbox.renderings import RENDERINGS, rendered
 from pipeline.sandbox.replies import success
 
 _SEED = 1
 _FIELD = b"get_lead%5Bemail%5D="
 _LENGTH = b"content-length:"
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=UTF-8\r\nServer: bench\r\nContent-Length: %d\r\n\r\n"
-_ID, _EMAIL = "9" * 16, "somebody@example.com"
 
 
 class Template(NamedTuple):
@@ -42,11 +43,12 @@ class Template(NamedTuple):
     size: int
 
     @classmethod
-    def of(cls, person: str) -> Template:
-        """The reply for an invented person."""
-        lead = lead_details(person, _SEED) | {"id": _ID, "email": _EMAIL}
-        before_id, rest = success(lead).body.split(_ID.encode(), 1)
-        before_email, after = rest.split(_EMAIL.encode(), 1)
+    def of(cls, person: str, shape: str) -> Template:
+        """The reply for an invented person, written in a shape."""
+        lead = lead_details(person, _SEED)
+        body = success(rendered(lead, shape, _SEED)).body
+        before_id, rest = body.split(lead["id"].encode(), 1)
+        before_email, after = rest.split(person.encode(), 1)
         return cls(before_id, before_email, after, len(before_id) + len(before_email) + len(after))
 
     def body(self, email: bytes) -> bytes:
@@ -65,16 +67,17 @@ def lead_id(email: bytes) -> bytes:
     return b"%d" % (crc32(email) << 21 ^ adler32(email) & 0x1FFFFF)
 
 
-def templates(people: int) -> list[Template]:
+def templates(people: int, shape: str) -> list[Template]:
     """Replies for that many people."""
-    return [Template.of(f"person{n}@example.com") for n in range(people)]
+    return [Template.of(f"person{n}@example.com", shape) for n in range(people)]
 
 
 class Api:
     """The replies, and what was counted; times are CLOCK_MONOTONIC in seconds, which all processes share."""
 
-    def __init__(self, people: int) -> None:
-        self._templates = templates(people)
+    def __init__(self, people: int, shape: str) -> None:
+        self._templates = templates(people, shape)
+        self._shape = shape
         self.answers = 0
         self._first_call: float | None = None
         self._most = 0
@@ -90,7 +93,7 @@ class Api:
         if b"%" in email:
             email = unquote_to_bytes(email)
         known = self._templates
-        template = known[crc32(email) % len(known)] if known else Template.of(email.decode())
+        template = known[crc32(email) % len(known)] if known else Template.of(email.decode(), self._shape)
         return template.response(email)
 
     def other(self, method: bytes, path: bytes) -> bytes:
@@ -141,9 +144,9 @@ def _content_length(data: bytes, end: int) -> int:
     return int(head[at + len(_LENGTH) : head.find(b"\r", at)]) if at >= 0 else 0
 
 
-async def serve(people: int) -> None:
+async def serve(people: int, shape: str) -> None:
     """Serve until standard input ends."""
-    api = Api(people)
+    api = Api(people, shape)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Connection(api), "127.0.0.1", 0)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
@@ -156,13 +159,14 @@ def main() -> None:
     """Serve on uvloop, or on what there is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=8192)
-    people = parser.parse_args().people
+    parser.add_argument("--shape", choices=list(RENDERINGS), default="text")
+    options = parser.parse_args()
     try:
         import uvloop  # noqa: PLC0415 - half the server's speed, and yet not a must
     except ImportError:
-        asyncio.run(serve(people))
+        asyncio.run(serve(options.people, options.shape))
     else:
-        uvloop.run(serve(people))
+        uvloop.run(serve(options.people, options.shape))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """Replies in every shape that the API may send: flattened by lead-export and by `json_normalize`, on one core.
 
-    python benchmarks/shapes.py [--replies 10000] [--runs 3] [--only plain,mixture]
+    python benchmarks/shapes.py [--replies 5000] [--runs 3] [--only mixture,everything]
 
-The same people in each shape, about 2 kB each; peers/shaped.py has what the shapes are. Every pass is the second in a
-process of its own, without its start and its imports; shapes and tools take turns. `of plain` is leads a second
-compared with those of the plain shape, in which every value is a string and every key is known. `changes` has a first
-half that is plain and a second half that is not: it should take no longer than half of each, which is `sum`. `hostile`
-has 100,000 keys that nobody knows, spread over every tenth reply, and `hostile-one` has them in one reply.
+The same people in each shape, about 2 kB each; `peers/shaped.py` defines the shapes. Every pass is the second one in a
+process of its own, without its start and its imports. CPU seconds are counted, and shapes and tools take turns.
+
+`of plain` compares with the plain shape, in which every value is a string and every key is known. `changes` has a first
+half that is plain and a second half that is not, and should take no longer than half of each. `hostile` has 100,000
+keys that nobody knows, spread over every tenth reply, and `hostile-one` has them in one reply.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ OURS_ONLY = ("changes", "hostile", "hostile-one")
 
 
 class Result(NamedTuple):
-    """Seconds of the measured pass, its rows, and MiB at the peak of the process."""
+    """CPU seconds of the measured pass, its rows, and MiB at the peak of the process."""
 
     seconds: float
     rows: tuple[int, ...]
@@ -61,7 +62,7 @@ class Result(NamedTuple):
     def of(cls, usage: Usage) -> Result:
         """What a child printed."""
         printed = json.loads(usage.output)
-        return cls(printed["seconds"], tuple(printed["rows"]), usage.peak_mib)
+        return cls(printed["cpu_seconds"], tuple(printed["rows"]), usage.peak_mib)
 
 
 Results = dict[tuple[str, str], list[Result]]
@@ -117,19 +118,19 @@ def print_shapes(results: Results, names: list[str], replies: int) -> None:
     )
     if {"changes", "changed"} <= set(names):
         halves = (1 / speeds["ours", "plain"] + 1 / speeds["ours", "changed"]) * replies / 2
-        print(f"changes: {replies / speeds['ours', 'changes']:.2f} s; sum of its halves: {halves:.2f} s")
+        print(f"changes: {replies / speeds['ours', 'changes']:.2f} s; its halves alone: {halves:.2f} s")
 
 
 def main() -> None:
     """Print the table."""
-    options = arguments(__doc__, replies=10_000, runs=3, only="")
+    options = arguments(__doc__, replies=5_000, runs=3, only="")
     names = chosen(options.only)
     with scratch() as folder:
         checked(measure([PYTHON, HERE / "peers" / "shaped.py", str(options.replies), folder, *names]), "replies")
         files = [folder / f"{name}.ndjson" for name in names]
         checked(measure([PYTHON, HERE / "peers" / "same_tables.py", *files]), "comparing the tables")
         results = measured(folder, names, options.runs)
-    print(f"{options.replies:,} replies, median of {options.runs} runs, one core\n")
+    print(f"{options.replies:,} replies, median of {options.runs} runs, CPU seconds of one core\n")
     print_shapes(results, names, options.replies)
 
 

@@ -1,9 +1,10 @@
 """From a list to published tables without a rate limit, compared with what people write otherwise.
 
-    python benchmarks/throughput.py [--addresses 20000] [--runs 5]
+    python benchmarks/throughput.py [--addresses 20000] [--runs 5] [--shape text]
 
 Each contender is a process of its own on one core, from its start to its end, and asks the same server on another.
-The contenders take turns, so that a busy moment of the machine hits all of them.
+The contenders take turns, so that a busy moment of the machine hits all of them. `--shape` is the sandbox's switch: how
+the people are written.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from common import (
     HERE,
     PYTHON,
+    SHAPES,
     Server,
     Usage,
     arguments,
@@ -68,14 +70,16 @@ def one_run(name: str, server: Server, emails: Path, out: Path, addresses: int) 
 
 def main() -> None:
     """Print the table."""
-    options = arguments(__doc__, addresses=20_000, runs=5)
+    options = arguments(__doc__, addresses=20_000, runs=5, shape=SHAPES)
     usages: dict[str, list[Usage]] = defaultdict(list)
-    with scratch() as folder, serving() as server:
+    with scratch() as folder, serving(shape=options.shape) as server:
         emails = write_list(folder / "emails.csv", options.addresses)
         for turn, name in itertools.product(range(options.runs), CONTENDERS):
             out = folder / f"out-{turn}-{list(CONTENDERS).index(name)}"
             usages[name].append(one_run(name, server, emails, out, options.addresses))
-    print(f"{options.addresses:,} addresses, median of {options.runs} runs, client on one core\n")
+    print(
+        f"{options.addresses:,} addresses, shape {options.shape}, median of {options.runs} runs, client on one core\n"
+    )
     print_usages("", usages, options.addresses, "calls", ratio="ours/theirs")
 
 

@@ -22,6 +22,7 @@ os.environ |= {
 
 import aiohttp
 import dlt
+from tidied import tidied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,8 +45,7 @@ def leads_of(url: str, emails: list[str]) -> Any:  # noqa: ANN401 - dlt decides 
         if not sessions:  # a session belongs to the event loop, which is dlt's
             sessions.append(aiohttp.ClientSession())
         async with sessions[0].post(url, data=FORM | {"get_lead[email]": email}) as response:
-            lead: dict[str, Any] = (await response.json(content_type=None))["lead_details"]
-            return lead
+            return tidied((await response.json(content_type=None))["lead_details"])
 
     return leads
 

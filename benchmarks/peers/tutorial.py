@@ -14,16 +14,15 @@ from typing import Any
 
 import aiohttp
 import pandas as pd
+from tidied import COLLECTIONS, tidied
 
 FORM = {"app_id": "bench", "api_key": "bench", "api_password": "bench"}
-COLLECTIONS = ["tags", "transactions", "lists", "sequences", "memberships", "custom_fields"]
 
 
 async def ask(session: aiohttp.ClientSession, places: asyncio.Semaphore, url: str, email: str) -> dict[str, Any]:
     """One lead, as the API gives it."""
     async with places, session.post(url, data=FORM | {"get_lead[email]": email}) as response:
-        lead: dict[str, Any] = (await response.json(content_type=None))["lead_details"]
-        return lead
+        return tidied((await response.json(content_type=None))["lead_details"])
 
 
 async def ask_all(url: str, emails: list[str]) -> list[dict[str, Any]]:
@@ -36,7 +35,7 @@ async def ask_all(url: str, emails: list[str]) -> list[dict[str, Any]]:
 def write(leads: list[dict[str, Any]], folder: Path) -> int:
     """Make three tables; return the number of leads."""
     folder.mkdir(parents=True)
-    table = pd.json_normalize(leads).drop(columns=COLLECTIONS)
+    table = pd.json_normalize(leads).drop(columns=list(COLLECTIONS))
     table.to_parquet(folder / "leads.parquet")
     for name in ("tags", "transactions"):
         rows = pd.json_normalize(leads, name, ["id", "email"], meta_prefix="lead_")

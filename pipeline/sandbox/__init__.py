@@ -4,6 +4,7 @@
     people      turns an address and a seed into an invented lead, using the words in vocabulary
     replies     HTTP replies, and JSON as PHP encodes it
     shapes      variations of a normal lead, in every shape the API is known or suspected to use
+    renderings  how leads are written in normal replies, by the switch `shape`
     faults      replies that are not answers: error pages, truncated bodies, closed connections
     behaviours  the table of names that select a reply when used as the local part of an address
     window      counts calls in any one-second window, and limits them

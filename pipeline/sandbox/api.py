@@ -142,6 +142,13 @@ class Api:
 
     def _lead_reply(self, call: Call) -> Reply:
         behaviour, number = choose_behaviour(call.address)
-        lookup = Lookup(call.address, self.options.seed, self.stats.attempt(call.key), number)
+        attempt = self.stats.attempt(call.key)
+        lookup = Lookup(call.address, self.options.seed, attempt, number, self._shape())
         fault = random_fault(lookup, self.options.fault_rate) if self.options.fault_rate else None
         return fault or behaviour.reply(lookup)
+
+    def _shape(self) -> str:
+        """One of `renderings`, for the call that was counted last."""
+        if self.options.shape != "drifting":
+            return self.options.shape
+        return "changed" if self.stats.calls > self.options.drift_after else "text"

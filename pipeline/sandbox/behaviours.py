@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 from pipeline.sandbox import faults, replies, shapes
 from pipeline.sandbox.people import lead_details
+from pipeline.sandbox.renderings import rendered
 from pipeline.sandbox.replies import Lead, Reply
 
 # How a good client treats it: an answer · an answer, read leniently · retry · this address fails · stop the run.
@@ -27,10 +28,15 @@ class Lookup:
     seed: int
     attempt: int = 1  # how many calls for this address were admitted, including this one
     number: int = 0  # the number in the name, if there is one
+    shape: str = "text"  # one of `renderings`
 
     def lead(self, least: int = 0) -> Lead:
-        """The normal lead of the address, with at least `least` items in each collection."""
+        """The facts about the address, all values as strings, with at least `least` items in each collection."""
         return lead_details(self.address, self.seed, least)
+
+    def details(self, lead: Lead | None = None) -> object:
+        """The `lead_details` to send for `lead`, by default that of the address."""
+        return rendered(lead or self.lead(), self.shape, self.seed)
 
 
 @dataclass(frozen=True)
@@ -71,11 +77,14 @@ def random_fault(lookup: Lookup, rate: float) -> Reply | None:
 
 
 def _found(lookup: Lookup) -> Reply:
-    return replies.success(lookup.lead())
+    return replies.success(lookup.details())
 
 
 def _shape(reshape: Callable[[Lead], object]) -> Callable[[Lookup], Reply]:
-    """Reshape a lead that has at least two items in each collection, so that there is something to see."""
+    """Reshape a lead that has at least two items in each collection, so that there is something to see.
+
+    It is written as text otherwise, whatever the switch `shape` is, so that each of these shapes comes alone.
+    """
     return lambda lookup: replies.success(reshape(lookup.lead(least=2)))
 
 
@@ -96,11 +105,15 @@ def _numbered_error(lookup: Lookup) -> Reply:
 
 
 def _other_lead(lookup: Lookup) -> Reply:
-    return replies.success(lead_details("someone.else@example.com", lookup.seed))
+    return replies.success(lookup.details(lead_details("someone.else@example.com", lookup.seed)))
+
+
+def _soft_deleted(lookup: Lookup) -> Reply:
+    return replies.success(lookup.details(shapes.soft_deleted(lookup.lead(least=2))))
 
 
 def _upper_status(lookup: Lookup) -> Reply:
-    return replace(_found(lookup), body=replies.php_json({"status": "SUCCESS", "lead_details": lookup.lead()}))
+    return replace(_found(lookup), body=replies.php_json({"status": "SUCCESS", "lead_details": lookup.details()}))
 
 
 def _byte_order_mark(lookup: Lookup) -> Reply:
@@ -150,7 +163,7 @@ _RESULTS = (
     ),
     ("numeric-type", "error 234 with its type as a number instead of a string", _numeric_type),
     ("deleted", "error 245: the lead is deleted", _error("245")),
-    ("soft-deleted", "found, with lead_deleted 1 and a deletion date", _shape(shapes.soft_deleted)),
+    ("soft-deleted", "found, with lead_deleted 1 and a deletion date", _soft_deleted),
 )
 _SHAPES = (
     ("native-numbers", "ids, counts and flags as numbers", _shape(shapes.native_numbers)),

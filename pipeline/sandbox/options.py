@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+SHAPES = ("text", "native", "mixed", "drifting")
 THROTTLE_STYLES = ("http", "body", "message")
 OUTAGE_STYLES = ("http-503", "dropped")
 
@@ -33,6 +34,12 @@ class SandboxOptions:
 
     port: int = _switch(0, "port on 127.0.0.1; 0 for any free port", maximum=65_535, fixed=True)
     seed: int = _switch(1, "seed for the invented people and the random faults")
+    shape: str = _switch(
+        "mixed",
+        "how leads are written: all strings, integers as numbers, a mixture, or a change midway",
+        choices=SHAPES,
+    )
+    drift_after: int = _switch(100, "number of calls after which shape drifting has numbers and an unknown key")
     limit_per_s: int = _switch(20, "calls each App may make in any one-second window; 0 for no limit")
     latency_ms: float = _switch(0.0, "time that each reply takes")
     latency_jitter_ms: float = _switch(0.0, "maximum random deviation from the latency, in both directions")

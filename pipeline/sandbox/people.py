@@ -1,7 +1,7 @@
-"""Turns an address and a seed into an invented lead, always the same one, in the documented shape.
+"""Turns an address and a seed into an invented lead, always the same one: the facts, which `renderings` writes.
 
 Of the generator only `random()` is used: Python guarantees its sequence, which keeps samples and tests stable across
-versions. All values are strings, as PHP returns them from its database.
+versions. All values are strings, as PHP returns them from its database; an empty one, or an empty list, is no value.
 """
 
 from collections.abc import Callable, Sequence

@@ -18,7 +18,8 @@ NUMBERED = {"error-TYPE": "error-242"}  # the only behaviour with a number that 
 HEADING = """# Replies
 
 Bodies of `get_lead` replies: a normal one, and one for each shape the API is known or suspected to use. All people in
-them are invented. The simulated API returns each of them for the address in its row.
+them are invented. The simulated API returns each of them for the address in its row, if it is started with
+`--shape text`; in other shapes it writes normal replies differently.
 `python -m pipeline.sandbox.samples data/replies` regenerates this folder.
 
 | file | address | contents |

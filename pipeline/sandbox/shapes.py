@@ -131,23 +131,24 @@ def _first(item: Lead) -> Lead:
 
 def none_as(value: object) -> Callable[[Lead], Lead]:
     """A shape in which `value` stands where there is no value: for empty strings and empty collections."""
-    return lambda lead: _without_empty(lead, lambda key: {key: value})
+    return lambda lead: with_empty(lead, lambda key: {key: value})
 
 
 def absent_values(lead: Lead) -> Lead:
     """Omit keys that have no value."""
-    return _without_empty(lead, lambda _: {})
+    return with_empty(lead, lambda _: {})
 
 
-def _without_empty(lead: Lead, instead: Callable[[str], Lead]) -> Lead:
+def with_empty(lead: Lead, instead: Callable[[str], Lead]) -> Lead:
+    """Replace keys that have no value, at any depth, by what `instead` returns for them."""
     changed: Lead = {}
     for key, value in lead.items():
         if value in _EMPTY:
             changed |= instead(key)
         elif isinstance(value, list):
-            changed[key] = [_without_empty(item, instead) if isinstance(item, dict) else item for item in value]
+            changed[key] = [with_empty(item, instead) if isinstance(item, dict) else item for item in value]
         else:
-            changed[key] = _without_empty(value, instead) if isinstance(value, dict) else value
+            changed[key] = with_empty(value, instead) if isinstance(value, dict) else value
     return changed
 
 

@@ -30,7 +30,7 @@ def test_an_invalid_value_is_described(switches: dict[str, Any], message: str) -
 @pytest.mark.parametrize(
     ("switches", "message"),
     [
-        ('{"limit": 3}', "'limit' is not a switch; choose from port, seed, limit_per_s,"),
+        ('{"limit": 3}', "'limit' is not a switch; choose from port, seed, shape, drift_after,"),
         ("[]", "Switches must be given as a JSON object."),
         ("{", "Switches must be given as a JSON object, but this is not JSON."),
     ],
