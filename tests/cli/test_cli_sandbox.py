@@ -1,16 +1,22 @@
-"""`lead-export sandbox`: the simulated API in the foreground."""
+"""`lead-export sandbox`: the simulated API in the foreground, and the shapes in which it writes people."""
 
 from __future__ import annotations
 
 import signal
 import socket
 import subprocess
+from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
-from cli_command import command, environment, lead_export
+from cli_command import command, environment, lead_export, manifest_of, run
 
 from pipeline.sandbox.behaviours import BEHAVIOURS
 from pipeline.sandbox.process import READY, RunningSandbox
+from pipeline.schema import LEAD_TABLES
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -47,3 +53,29 @@ def test_help_lists_every_behaviour() -> None:
     out = lead_export("sandbox", "--help").out
     listed = [line.split()[0] for line in out.partition("Addresses with")[2].splitlines()[1:] if line[2:3].strip()]
     assert listed == [behaviour.name for behaviour in BEHAVIOURS if behaviour.name != "anything else"]
+
+
+@pytest.mark.parametrize("shape", ["native", "mixed", "drifting"])
+def test_a_run_gives_the_same_tables_in_every_shape(
+    people: Path, sandbox: RunningSandbox, tmp_path: Path, shape: str
+) -> None:
+    """Only `extra` and the drift in the manifest tell how the people were written; of text there is no drift."""
+    outs = tmp_path / "text", tmp_path / shape
+    for out in outs:
+        sandbox.control(shape=out.name, drift_after=20, reset_stats=True)
+        assert run(people, sandbox, out).code == 0
+    for table in LEAD_TABLES:
+        text, other = (
+            pd.read_parquet(out / "latest" / f"{table.name}.parquet").drop(
+                columns=["extra", "fetched_at"], errors="ignore"
+            )
+            for out in outs
+        )
+        pd.testing.assert_frame_equal(text, other)
+    drifts = [set(manifest_of(out)["drift"]["unknown_keys"]) for out in outs]
+    expected = {
+        "native": set(),
+        "mixed": {"leads.account_tier", "transactions.amount", "transactions.currency"},
+        "drifting": {"leads.account_tier"},
+    }
+    assert drifts == [set(), expected[shape]]
