@@ -32,12 +32,13 @@ def native_numbers(lead: Lead) -> Lead:
 
 
 def _with_numbers(lead: Lead, names: frozenset[str]) -> Lead:
-    def native(key: str, value: Any) -> Any:  # noqa: ANN401 - JSON in, JSON out
+    written = dict(lead)
+    for key, value in lead.items():
         if isinstance(value, list):
-            return [_with_numbers(item, names) for item in value]
-        return int(value) if key in names and value else value
-
-    return {key: native(key, value) for key, value in lead.items()}
+            written[key] = [_with_numbers(item, names) for item in value]
+        elif value and key in names:
+            written[key] = int(value)
+    return written
 
 
 def details_as_text(lead: Lead) -> str:
@@ -143,7 +144,7 @@ def with_empty(lead: Lead, instead: Callable[[str], Lead]) -> Lead:
     """Replace keys that have no value, at any depth, by what `instead` returns for them."""
     changed: Lead = {}
     for key, value in lead.items():
-        if value in _EMPTY:
+        if not value and value in _EMPTY:
             changed |= instead(key)
         elif isinstance(value, list):
             changed[key] = [with_empty(item, instead) if isinstance(item, dict) else item for item in value]
