@@ -29,12 +29,10 @@ from pipeline.errors import (
     WrongEndpoint,
 )
 from pipeline.outcomes import Answer, Outcome
-from pipeline.replies.read import FoundLead, peek_identity, read_leniently
+from pipeline.replies.read import FoundLead, LeadIdentity, peek_identity, read_leniently
 
 if TYPE_CHECKING:
     from pipeline.replies.envelope import Envelope
-    from pipeline.replies.lead import Lead
-    from pipeline.replies.read import LeadIdentity
     from pipeline.settings import Settings
 
 
@@ -150,7 +148,7 @@ def judge(status: int, body: bytes, *, email: str) -> Answer:
     except MalformedReply as error:
         malformed = error
     if isinstance(reply, FoundLead):
-        return _found(reply.lead, body, email)
+        return _found(LeadIdentity(reply.lead.id, reply.lead.email), body, email)
     for rule in RULES:
         if rule.matches(status, reply):
             return _apply(rule, status, reply, body, email)
@@ -159,7 +157,7 @@ def judge(status: int, body: bytes, *, email: str) -> Answer:
     raise _unknown(status, reply, body)
 
 
-def _found(lead: Lead | LeadIdentity, body: bytes, email: str) -> Answer:
+def _found(lead: LeadIdentity, body: bytes, email: str) -> Answer:
     if lead.email and lead.email != email and _folded(lead.email) != _folded(email):
         return Answer(
             email,

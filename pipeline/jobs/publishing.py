@@ -18,7 +18,7 @@ from pipeline.jobs.workers import open_pool
 from pipeline.outcomes import Answer, Outcome, RowOutcome
 from pipeline.replies.drift import Drift
 from pipeline.schema import LEAD_TABLES, LEADS, OUTCOMES, REPLIES, TABLES
-from pipeline.tables.flatten import CHILD_TABLES, Frames, flatten
+from pipeline.tables.flatten import Frames, flatten
 from pipeline.tables.frames import FAILURE_COLUMNS, empty_frame, failure_frame, outcome_frame, reply_frame
 
 if TYPE_CHECKING:
@@ -249,7 +249,9 @@ def _check_leads(frames: Frames, leads: int) -> None:
     if len(frames.leads) != leads:
         raise InternalError("A reply that counts as found cannot be flattened; please report this.")
     keys = frames.leads[["id", "email"]].set_axis(["lead_id", "email"], axis="columns")
-    for table in CHILD_TABLES:
+    for table in LEAD_TABLES:
+        if table is LEADS:
+            continue
         rows = frames.by_name()[table.name]
         parents = keys.take(frames.parents[table.name]).reset_index(drop=True)
         if not rows[["lead_id", "email"]].equals(parents):

@@ -4,8 +4,8 @@
 for a lead is also read as one, so every address that counts as found can be flattened.
 
     envelope    the JSON object around every reply
-    lead        the normal form of a lead: structs that a reply in the documented shape decodes into directly
-    values      converts single JSON values to the strings of the normal form
-    lenient     converts replies in any other shape to the normal form
+    shape       the structs that a reply decodes into in one step, whatever the types of its values
+    lenient     makes the same structs from replies in any other shape
+    values      what a single value means in a column
     drift       counts how replies differ from the documented shape
 """

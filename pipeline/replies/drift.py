@@ -25,9 +25,13 @@ class Drift:
     unknown_keys: Counter[str] = field(default_factory=Counter)
     unreadable_values: Counter[str] = field(default_factory=Counter)
 
-    def count_unknown(self, table: str, key: str) -> None:
+    def __bool__(self) -> bool:
+        """Whether anything was counted."""
+        return bool(self.unknown_keys or self.unreadable_values)
+
+    def count_unknown(self, table: str, key: str, times: int = 1) -> None:
         """Count a key that has no column."""
-        self.unknown_keys[_safe_name(table, key)] += 1
+        self.unknown_keys[_safe_name(table, key)] += times
 
     def count_unreadable(self, table: str, key: str) -> None:
         """Count a value that does not fit its column's type."""
@@ -43,5 +47,10 @@ class Drift:
                 mine[key if key in mine or len(mine) < _MAX_KEYS else _OTHERS] += count
 
 
+def looks_like_a_key(key: str) -> bool:
+    """Whether a key looks like the name of a field, rather than like data."""
+    return _FIELD_NAME.fullmatch(key) is not None
+
+
 def _safe_name(table: str, key: str) -> str:
-    return f"{table}.{key if _FIELD_NAME.fullmatch(key) else _OTHERS}"
+    return f"{table}.{key if looks_like_a_key(key) else _OTHERS}"

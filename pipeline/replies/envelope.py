@@ -18,7 +18,8 @@ from pipeline.errors import MalformedReply
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_LEADING = b"\xef\xbb\xbf \t\r\n"
+LEADING = b"\xef\xbb\xbf \t\r\n"
+"""Bytes that may come before the JSON: a byte order mark and whitespace."""
 _MAX_DEPTH = 100
 _MAX_DIGITS = 4300  # of an integer: the limit of both Python and msgspec
 _KNOWN_KEYS = ("status", "message", "type", "lead_details")
@@ -39,7 +40,7 @@ class Envelope:
     @property
     def succeeded(self) -> bool:
         """Whether the status is Success, ignoring case."""
-        return _is_success(self.status)
+        return is_success(self.status)
 
 
 def parse_envelope(body: bytes) -> Envelope:
@@ -48,14 +49,14 @@ def parse_envelope(body: bytes) -> Envelope:
     Raises:
         MalformedReply: they are empty, truncated, not JSON, or not an object with a status.
     """
-    reply = _parse(body.lstrip(_LEADING), whole=body)
+    reply = _parse(body.lstrip(LEADING), whole=body)
     if not isinstance(reply, dict) or not isinstance(reply.get("status"), str):
         raise MalformedReply("the reply is JSON but has no status", code="not_an_answer", body=body)
     return Envelope(
         status=reply["status"].strip(),
         message=_as_string(reply.get("message")),
         type=_as_string(reply.get("type")),
-        details=_details(reply.get("lead_details"), whole=body) if _is_success(reply["status"]) else None,
+        details=_details(reply.get("lead_details"), whole=body) if is_success(reply["status"]) else None,
         unknown_keys={key: value for key, value in reply.items() if key not in _KNOWN_KEYS},
     )
 
@@ -63,7 +64,7 @@ def parse_envelope(body: bytes) -> Envelope:
 def _details(value: object, *, whole: bytes) -> JsonObject | None:
     """The lead as an object, from an object, a list of one object, or either as a JSON string."""
     if isinstance(value, str):
-        stripped = value.encode().lstrip(_LEADING)
+        stripped = value.encode().lstrip(LEADING)
         value = _parse(stripped, whole=whole) if stripped else None
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
@@ -77,8 +78,9 @@ def _as_string(value: object) -> str:
     return str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
-def _is_success(status: str) -> bool:
-    return status.strip().casefold() == "success"
+def is_success(status: str) -> bool:
+    """Whether a reply with this status holds a lead, ignoring case."""
+    return status == "Success" or status.strip().casefold() == "success"
 
 
 def _parse(raw: bytes, *, whole: bytes) -> Any:  # noqa: ANN401 - any JSON

@@ -1,116 +1,206 @@
-"""The entry point: replies in the documented shape are decoded in one step, others go through the lenient path."""
+"""The entry point: a reply in the usual shape is decoded in one step, any other goes through the lenient path.
+
+1. `ReplyReader.read` decodes the bytes into the structs of `shape`.
+2. What does not decode goes through `lenient`, which makes the same structs from any JSON object.
+3. A key without a column that has come twice becomes a field: an account's further keys come with each of its leads.
+
+Both paths leave it to `pipeline.tables` to convert cells, and give the same rows.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+from msgspec.structs import astuple
 
 from pipeline.errors import MalformedReply
-from pipeline.replies.drift import Drift, Extras
-from pipeline.replies.envelope import Envelope, may_be_deep, parse_envelope
-from pipeline.replies.lead import Lead  # noqa: TC001 - msgspec resolves the annotation at run time
+from pipeline.replies.drift import Drift, Extras, looks_like_a_key
+from pipeline.replies.envelope import LEADING, Envelope, is_success, may_be_deep, parse_envelope
 from pipeline.replies.lenient import LenientReader
-from pipeline.replies.values import CAST_CHECKS
-from pipeline.schema import LEAD_TABLES, LEADS
+from pipeline.replies.shape import COLLECTIONS, REPLY, Scalar, shape_with
+from pipeline.replies.values import is_empty, is_keyed_list, read_value
+
+if TYPE_CHECKING:
+    from pipeline.replies.shape import Key, Shape
+
+MAX_LEARNED = 64
+"""Undocumented keys that become fields; replies with others take the lenient path."""
+_MAX_SEEN = 1000
+_collections = attrgetter(*COLLECTIONS)
 
 
-class LeadIdentity(msgspec.Struct, gc=False):
-    """What identifies a lead: its id and address; the rest of the lead is skipped, not checked."""
+class LeadIdentity(NamedTuple):
+    """What identifies a lead; null where it is empty."""
 
-    id: str | None = None
-    email: str | None = None
+    id: str | None
+    email: str | None
 
 
-class _NormalReply(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    status: Literal["Success"]
-    lead_details: Lead
-    message: str | None = None
-    type: str | int | None = None
+class _Identity(msgspec.Struct, gc=False):
+    id: Scalar = None
+    email: Scalar = None
 
 
 class _IdentityReply(msgspec.Struct, gc=False):
-    status: Literal["Success"]
-    lead_details: LeadIdentity
+    status: str
+    lead_details: _Identity | list[_Identity] | str
 
 
-R = TypeVar("R", _NormalReply, _IdentityReply)
-_normal_decoder = msgspec.json.Decoder(_NormalReply)
-_identity_decoder = msgspec.json.Decoder(_IdentityReply)
-_LEAD_CHECKS = [(column.name, CAST_CHECKS[column.type]) for column in LEADS.api_columns if column.type in CAST_CHECKS]
-_ITEM_CHECKS = [
-    (table.name, column.name, CAST_CHECKS[column.type])
-    for table in LEAD_TABLES
-    if table is not LEADS
-    for column in table.api_columns
-    if column.type in CAST_CHECKS and not column.nested_in
-]
+_identity_reply_decoder = msgspec.json.Decoder(_IdentityReply)
+_identity_decoder = msgspec.json.Decoder(_Identity | list[_Identity])
 
 
 @dataclass(frozen=True, slots=True)
 class FoundLead:
-    """A lead in normal form, and whatever in the reply did not fit it.
+    """A lead, and whatever in the reply is not in its structs.
 
     Attributes:
-        lead: all documented values.
-        extras: keys and values without a column, by table and row.
-        drift: counts of the same keys; read-only, because all normal replies share one empty instance.
+        lead: an instance of `Shape.lead` with all documented values and those of the keys that are fields.
+        extras: other keys and values, by table and row.
+        drift: counts of these; read-only, because all replies without any share one empty instance.
+        undocumented: the keys that the structs have no field for.
     """
 
-    lead: Lead
+    lead: Any
     extras: Extras = field(default_factory=dict)
     drift: Drift = field(default_factory=Drift)
+    undocumented: frozenset[Key] = frozenset()
 
 
 _NO_DRIFT = Drift()  # shared, because creating one takes a third as long as decoding a reply
 
 
-def read_reply(body: bytes) -> FoundLead | Envelope:
-    """Read the bytes of any reply: a lead if its status is Success, otherwise its envelope.
+class ReplyReader:
+    """Reads the replies of an account.
+
+    Attributes:
+        shape: of the leads that `read` returns; another one after a call that met a key for the second time.
+    """
+
+    def __init__(self) -> None:
+        self.shape = shape_with()
+        self._keys: frozenset[Key] = frozenset()
+        self._seen: Counter[Key] = Counter()
+
+    def read(self, body: bytes) -> FoundLead | Envelope:
+        """Read the bytes of any reply: a lead if its status is Success, otherwise its envelope.
+
+        Raises:
+            MalformedReply: it cannot be parsed as a reply, or it is a Success without a lead.
+        """
+        found: FoundLead | Envelope | None = read_directly(body, self.shape)
+        if found is None:
+            found = read_leniently(body, self.shape)
+            if isinstance(found, FoundLead) and found.undocumented:
+                self._learn(found.undocumented)
+        return found
+
+    def _learn(self, keys: frozenset[Key]) -> None:
+        """Make fields of the keys that were seen before; memory is bounded, however many there are."""
+        if len(self._keys) >= MAX_LEARNED:
+            return
+        if len(self._seen) + len(keys) > _MAX_SEEN:
+            self._seen.clear()
+        likely = sorted(key for key in keys if looks_like_a_key(key.name))[:_MAX_SEEN]
+        known = [key for key in likely if self._seen[key]]
+        self._seen.update(likely)
+        if known:
+            self._keys |= frozenset(known[: MAX_LEARNED - len(self._keys)])
+            self.shape = shape_with(self._keys)
+
+
+def read_directly(body: bytes, shape: Shape) -> FoundLead | None:
+    """The lead of a Success that fits the shape; None for any other reply.
 
     Raises:
-        MalformedReply: it cannot be parsed as a reply, or it is a Success without a lead.
+        MalformedReply: it fits, but is nested too deeply.
     """
-    lead = read_normal(body)
-    return read_leniently(body) if lead is None else FoundLead(lead, drift=_NO_DRIFT)
-
-
-def read_normal(body: bytes) -> Lead | None:
-    """The lead of a Success that fits the documented shape completely; None for any other reply."""
-    reply = _decoded(body, _normal_decoder)
-    return reply.lead_details if reply and _all_castable(reply.lead_details) else None
-
-
-def peek_identity(body: bytes) -> Lead | LeadIdentity | None:
-    """The id and address of the lead in a Success, for which `read_reply` then returns that lead; None if unsure.
-
-    The rest of the reply is not checked, except that it cannot be nested too deeply to be read later.
-    """
-    reply = _decoded(body, _normal_decoder) if may_be_deep(body) else _decoded(body, _identity_decoder)
-    return reply.lead_details if reply else None
-
-
-def _decoded(body: bytes, decoder: msgspec.json.Decoder[R]) -> R | None:
     try:
-        reply = decoder.decode(body)
+        reply = shape.reply_decoder.decode(body.lstrip(LEADING))
+        lead = _sole(reply.lead_details, shape.lead_decoder)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    return reply if _has_identity(reply.lead_details) else None
+    if lead is None or not (is_success(reply.status) and _has_identity(lead) and _is_regular(lead)):
+        return None
+    if shape.undocumented and may_be_deep(body):
+        parse_envelope(body)  # the values of undocumented keys may have any depth, and this is what limits it
+    return _with_envelope(lead, reply, shape) if REPLY in shape.undocumented else FoundLead(lead, drift=_NO_DRIFT)
 
 
-def read_leniently(body: bytes) -> FoundLead | Envelope:
-    """Like `read_reply`, but through the lenient path only."""
+def peek_identity(body: bytes) -> LeadIdentity | None:
+    """The id and address of the lead in a Success, as strings or null; `ReplyReader.read` then returns that lead.
+
+    None if unsure. The rest of the reply is not checked, except that it cannot be nested too deeply to be read later.
+    """
+    try:
+        reply = _identity_reply_decoder.decode(body.lstrip(LEADING))
+        lead = _sole(reply.lead_details, _identity_decoder)
+        if may_be_deep(body):
+            parse_envelope(body)
+    except (msgspec.MsgspecError, MalformedReply, ValueError, RecursionError):
+        return None
+    if lead is None or not (is_success(reply.status) and _has_identity(lead)):
+        return None
+    return LeadIdentity(read_value(lead.id, "string"), read_value(lead.email, "string"))
+
+
+def _sole(details: Any, decoder: msgspec.json.Decoder[Any]) -> Any:  # noqa: ANN401 - structs made at run time
+    """The lead: an object, a list of one, or either as JSON text; None if there is not one."""
+    if details.__class__ is str:
+        details = decoder.decode(details.encode().lstrip(LEADING))
+    if details.__class__ is list:
+        details = details[0] if len(details) == 1 else None
+    return details
+
+
+def _has_identity(lead: Any) -> bool:  # noqa: ANN401 - a struct made at run time
+    """Whether there is an id or an address, without which the rest cannot be attributed to anyone."""
+    return not (is_empty(lead.id) and is_empty(lead.email))
+
+
+def _is_regular(lead: Any) -> bool:  # noqa: ANN401 - a struct made at run time
+    """Whether each collection, and each custom field's value, is a list, an object with numeric keys, or empty."""
+    for members in _collections(lead):
+        if members.__class__ is not list and members and not is_keyed_list(members):
+            return False
+    fields = lead.custom_fields or ()
+    for item in fields.values() if fields.__class__ is dict else fields:
+        if item and item.field_value.__class__ is dict and not is_keyed_list(item.field_value):
+            return False
+    return True
+
+
+def _with_envelope(lead: Any, reply: Any, shape: Shape) -> FoundLead:  # noqa: ANN401 - structs made at run time
+    """The lead, with the undocumented keys of the object around it."""
+    keys = shape.undocumented[REPLY]
+    values = dict(zip(keys, astuple(reply)[-len(keys) :], strict=True))
+    extras = {f"{REPLY}.{key}": value for key, value in values.items() if value is not msgspec.UNSET}
+    drift = Drift()
+    for key in extras:
+        drift.count_unknown("leads", key)
+    return FoundLead(lead, {"leads": {0: extras}} if extras else {}, drift)
+
+
+def read_leniently(body: bytes, shape: Shape | None = None) -> FoundLead | Envelope:
+    """Like `ReplyReader.read`, but through the lenient path only; leads have the documented shape unless one is given.
+
+    Raises:
+        MalformedReply: as there.
+    """
     envelope = parse_envelope(body)
     if not envelope.succeeded:
         return envelope
     if envelope.details is not None:
-        reader = LenientReader()
+        reader = LenientReader(shape or shape_with())
         lead = reader.read(envelope.details, envelope.unknown_keys)
         if _has_identity(lead):
             if not _is_utf8(body):
                 reader.drift.unreadable_values["reply.text"] += 1
-            return FoundLead(lead, reader.extras, reader.drift)
+            return FoundLead(lead, reader.extras, reader.drift, frozenset(reader.undocumented))
     raise MalformedReply("the API reports success but returned no lead", code="empty_success", body=body)
 
 
@@ -119,21 +209,4 @@ def _is_utf8(body: bytes) -> bool:
         body.decode()
     except UnicodeDecodeError:
         return False
-    return True
-
-
-def _has_identity(lead: Lead | LeadIdentity) -> bool:
-    """Whether there is an id or an address, without which the rest cannot be attributed to anyone."""
-    return bool(lead.id or lead.email)
-
-
-def _all_castable(lead: Lead) -> bool:
-    """Whether all numbers and dates can be cast to their columns' types; the decoder has checked the rest."""
-    for name, is_castable in _LEAD_CHECKS:
-        if not is_castable(getattr(lead, name)):
-            return False
-    for collection, name, is_castable in _ITEM_CHECKS:
-        for item in getattr(lead, collection):
-            if not is_castable(getattr(item, name)):
-                return False
     return True

@@ -1,17 +1,14 @@
-"""Single JSON values as strings: which ones can be cast as they are, and how to normalize the others."""
+"""What a single JSON value means in a column: the definition, which `pipeline.tables` applies to whole columns."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.schema import ZERO_DATES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from pipeline.schema import Type
 
 _BITS = {"int8": 7, "int32": 31, "int64": 63}
@@ -23,40 +20,14 @@ class UnreadableValue(Exception):
     """The value does not fit its column's type; never leaves this package."""
 
 
-def is_castable_date(string: str | None) -> bool:
-    """Whether `string` is null, a zero date or exactly `YYYY-MM-DD HH:MM:SS` of an existing day."""
-    if not string:
-        return True
-    # Checking every third character, and the hour 24 that newer Pythons accept, rejects the other ISO forms that
-    # fromisoformat accepts but a column cast does not.
-    if string[4::3] != "-- ::" or len(string) != 19 or " 24:" in string or string[0] == "0":
-        return string in ZERO_DATES
-    try:
-        datetime.fromisoformat(string)
-    except ValueError:
-        return False
-    return True
-
-
-def is_castable_integer(string: str | None, digits: int = 18) -> bool:
-    """Whether `string` is null or at most `digits` ASCII digits, optionally after a minus sign."""
-    if not string:
-        return True
-    number = string.removeprefix("-")
-    return number.isascii() and number.isdigit() and len(number) <= digits
-
-
-CAST_CHECKS: Mapping[Type, Callable[[str | None], bool]] = {
-    "timestamp[s]": is_castable_date,
-    "int64": is_castable_integer,
-    "int32": partial(is_castable_integer, digits=9),
-}
-"""By type: whether casting the string as it is gives the same value as `read_value` and a cast."""
-
-
 def is_empty(value: object) -> bool:
     """Whether PHP means "no value", whatever the column; 0 and "0" are values."""
     return value is None or value is False or value in ("", [], {})
+
+
+def is_keyed_list(value: object) -> bool:
+    """Whether PHP means a list whose keys are kept: an object with numeric keys."""
+    return isinstance(value, dict) and all(key.lstrip("-").isdigit() for key in value)
 
 
 def read_value(value: object, kind: Type) -> str | None:

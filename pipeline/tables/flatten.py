@@ -9,10 +9,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import pandas as pd  # noqa: TC002 - the fields of a public dataclass resolve at run time
 import pyarrow as pa
@@ -20,19 +20,20 @@ import pyarrow as pa
 from pipeline.errors import MalformedReply
 from pipeline.outcomes import Answer
 from pipeline.replies.drift import Drift
-from pipeline.replies.read import FoundLead, read_leniently, read_normal
+from pipeline.replies.lenient import add_extra
+from pipeline.replies.read import FoundLead, ReplyReader
+from pipeline.replies.shape import REPLY
 from pipeline.schema import LEAD_TABLES, LEADS, Table
-from pipeline.tables.frames import make_frame, parse_columns, value_column
-from pipeline.tables.rows import LeadRows, rows_of
+from pipeline.tables.frames import make_frame, value_column
+from pipeline.tables.rows import LeadRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pipeline.replies.drift import Extras
-    from pipeline.replies.lead import Lead
-    from pipeline.tables.rows import Columns, RowNumbers
+    from pipeline.replies.shape import Shape
+    from pipeline.tables.rows import Columns, ItemRows, ObjectRows, RowNumbers
 
-CHILD_TABLES = tuple(table for table in LEAD_TABLES if table is not LEADS)
 _CHUNK_LEADS = 64
 
 
@@ -89,84 +90,82 @@ class _Batch:
         self._requested: list[str | None] = []
         self._fetched_ms: list[int | None] = []
         self._extras: dict[int, Extras] = {}
-        self._chunk: list[Lead] = []
-        self._leads = LeadRows()
-        self._items = {table.name: rows_of(table) for table in CHILD_TABLES}
+        self._reader = ReplyReader()
+        self._chunk: list[Any] = []
+        self._rows = LeadRows()
 
     def add(self, body: bytes | None, requested: str | None = None, fetched_ms: int | None = None) -> None:
         """Add one reply, if it holds a lead."""
-        lead = self._read(body)
-        if lead is None:
+        shape = self._reader.shape
+        found = self._read(body)
+        if found is None:
             self._skipped += 1
             return
+        if found.drift:
+            self._drift.add(found.drift)
+            self._extras[len(self._requested)] = found.extras
         self._requested.append(requested)
         self._fetched_ms.append(fetched_ms)
-        self._chunk.append(lead)
-        if len(self._chunk) == _CHUNK_LEADS:
-            self._add_chunk()
+        self._chunk.append(found.lead)
+        if len(self._chunk) == _CHUNK_LEADS or self._reader.shape is not shape:
+            self._add_chunk(shape)
 
-    def _read(self, body: object) -> Lead | None:
+    def _read(self, body: object) -> FoundLead | None:
         if not isinstance(body, bytes):
             return None
-        return read_normal(body) or self._read_odd(body)
-
-    def _read_odd(self, body: bytes) -> Lead | None:
         try:
-            found = read_leniently(body)
+            found = self._reader.read(body)
         except MalformedReply:
             return None
-        if not isinstance(found, FoundLead):
-            return None
-        self._drift.add(found.drift)
-        if found.extras:
-            self._extras[len(self._requested)] = found.extras
-        return found.lead
+        return found if isinstance(found, FoundLead) else None
 
-    def _add_chunk(self) -> None:
-        self._leads.add(self._chunk)
-        for rows in self._items.values():
-            rows.add(self._chunk)
+    def _add_chunk(self, shape: Shape) -> None:
+        self._rows.add_leads(self._chunk, shape)
         self._chunk.clear()
 
     def frames(self, timezone: str | None) -> Frames:
         """Everything that was added."""
-        self._add_chunk()
+        self._add_chunk(self._reader.shape)
         leads = self._lead_columns(timezone)
-        parents = {table.name: self._items[table.name].parents() for table in CHILD_TABLES}
-        columns = {
-            table.name: self._child_columns(table, parents[table.name], leads, timezone) for table in CHILD_TABLES
-        }
-        columns[LEADS.name] = leads
+        columns = {LEADS.name: leads}
+        parents: dict[str, RowNumbers] = {}
+        for table, rows in self._rows.collections.items():
+            parents[table] = rows.parents()
+            columns[table] = self._child_columns(table, rows, parents[table], leads, timezone)
         frames = {table.name: _frame(table, columns[table.name]) for table in LEAD_TABLES}
         return Frames(**frames, parents=parents, drift=self._drift, skipped=self._skipped)
 
     def _lead_columns(self, timezone: str | None) -> Columns:
         count = len(self._requested)
-        columns = parse_columns(LEADS, self._leads.columns(), timezone)
+        columns = self._rows.columns(timezone)
         columns["requested_email"] = value_column(self._requested, "string")
-        columns["extra"] = self._extra_column(LEADS.name, np.arange(count), count)
+        columns["extra"] = self._extra_column(LEADS.name, self._rows, np.arange(count), count)
         columns["fetched_at"] = value_column(self._fetched_ms, "timestamp[ms, UTC]")
         return columns
 
-    def _child_columns(self, table: Table, parents: RowNumbers, leads: Columns, timezone: str | None) -> Columns:
+    def _child_columns(
+        self, table: str, rows: ItemRows, parents: RowNumbers, leads: Columns, timezone: str | None
+    ) -> Columns:
         first_rows = np.searchsorted(parents, np.arange(len(leads["id"])))
-        columns = parse_columns(table, self._items[table.name].columns(), timezone)
+        columns = rows.columns(timezone)
         columns["lead_id"] = leads["id"].take(parents)
         columns["email"] = leads["email"].take(parents)
         columns["position"] = pa.array(np.arange(len(parents)) - first_rows[parents], pa.int32())
-        columns["extra"] = self._extra_column(table.name, first_rows, len(parents))
+        columns["extra"] = self._extra_column(table, rows, first_rows, len(parents))
         return columns
 
-    def _extra_column(self, table: str, first_rows: RowNumbers, length: int) -> pa.Array[Any]:
+    def _extra_column(self, table: str, rows: ObjectRows, first_rows: RowNumbers, length: int) -> pa.Array[Any]:
         """The column `extra` of a table with `length` rows; `first_rows` holds the first row of each lead."""
-        extras = {
-            first_rows[lead] + row: json.dumps(extra, ensure_ascii=False, separators=(",", ":"))
-            for lead, tables in self._extras.items()
-            for row, extra in tables.get(table, {}).items()
-        }
+        self._drift.add(rows.drift)
+        extras = rows.extra
+        for lead, tables in self._extras.items():
+            for row, extra in tables.get(table, {}).items():
+                for key, value in extra.items():
+                    add_extra(extras.setdefault(int(first_rows[lead]) + row, {}), key, value, REPLY)
         if not extras:
             return pa.nulls(length, pa.string())
-        return pa.array([extras.get(row) for row in range(length)], pa.string())
+        texts = {row: msgspec.json.encode(extra, order="sorted") for row, extra in extras.items()}
+        return pa.array([texts.get(row) for row in range(length)], pa.string())
 
 
 def _frame(table: Table, columns: Columns) -> pd.DataFrame:

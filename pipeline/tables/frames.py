@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from pandas.arrays import ArrowExtensionArray
 
 from pipeline.outcomes import Outcome, to_row
-from pipeline.schema import OUTCOMES, REPLIES, ZERO_DATES
+from pipeline.schema import OUTCOMES, REPLIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,7 +34,6 @@ _TYPES: dict[Type, pa.DataType] = {
     "timestamp[ms, UTC]": pa.timestamp("ms", "UTC"),
     "binary": pa.binary(),
 }
-_ZERO_DATES = pa.array(ZERO_DATES)
 FAILURE_COLUMNS = ["email", "code", "message", "attempts", "input", "row"]
 """Columns of `failures`; the address comes first, so that the file is itself a list to run again."""
 _FIRST_DAYS, _LAST_DAYS = np.datetime64("0001-01-03", "s"), np.datetime64("9999-12-29", "s")
@@ -68,19 +66,6 @@ def arrow_column(frame: pd.DataFrame, name: str) -> pa.Array[Any]:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def parse_columns(table: Table, strings: dict[str, pa.Array[Any]], timezone: str | None) -> dict[str, pa.Array[Any]]:
-    """The columns of `table` that come from the API, from their strings; see `parse_column`."""
-    return {column.name: parse_column(strings[column.name], column.type, timezone) for column in table.api_columns}
-
-
-def parse_column(strings: pa.Array[Any], kind: Type, timezone: str | None = None) -> pa.Array[Any]:
-    """A column of type `kind` from strings, each null or known to parse as one; zero dates become null."""
-    if kind != "timestamp[s]":
-        return strings if strings.type == _TYPES[kind] else strings.cast(_TYPES[kind])
-    dates = pc.if_else(pc.is_in(strings, _ZERO_DATES.cast(strings.type)), None, strings).cast(_TYPES[kind])
-    return _to_utc(dates, timezone) if timezone else dates
-
-
 def value_column(values: Sequence[object], kind: Type) -> pa.Array[Any]:
     """A column of type `kind` from Python values; times are milliseconds since 1970 UTC."""
     if kind == "timestamp[ms, UTC]":
@@ -88,7 +73,7 @@ def value_column(values: Sequence[object], kind: Type) -> pa.Array[Any]:
     return pa.array(values, _TYPES[kind])
 
 
-def _to_utc(clock_times: pa.Array[Any], timezone: str) -> pa.Array[Any]:
+def to_utc(clock_times: pa.Array[Any], timezone: str) -> pa.Array[Any]:
     """Clock times of a zone as instants in UTC; in the hour that occurs twice, the first occurrence is meant.
 
     The first and last two days of the calendar, whose instants may lie outside it, are taken as UTC: 9999-12-31 means

@@ -1,113 +1,156 @@
-"""The rows that leads give to each table: collected from structs, returned as whole columns of strings."""
+"""The rows that leads give to each table: cells by column, and what has no column by row.
+
+Leads arrive a few dozen at a time, all of the same shape, and are turned from rows into columns at once.
+"""
 
 from __future__ import annotations
 
 from itertools import chain
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from msgspec.structs import astuple
 
-from pipeline.replies.lead import FIELD_COLUMNS, OPTION_COLUMNS
-from pipeline.schema import CUSTOM_FIELDS, LEADS
+from pipeline.replies.drift import Drift
+from pipeline.replies.lenient import add_extra
+from pipeline.replies.shape import ALIASES, COLLECTIONS, COLUMNS, NAME_KEYS, OPTIONS
+from pipeline.replies.values import is_empty
+from pipeline.tables.columns import Cells
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
+    import pyarrow as pa
 
-    from pipeline.replies.lead import Lead
-    from pipeline.schema import Column, Table
+    from pipeline.replies.shape import Shape
+    from pipeline.schema import Column
 
     Columns = dict[str, pa.Array[Any]]
     RowNumbers = npt.NDArray[np.int64]
+    Row = tuple[Any, ...]
+    """Cells as they came."""
 
-MAX_STRING_BYTES = 2**31 - 1
-"""Bytes that one Arrow array of the type `string` can hold."""
-_SCALARS = len(LEADS.api_columns)  # the fields of a Lead; its collections follow them
-# A custom field without a chosen option is still one row, with nothing but its string value.
-_NO_OPTION = (None,) * len(OPTION_COLUMNS)
-_VALUE = [column.name for column in OPTION_COLUMNS].index("value") - len(OPTION_COLUMNS)
+_SCALARS = len(COLUMNS["leads"])
+_FIELD_SCALARS = len(COLUMNS["custom_fields"])
+_VALUE = [column.source_key for column in COLUMNS[OPTIONS]].index(NAME_KEYS[OPTIONS])
+_CONTAINERS = (list, dict)
+_NAMES = {
+    level: next(column.name for column in COLUMNS[level] if column.source_key == key)
+    for level, key in NAME_KEYS.items()
+}
+"""The column of each level that a bare name goes into."""
 
 
-class StringColumns:
-    """Collects the string cells of a table row by row and returns them as whole columns.
-
-    Cells go into Arrow arrays a few dozen leads at a time. A million Python strings would take a hundred megabytes, and
-    a few of them stay in the processor's cache, which makes reading replies half as fast again.
+class ObjectRows:
+    """One row for each object of a level: see `pipeline.replies.shape.COLUMNS`.
 
     Args:
-        names: of the columns, in the order of the cells in a row.
-        max_bytes: beyond this the columns are `large_string`.
+        level: which objects.
+        table: the table they are rows of, for `drift`.
+
+    Attributes:
+        extra: by row and key the values without a column.
+        drift: counts of the keys without a column, and of the values that fit none.
     """
 
-    def __init__(self, names: Sequence[str], *, max_bytes: int = MAX_STRING_BYTES) -> None:
-        self._names = names
-        self._max_bytes = max_bytes
-        self._parts: list[pa.Array[Any]] = [pa.array([], pa.string())]
+    def __init__(self, level: str, table: str = "") -> None:
+        self._level = level
+        self._table = table or level
+        self._columns = COLUMNS[level]
+        self._keys = {column.name: column.source_key for column in self._columns}
+        self._cells = Cells(self._columns)
+        self._aliased: dict[tuple[int, str], str] = {}
+        self._rows = 0
+        self.extra: dict[int, dict[str, Any]] = {}
+        self.drift = Drift()
 
-    def add(self, cells: Sequence[str | None]) -> None:
-        """Add whole rows: their cells, one row after the other."""
-        self._parts.append(pa.array(cells, pa.string()))
+    def add(self, rows: Sequence[Row], shape: Shape) -> None:
+        """Add rows: their documented cells, then those of the shape's undocumented keys, absent ones UNSET."""
+        if self._level in shape.undocumented and rows:
+            rows = self._documented(rows, shape.undocumented[self._level])
+        self._cells.add(list(chain.from_iterable(rows)))
+        self._rows += len(rows)
 
-    def columns(self) -> dict[str, pa.Array[Any]]:
-        """All rows by column, as `string` or `large_string`; empty strings are null."""
-        cells = self._all_cells()
-        cells = pc.if_else(pc.equal(cells, pa.scalar("", cells.type)), None, cells)
-        width = len(self._names)
-        return {name: cells.take(np.arange(n, len(cells), width)) for n, name in enumerate(self._names)}
+    def _documented(self, rows: Sequence[Row], undocumented: Sequence[str]) -> list[Row]:
+        """The documented cells of rows; others go into the column that a key is an alias of, or into `extra`."""
+        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+        documented, further = columns[: len(self._columns)], columns[len(self._columns) :]
+        for key, cells in zip(undocumented, further, strict=True):
+            present = {n: cell for n, cell in enumerate(cells) if cell is not msgspec.UNSET}
+            position = self._alias_of(key)
+            if position is not None:
+                column = documented[position]
+                filling = {n: cell for n, cell in present.items() if column[n] is None or is_empty(column[n])}
+                documented[position] = [filling.get(n, cell) for n, cell in enumerate(column)]
+                self._note_alias(key, self._columns[position], filling)
+                present = {n: cell for n, cell in present.items() if n not in filling}
+            if present:
+                self.drift.count_unknown(self._table, key, len(present))
+            for n, cell in present.items():
+                self.extra.setdefault(self._rows + n, {})[key] = cell
+        return list(zip(*documented, strict=True))
 
-    def _all_cells(self) -> pa.Array[Any]:
-        """Every cell in one array, of which every n-th belongs to the same column."""
-        if sum(part.nbytes for part in self._parts) <= self._max_bytes:
-            return pa.concat_arrays(self._parts)
-        return pa.concat_arrays([part.cast(pa.large_string()) for part in self._parts])
+    def _note_alias(self, key: str, column: Column, rows: Iterable[int]) -> None:
+        """Remember under which key the cells of these rows came, in case that they do not fit the column."""
+        if column.type != "string":
+            self._aliased.update({(self._rows + n, column.name): key for n in rows})
+
+    def _alias_of(self, key: str) -> int | None:
+        """The position of the column that `key` is an alias of, if it is one."""
+        documented = ALIASES.get(self._level, {}).get(key)
+        return next((n for n, column in enumerate(self._columns) if column.source_key == documented), None)
+
+    def columns(self, timezone: str | None) -> Columns:
+        """The columns that come from the replies; cells that do not fit theirs go into `extra`."""
+        columns = self._cells.columns(timezone)
+        for row, column, cell in self._cells.unreadable:
+            key = self._aliased.get((row, column), self._keys[column])
+            self.drift.count_unreadable(self._table, key)
+            self.extra.setdefault(row, {})[key] = cell
+        return columns
 
 
-class LeadRows:
-    """The rows of `leads`: one for each lead."""
+class LeadRows(ObjectRows):
+    """The rows of `leads`, and through them those of all collections."""
 
     def __init__(self) -> None:
-        self._cells = _string_columns(LEADS.api_columns)
+        super().__init__("leads")
+        self.collections = {table: rows_of(table) for table in COLLECTIONS}
 
-    def add(self, leads: list[Lead]) -> None:
-        """Add a few dozen leads; see `StringColumns`."""
-        cells: list[str | None] = []
-        for lead in leads:
-            cells += astuple(lead)[:_SCALARS]
-        self._cells.add(cells)
-
-    def columns(self) -> Columns:
-        """The columns that come from the replies."""
-        return self._cells.columns()
+    def add_leads(self, leads: Sequence[Any], shape: Shape) -> None:
+        """Add a few dozen leads of this shape."""
+        self.add([_without_collections(astuple(lead)) for lead in leads], shape)
+        for table, rows in self.collections.items():
+            rows.add_collections(list(map(attrgetter(table), leads)), shape)
 
 
-class ItemRows:
+def _without_collections(lead: Row) -> Row:
+    return lead[:_SCALARS] + lead[_SCALARS + len(COLLECTIONS) :]
+
+
+class ItemRows(ObjectRows):
     """The rows of a collection: one for each item of each lead."""
 
-    def __init__(self, table: Table) -> None:
-        self._items_of = attrgetter(table.name)
+    def __init__(self, level: str) -> None:
+        super().__init__(level)
         self._counts: list[int] = []
-        self._cells = _string_columns(table.api_columns)
 
-    def add(self, leads: list[Lead]) -> None:
-        """Add the items of a few dozen leads; see `StringColumns`."""
-        cells: list[str | None] = []
-        for item in self._items(leads):
-            cells += astuple(item)
-        self._cells.add(cells)
+    def add_collections(self, collections: Sequence[Any], shape: Shape) -> None:
+        """Add the collections of a few dozen leads, each a list, an object with numeric keys, or empty."""
+        item = shape.items[self._level]
+        lists = collections if set(map(type, collections)) == {list} else list(map(_as_list, collections))
+        items = list(chain.from_iterable(lists))
+        if not set(map(type, items)) <= {item}:
+            lists = [_structs(members, item, self._level) for members in lists]
+            items = list(chain.from_iterable(lists))
+        self._counts += map(len, lists)
+        self._add_items(list(map(astuple, items)), shape)
 
-    def _items(self, leads: list[Lead]) -> Iterator[Any]:
-        collections = list(map(self._items_of, leads))
-        self._counts += map(len, collections)
-        return chain.from_iterable(collections)
-
-    def columns(self) -> Columns:
-        """The columns that come from the replies."""
-        return self._cells.columns()
+    def _add_items(self, items: Sequence[Row], shape: Shape) -> None:
+        self.add(items, shape)
 
     def parents(self) -> RowNumbers:
         """For each row the number of its lead, from 0 in the order they were added."""
@@ -118,47 +161,65 @@ class CustomFieldRows(ItemRows):
     """The rows of `custom_fields`: one for each chosen option, or one for a field without options."""
 
     def __init__(self) -> None:
-        super().__init__(CUSTOM_FIELDS)
-        self._fields = _string_columns(FIELD_COLUMNS)
-        self._options = _string_columns(OPTION_COLUMNS)
+        super().__init__("custom_fields")
+        self._options = ObjectRows(OPTIONS, "custom_fields")
         self._rows_per_field: list[int] = []
 
-    def add(self, leads: list[Lead]) -> None:
-        """Add the custom fields of a few dozen leads; see `StringColumns`."""
-        fields: list[str | None] = []
-        options: list[str | None] = []
-        for item in self._items(leads):
-            *field, value = astuple(item)
-            fields += field
-            if value and isinstance(value, list):
-                for option in value:
-                    options += astuple(option)
-                self._rows_per_field.append(len(value))
-            else:
-                options += _NO_OPTION
-                options[_VALUE] = value or None
+    def _add_items(self, items: Sequence[Row], shape: Shape) -> None:
+        end = _FIELD_SCALARS
+        is_wider = "custom_fields" in shape.undocumented
+        self.add([item[:end] + item[end + 1 :] if is_wider else item[:end] for item in items], shape)
+        option = shape.items[OPTIONS]
+        empty = astuple(option())
+        before, after = empty[:_VALUE], empty[_VALUE + 1 :]
+        rows: list[Row] = []
+        for value in map(itemgetter(_FIELD_SCALARS), items):
+            if value.__class__ not in _CONTAINERS:
+                rows.append((*before, value, *after))
                 self._rows_per_field.append(1)
-        self._fields.add(fields)
-        self._options.add(options)
+            else:  # a field without a chosen option is still a row
+                chosen = list(map(astuple, _structs(_as_list(value), option, OPTIONS))) if value else ()
+                rows += chosen or (empty,)
+                self._rows_per_field.append(len(chosen) or 1)
+        self._options.add(rows, shape)
 
-    def columns(self) -> Columns:
+    def columns(self, timezone: str | None) -> Columns:
         """The columns that come from the replies; each row repeats the columns of its field."""
         fields = _repeat(self._rows_per_field)
-        repeated = {name: column.take(fields) for name, column in self._fields.columns().items()}
-        return repeated | self._options.columns()
+        repeated = {name: column.take(fields) for name, column in super().columns(timezone).items()}
+        repeated |= self._options.columns(timezone)
+        self._merge_extras(np.searchsorted(fields, np.arange(len(self._rows_per_field))))
+        return repeated
+
+    def _merge_extras(self, first_rows: RowNumbers) -> None:
+        """Number the fields' `extra` like the rows, and add that of the options."""
+        self.extra = {int(first_rows[field]): extra for field, extra in self.extra.items()}
+        for row, extra in self._options.extra.items():
+            for key, value in extra.items():
+                add_extra(self.extra.setdefault(row, {}), key, value, OPTIONS)
+        self.drift.add(self._options.drift)
 
     def parents(self) -> RowNumbers:
         """For each row the number of its lead, from 0 in the order they were added."""
         return np.repeat(super().parents(), np.array(self._rows_per_field, np.int64))
 
 
-def rows_of(table: Table) -> ItemRows:
+def rows_of(table: str) -> ItemRows:
     """What collects the rows of a collection."""
-    return CustomFieldRows() if table is CUSTOM_FIELDS else ItemRows(table)
+    return CustomFieldRows() if table == "custom_fields" else ItemRows(table)
 
 
-def _string_columns(columns: Iterable[Column]) -> StringColumns:
-    return StringColumns([column.name for column in columns])
+def _as_list(members: Any) -> list[Any]:  # noqa: ANN401 - a list, an object, or empty
+    return list(members.values() if members.__class__ is dict else members or ())
+
+
+def _structs(members: list[Any], item: type[Any], level: str) -> list[Any]:
+    """The items of one collection, as structs; a bare name is an item, an empty member is none."""
+    return [
+        member if member.__class__ is item else item(**{_NAMES[level]: member})
+        for member in members
+        if member.__class__ is item or not is_empty(member)
+    ]
 
 
 def _repeat(counts: list[int]) -> RowNumbers:

@@ -4,11 +4,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lead_structs import Lead
 
 from pipeline.errors import MalformedReply
 from pipeline.replies.envelope import Envelope, parse_envelope
-from pipeline.replies.lead import Lead
-from pipeline.replies.read import FoundLead, read_reply
+from pipeline.replies.read import FoundLead, ReplyReader, read_leniently
 
 SUCCESS = b'{"status":"Success","lead_details":{"id":"1"}}'
 DEEP = 100_000
@@ -22,7 +22,7 @@ def envelope(**keys: Any) -> Envelope:
 def verdict(body: bytes) -> str:
     """What `body` is read as: a lead, another reply, or the error code of a malformed one."""
     try:
-        reply = read_reply(body)
+        reply = ReplyReader().read(body)
     except MalformedReply as error:
         return error.code if error.body == body else "the error lacks the body"
     return "lead" if isinstance(reply, FoundLead) else "other reply"
@@ -31,7 +31,7 @@ def verdict(body: bytes) -> str:
 @pytest.mark.parametrize("status", ["Success", "success", "SUCCESS", " Success "])
 def test_success_is_recognized_in_any_case(status: str) -> None:
     """Case and surrounding whitespace are ignored."""
-    assert read_reply(SUCCESS.replace(b"Success", status.encode())) == FoundLead(Lead(id="1"))
+    assert ReplyReader().read(SUCCESS.replace(b"Success", status.encode())) == FoundLead(Lead(id="1"))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,9 @@ def test_unknown_keys_of_the_envelope_are_kept() -> None:
 )
 def test_details_may_be_an_object_a_list_of_one_or_either_as_a_json_string(details: object) -> None:
     """The same lead is read from every encoding."""
-    assert read_reply(json.dumps({"status": "Success", "lead_details": details}).encode()) == FoundLead(Lead(id="1"))
+    assert ReplyReader().read(json.dumps({"status": "Success", "lead_details": details}).encode()) == FoundLead(
+        Lead(id="1")
+    )
 
 
 @pytest.mark.parametrize(
@@ -138,7 +140,7 @@ def test_anything_but_a_reply_is_malformed(body: bytes, code: str) -> None:
 @pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\n\n \t", b"\xef\xbb\xbf\r\n "])
 def test_a_byte_order_mark_and_whitespace_before_the_json_are_skipped(before: bytes) -> None:
     """Editors and PHP files leave both before the first brace."""
-    assert read_reply(before + SUCCESS) == FoundLead(Lead(id="1"))
+    assert ReplyReader().read(before + SUCCESS) == FoundLead(Lead(id="1"))
 
 
 @pytest.mark.parametrize(
@@ -155,14 +157,14 @@ def test_a_byte_order_mark_and_whitespace_before_the_json_are_skipped(before: by
 )
 def test_invalid_unicode_is_replaced(raw: bytes, text: str) -> None:
     """Invalid UTF-8 and unpaired surrogates cost only those characters; PHP's escapes are decoded as usual."""
-    reply = read_reply(SUCCESS.replace(b'"1"', b'"1","first_name":"' + raw + b'"'))
+    reply = ReplyReader().read(SUCCESS.replace(b'"1"', b'"1","first_name":"' + raw + b'"'))
     assert isinstance(reply, FoundLead)
     assert (reply.lead, reply.extras) == (Lead(id="1", first_name=text), {})
 
 
 def test_invalid_utf_8_is_counted_as_drift() -> None:
     """The count is the only trace of a character that was lost."""
-    reply = read_reply(SUCCESS.replace(b'"1"', b'"1","first_name":"Zo\xeb"'))
+    reply = ReplyReader().read(SUCCESS.replace(b'"1"', b'"1","first_name":"Zo\xeb"'))
     assert isinstance(reply, FoundLead)
     assert reply.drift.unreadable_values == {"reply.text": 1}
 
@@ -182,7 +184,7 @@ def test_invalid_utf_8_is_counted_as_drift() -> None:
 )
 def test_unrepresentable_numbers_go_into_extra(number: bytes, score: str | None, extra: object) -> None:
     """NaN, infinities and huge numbers leave their column null; the rest of the reply is read."""
-    reply = read_reply(SUCCESS.replace(b'"1"', b'"1","score":' + number))
+    reply = read_leniently(SUCCESS.replace(b'"1"', b'"1","score":' + number))
     assert isinstance(reply, FoundLead)
     assert reply.lead == Lead(id="1", score=score)
     assert reply.extras == ({"leads": {0: {"score": extra}}} if extra else {})

@@ -4,10 +4,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from lead_structs import COLLECTIONS, CustomField, Lead, Option
 
 from pipeline.replies.drift import Drift
-from pipeline.replies.lead import COLLECTIONS, CustomField, Item, Lead, Option
-from pipeline.replies.read import FoundLead, read_reply
+from pipeline.replies.read import FoundLead, read_leniently
+from pipeline.replies.shape import Item
 
 Tag, Transaction, MailingList, Sequence, Membership = (
     COLLECTIONS[name] for name in ("tags", "transactions", "lists", "sequences", "memberships")
@@ -16,7 +17,7 @@ Tag, Transaction, MailingList, Sequence, Membership = (
 
 def found(details: dict[str, Any], **around: Any) -> FoundLead:
     """The lead of a Success with an id, these details, and these keys in the envelope."""
-    reply = read_reply(json.dumps({"status": "Success", "lead_details": {"id": "1"} | details, **around}).encode())
+    reply = read_leniently(json.dumps({"status": "Success", "lead_details": {"id": "1"} | details, **around}).encode())
     assert isinstance(reply, FoundLead)
     return reply
 
@@ -97,7 +98,7 @@ def test_an_item_without_keys_is_an_item(table: str) -> None:
 def test_a_value_that_is_not_a_collection_goes_into_extra(table: str, value: object) -> None:
     """A string, number or unknown object yields no items and is kept unchanged in the lead's extra."""
     reply = found({table: value})
-    assert reply.lead == Lead(id="1")
+    assert reply.lead == Lead(id="1", **{table: []})
     assert reply.extras == {"leads": {0: {table: value}}}
     assert reply.drift == Drift(unreadable_values=reply.drift.unreadable_values)
     assert reply.drift.unreadable_values == {f"leads.{table}": 1}
@@ -281,7 +282,7 @@ def test_unreadable_values_of_the_lead_go_into_its_extra() -> None:
     [
         ("pie", "pie"),
         (7, "7"),
-        ("", ""),
+        ("", None),
         (None, None),
         (False, None),
         ([], []),
@@ -316,10 +317,18 @@ def test_extras_of_options_are_in_their_rows() -> None:
     }
 
 
-def test_a_field_and_its_option_may_have_the_same_unknown_key() -> None:
-    """They share a row of the table, and both values are kept."""
-    reply = found({"custom_fields": [{"help": "a", "field_value": [{"help": "b"}]}]})
-    assert reply.extras == {"custom_fields": {0: {"help": "a", "help_1": "b"}}}
+@pytest.mark.parametrize("flip", [False, True], ids=["field first", "option first"])
+def test_a_field_and_its_option_may_have_the_same_unknown_key(*, flip: bool) -> None:
+    """They share a row of the table, and both values are kept, the option's under a prefix."""
+    pairs: list[tuple[str, Any]] = [("help", "a"), ("field_value", [{"help": "b"}])]
+    reply = found({"custom_fields": [dict(reversed(pairs) if flip else pairs)]})
+    assert reply.extras == {"custom_fields": {0: {"help": "a", "options.help": "b"}}}
+
+
+def test_a_lead_and_the_object_around_it_may_have_the_same_unknown_key() -> None:
+    """Keys around the lead have a prefix; the lead's own key may look just like that."""
+    reply = found({"reply.help": "a", "help": "b"}, help="c")
+    assert reply.extras == {"leads": {0: {"reply.help": "a", "help": "b", "reply.reply.help": "c"}}}
 
 
 @pytest.mark.parametrize("key", ["joe@example.com", "Joe Smith", "5555550100", "", "é", "x" * 65])

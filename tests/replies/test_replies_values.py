@@ -3,10 +3,7 @@ from typing import Any
 import pytest
 
 from pipeline.replies.values import (
-    CAST_CHECKS,
     UnreadableValue,
-    is_castable_date,
-    is_castable_integer,
     is_empty,
     read_value,
 )
@@ -143,66 +140,3 @@ def test_a_value_that_does_not_fit_its_type_is_unreadable(value: Any, kind: Type
     """Overflow, other notations, UTC offsets and epochs are rejected rather than interpreted."""
     with pytest.raises(UnreadableValue):
         read_value(value, kind)
-
-
-@pytest.mark.parametrize(
-    ("text", "castable"),
-    [
-        (None, True),
-        ("", True),
-        ("0000-00-00", True),
-        ("0000-00-00 00:00:00", True),
-        ("2019-03-26 06:35:31", True),
-        ("2024-02-29 23:59:59", True),
-        ("2019-03-26", False),
-        ("2019-02-29 00:00:00", False),
-        ("2019-03-26T06:35:31", False),
-        ("2019-03-26 06:35:31.000001", False),
-        ("2019-03-26 06:35:31+00:00", False),
-        ("2019-03-26 24:00:00", False),
-        ("2019-03-24 06:24:24", True),
-        ("2019-W13-2 06:35:31", False),
-        ("2019-03-26 06:35+01", False),
-        ("2019-03-26 063531.5", False),
-        ("2019-03-26 06:35:3", False),
-        ("2019-03-26 06:35:3x", False),
-        ("\uff12019-03-26 06:35:31", False),
-        ("last tuesday", False),
-    ],
-)
-def test_dates_in_the_documented_form_are_castable(text: str | None, castable: bool) -> None:
-    """Only that form of an existing day, a zero date, and an empty value are."""
-    assert is_castable_date(text) == castable
-
-
-@pytest.mark.parametrize(
-    ("text", "castable"),
-    [
-        (None, True),
-        ("", True),
-        ("0", True),
-        ("007", True),
-        ("-20", True),
-        ("9" * 18, True),
-        ("9" * 19, False),
-        ("-", False),
-        ("--1", False),
-        ("+1", False),
-        (" 1", False),
-        ("1.0", False),
-        ("²", False),
-        ("٣", False),
-    ],
-)
-def test_short_runs_of_digits_are_castable(text: str | None, castable: bool) -> None:
-    """Only ASCII digits that are certain to fit, optionally after a minus sign, and empty values are."""
-    assert is_castable_integer(text) == castable
-
-
-@pytest.mark.parametrize("kind", ["int32", "int64"])
-def test_a_castable_integer_fits_its_column(kind: Type) -> None:
-    """The longest castable run of digits fits, and a number too large for the type is not castable."""
-    bits = int(kind.removeprefix("int")) - 1
-    longest = max((n for n in range(1, 25) if CAST_CHECKS[kind]("9" * n)), default=0)
-    assert 0 < int("9" * longest) < 2**bits
-    assert not CAST_CHECKS[kind](str(2**bits))

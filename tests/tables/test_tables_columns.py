@@ -7,25 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.replies.values import is_castable_date, is_castable_integer, read_value
-from pipeline.schema import TAGS, Type
-from pipeline.tables.frames import arrow_schema, arrow_type, make_frame, parse_column, value_column
-from pipeline.tables.rows import StringColumns
+from pipeline.replies.values import UnreadableValue, read_value
+from pipeline.schema import TAGS, Column, Type
+from pipeline.tables.columns import Cells
+from pipeline.tables.frames import arrow_schema, arrow_type, make_frame, value_column
 
 
-def column(strings: Sequence[str | None], kind: Type, timezone: str | None = None) -> "pa.Array[Any]":
+def column(values: Sequence[Any], kind: Type, timezone: str | None = None) -> "pa.Array[Any]":
     """The only column of a table."""
-    cells = StringColumns(["only"])
-    cells.add(strings)
-    return parse_column(cells.columns()["only"], kind, timezone)
+    cells = Cells([Column("only", kind, "")])
+    cells.add(list(values))
+    return cells.columns(timezone)["only"]
 
 
 def columns(*parts: list[str | None], max_bytes: int = 1000) -> dict[str, list[object]]:
     """The columns of a table with two of them, filled with these cells."""
-    strings = StringColumns(["one", "two"], max_bytes=max_bytes)
+    cells = Cells([Column("one", "string", ""), Column("two", "string", "")], max_bytes=max_bytes)
     for part in parts:
-        strings.add(part)
-    return {name: parse_column(column, "string").to_pylist() for name, column in strings.columns().items()}
+        cells.add(part)
+    return {name: column.to_pylist() for name, column in cells.columns().items()}
 
 
 def test_rows_become_columns() -> None:
@@ -47,12 +47,12 @@ def test_a_table_may_hold_nothing(parts: tuple[list[str | None], ...]) -> None:
 
 def test_more_strings_than_one_array_holds_give_the_same_columns() -> None:
     """Numbers and dates are parsed from them as well."""
-    strings = StringColumns(["number", "date"], max_bytes=10)
-    strings.add(["12", "2019-03-26 06:35:31", "", "0000-00-00 00:00:00"])
-    number, date = strings.columns().values()
+    cells = Cells([Column("number", "int64", ""), Column("date", "timestamp[s]", "")], max_bytes=10)
+    cells.add(["12", "2019-03-26 06:35:31", "", "0000-00-00 00:00:00"])
+    number, date = cells.columns().values()
     assert columns(["a" * 20, "b"], ["", None], max_bytes=10) == columns(["a" * 20, "b"], ["", None])
-    assert parse_column(number, "int64").to_pylist() == [12, None]
-    assert [str(value) for value in parse_column(date, "timestamp[s]").to_pylist()] == ["2019-03-26 06:35:31", "None"]
+    assert number.to_pylist() == [12, None]
+    assert [str(value) for value in date.to_pylist()] == ["2019-03-26 06:35:31", "None"]
 
 
 def test_frames_share_the_memory_of_their_columns() -> None:
@@ -186,19 +186,43 @@ def _variants(moment: datetime) -> list[str]:
     ]
 
 
-dates = st.datetimes().flatmap(lambda moment: st.sampled_from(_variants(moment)))
+values = st.one_of(
+    st.datetimes().flatmap(lambda moment: st.sampled_from(_variants(moment))),
+    st.text("0123456789-: T.Z+N/A", max_size=21),
+    st.sampled_from(["2019-02-30 00:00:00", "2019-02-28 24:00:00", "0000-00-00", "127", "128", "-128", "-0", "007"]),
+    st.integers().map(str),
+    st.integers(),
+    st.integers(-130, 130),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.booleans(),
+    st.none(),
+    st.text(max_size=4),
+)
+kinds = st.sampled_from(["string", "int8", "int32", "int64", "timestamp[s]"])
 
 
-@given(dates | st.text("0123456789-: T.Z", max_size=21))
-def test_a_plain_date_is_cast_to_what_it_reads_as(text: str) -> None:
-    """A value that skips the lenient path gives the same column as one that takes it."""
-    if is_castable_date(text):
-        read = read_value(text, "timestamp[s]")
-        assert column([text], "timestamp[s]") == column([read], "timestamp[s]")
+@given(st.lists(values, max_size=6), kinds)
+def test_a_column_holds_what_each_value_means_alone(cells: list[Any], kind: Type) -> None:
+    """Whatever its neighbours are; what does not fit is null and set aside as it was received."""
+    collected = Cells([Column("only", kind, "")])
+    collected.add(cells[:2])
+    collected.add(cells[2:])
+    meanings, unreadable = [], []
+    for row, value in enumerate(cells):
+        try:
+            meanings.append(read_value(value, kind))
+        except UnreadableValue:
+            meanings.append(None)
+            unreadable.append((row, "only", value))
+    whole = collected.columns()["only"]
+    assert whole == pa.array(meanings, pa.string()).cast(arrow_type(kind))
+    assert sorted(collected.unreadable) == unreadable
 
 
-@given(st.integers().map(str) | st.text("0123456789-+. ", max_size=20))
-def test_a_plain_integer_is_cast_to_what_it_reads_as(text: str) -> None:
-    """A value that skips the lenient path gives the same column as one that takes it."""
-    if is_castable_integer(text):
-        assert column([text], "int64") == column([read_value(text, "int64")], "int64")
+@pytest.mark.parametrize("kind", ["string", "int8", "int64", "timestamp[s]"])
+@pytest.mark.parametrize("value", ["12", 12, 12.0, True, False, None, "", " 12 ", "+12", "2019-03-26 06:35:31", "2019"])
+def test_a_value_means_the_same_in_a_column_of_any_length(value: Any, kind: Type) -> None:
+    """Alone, many times over, or among plain ones."""
+    (alone,) = column([value], kind).to_pylist()
+    assert column([value] * 100, kind).to_pylist() == [alone] * 100
+    assert column(["", value, None], kind).to_pylist() == [None, alone, None]

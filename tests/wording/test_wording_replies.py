@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.errors import MalformedReply
-from pipeline.replies.read import read_reply
+from pipeline.replies.read import ReplyReader
 
 
 @pytest.mark.parametrize(
@@ -20,5 +20,5 @@ from pipeline.replies.read import read_reply
 def test_a_malformed_reply_is_described(body: bytes, message: str) -> None:
     """The message says what is wrong with the reply."""
     with pytest.raises(MalformedReply) as caught:
-        read_reply(body)
+        ReplyReader().read(body)
     assert str(caught.value) == message

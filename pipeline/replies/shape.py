@@ -1,0 +1,130 @@
+"""The shape of a lead: structs that a reply decodes into in one step, derived from `pipeline.schema`.
+
+A cell is any JSON scalar, a string or a number as PHP happens to send it; `pipeline.tables` converts whole columns. A
+collection is a list, an object with numeric keys, or empty; its members are objects or bare names. Undocumented keys
+are fields as well, once they have been seen: `shape_with` makes the structs that have them.
+
+Source: Kartra's inbound API documentation for `get_lead`; the aliases are fields seen in live integrations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import msgspec
+
+from pipeline import schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Scalar = str | int | float | bool | None
+
+OPTION_COLUMNS = tuple(column for column in schema.CUSTOM_FIELDS.api_columns if column.nested_in)
+FIELD_COLUMNS = tuple(column for column in schema.CUSTOM_FIELDS.api_columns if not column.nested_in)
+COLLECTIONS = tuple(table.name for table in schema.LEAD_TABLES if table is not schema.LEADS)
+"""The keys of a lead's collections, in the order of the tables."""
+
+ENVELOPE_KEYS = ("status", "message", "type", "lead_details")
+OPTIONS, REPLY = "options", "reply"
+"""Levels of a reply besides the tables: the options of a custom field, and the object around the lead."""
+COLUMNS: Mapping[str, tuple[schema.Column, ...]] = {
+    **{table.name: table.api_columns for table in schema.LEAD_TABLES},
+    "custom_fields": FIELD_COLUMNS,
+    OPTIONS: OPTION_COLUMNS,
+}
+"""The documented scalars of each kind of object."""
+ALIASES: Mapping[str, Mapping[str, str]] = {
+    "transactions": {"transaction_id": "id", "type": "transaction_type", "date": "transaction_date"},
+    "memberships": {"membership_name": "name", "level": "level_name"},
+}
+"""Other keys that documented ones come under, unless these have a value as well."""
+NAME_KEYS: Mapping[str, str] = {
+    "tags": "tag_name",
+    "lists": "list_name",
+    "sequences": "sequence_name",
+    "memberships": "name",
+    OPTIONS: "option_value",
+}
+"""What a member that is a bare string or number stands for."""
+
+
+class Item(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """Base class of the lead and of the objects in its collections."""
+
+
+class Key(NamedTuple):
+    """An undocumented key, and the kind of object that has it: a table, `OPTIONS` or `REPLY`."""
+
+    level: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The structs of a lead with some undocumented keys; fields are in the order of `COLUMNS`, those keys last.
+
+    Attributes:
+        lead: scalars, then the collections, then the undocumented keys.
+        items: the struct of a collection's members, and that of `OPTIONS`; a custom field's value follows its scalars.
+        reply: the object around the lead.
+        undocumented: the keys that are fields without a column, by level, in the order of the fields.
+    """
+
+    lead: type[Any]
+    items: Mapping[str, type[Any]]
+    reply: type[Any]
+    undocumented: Mapping[str, tuple[str, ...]]
+    reply_decoder: msgspec.json.Decoder[Any] = field(init=False, repr=False)
+    lead_decoder: msgspec.json.Decoder[Any] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Make the decoders, one for a lead within a reply and one for a lead that comes as JSON text."""
+        object.__setattr__(self, "reply_decoder", msgspec.json.Decoder(self.reply))
+        lead: Any = self.lead | list[self.lead]  # type: ignore[name-defined]  # built at run time, for msgspec
+        object.__setattr__(self, "lead_decoder", msgspec.json.Decoder(lead))
+
+
+@lru_cache(maxsize=16)
+def shape_with(keys: frozenset[Key] = frozenset()) -> Shape:
+    """The documented shape, extended by these undocumented keys."""
+    names: dict[str, list[str]] = {}
+    for level, name in sorted(keys):
+        names.setdefault(level, []).append(name)
+    undocumented = {level: tuple(of_level) for level, of_level in names.items()}
+    items: dict[str, type[Any]] = {OPTIONS: _struct(OPTIONS, undocumented)}
+    for level in COLLECTIONS:
+        value = ("field_value", Scalar | _members(items[OPTIONS], OPTIONS), None)
+        items[level] = _struct(level, undocumented, *([value] if level == "custom_fields" else ()))
+    collections = [(level, _members(items[level], level) | Literal[""] | bool | None, None) for level in COLLECTIONS]
+    lead = _struct("leads", undocumented, *collections)
+    around = [
+        ("status", str),
+        ("lead_details", lead | list[lead] | str),  # type: ignore[valid-type]  # built at run time, for msgspec
+        ("message", Scalar, None),
+        ("type", Scalar, None),
+    ]
+    return Shape(lead, items, _struct(REPLY, undocumented, *around), undocumented)
+
+
+def _members(item: type[Any], level: str) -> Any:  # noqa: ANN401 - a union of types
+    """The type of a collection of `item`; the members of some may be bare names."""
+    member: Any = item | (Scalar if level in NAME_KEYS else Literal[""] | None)
+    return list[member] | dict[str, member]
+
+
+def _struct(level: str, undocumented: Mapping[str, Iterable[str]], *more: tuple[Any, ...]) -> type[Any]:
+    """The struct of an object: its documented scalars, None by default, `more` fields, then undocumented ones."""
+    documented = [(c.name, Scalar, msgspec.field(default=None, name=c.source_key)) for c in COLUMNS.get(level, ())]
+    added = [
+        # The value of an alias goes into a column, so it has to be a scalar as well.
+        (f"undocumented_{n}", Scalar if key in ALIASES.get(level, ()) else Any, _absent(key))
+        for n, key in enumerate(undocumented.get(level, ()))
+    ]
+    return msgspec.defstruct(level, [*documented, *more, *added], bases=(Item,), module=__name__)
+
+
+def _absent(key: str) -> Any:  # noqa: ANN401 - what msgspec.field returns
+    return msgspec.field(default=msgspec.UNSET, name=key)
