@@ -1,16 +1,12 @@
 """Every setting of a job with its default, its limits and its description; names end in the unit where there is one.
 
-Settings come in layers, strongest first: command-line options, environment variables (`LEAD_EXPORT_…`, and `KARTRA_…`
-for credentials), the TOML file, the defaults below. An unknown key in any layer is an error. The help of the options
+`Settings.load` combines the layers that `layers` reads, with the defaults below as the weakest. The help of the options
 and `configs/default.toml` are generated from the fields of `Settings`.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import os
-import tomllib
 from collections import ChainMap
 from pathlib import Path  # noqa: TC003 - pydantic resolves it when the class is created
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -20,20 +16,12 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from pipeline.errors import UsageError
+from pipeline.settings.layers import CREDENTIAL_VARIABLES, SECRETS, explain, read_layers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from urllib.parse import SplitResult
 
-ENV_PREFIX = "LEAD_EXPORT_"
-CREDENTIAL_VARIABLES = {
-    "app_id": "KARTRA_APP_ID",
-    "api_key": "KARTRA_API_KEY",
-    "api_password": "KARTRA_API_PASSWORD",
-}
-SECRETS = (*CREDENTIAL_VARIABLES, "proxy")  # never shown: a proxy's URL may hold a password
-OPTIONS = {"rate_per_s": "--rate", "formats": "--format"}
-"""Settings whose command-line option is not the key with dashes."""
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 OUTPUT_SETTINGS = ("formats", "timezone", "keep_replies", "csv_bom", "formula_guard", "batch_leads")
@@ -179,11 +167,11 @@ class Settings(BaseModel):
         Raises:
             UsageError: a key is unknown or a value is wrong; the message says where it is and what is expected.
         """
-        layers = {**_layers(options, config, environ), "base": base or {}}
+        layers = {**read_layers(cls.model_fields, options, config, environ), "base": base or {}}
         try:
             return cls.model_validate(dict(ChainMap(*(dict(layer) for layer in layers.values()))))
         except ValidationError as error:
-            raise UsageError(_explain(error, layers)) from None
+            raise UsageError(explain(error, layers)) from None
 
     @classmethod
     def origins(
@@ -198,7 +186,7 @@ class Settings(BaseModel):
         Raises:
             UsageError: a key is unknown.
         """
-        layers = _layers(options, config, environ)
+        layers = read_layers(cls.model_fields, options, config, environ)
         given = {key: [name for name, layer in layers.items() if key in layer] for key in cls.model_fields}
         return {key: names[0] if names else "default" for key, names in given.items()}
 
@@ -235,64 +223,3 @@ def _has_usable_port(parts: SplitResult) -> bool:
         return parts.port != 0
     except ValueError:
         return False
-
-
-def _layers(
-    options: Mapping[str, object] | None, config: Path | None, environ: Mapping[str, str] | None
-) -> dict[str, Mapping[str, object]]:
-    """The layers, strongest first, by where their settings come from."""
-    return {
-        "option": options or {},
-        "environment": _from_environment(os.environ if environ is None else environ),
-        str(config): _from_toml(config) if config else {},
-    }
-
-
-def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
-    layer: dict[str, object] = {
-        key: environ[variable] for key, variable in CREDENTIAL_VARIABLES.items() if variable in environ
-    }
-    names = {ENV_PREFIX + key.upper(): key for key in Settings.model_fields if key not in CREDENTIAL_VARIABLES}
-    known = names | {variable: key for key, variable in CREDENTIAL_VARIABLES.items()}
-    for variable in environ:
-        if variable.startswith(ENV_PREFIX):
-            if variable not in names:
-                raise UsageError(f"Environment: unknown variable {variable}.{_nearest(variable, known, ENV_PREFIX)}")
-            layer[names[variable]] = environ[variable]
-    return layer
-
-
-def _from_toml(path: Path) -> dict[str, object]:
-    try:
-        layer = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror}).") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not valid TOML ({error}).") from None
-    for key in layer:
-        if key not in Settings.model_fields:
-            raise UsageError(f"{path}: unknown key {key!r}.{_nearest(key, Settings.model_fields)}")
-    has_secret = CREDENTIAL_VARIABLES.keys() & layer or "@" in str(layer.get("proxy", ""))
-    if has_secret and path.stat().st_mode & 0o077:
-        raise UsageError(f"{path}: contains credentials but is not private; run chmod 600 on it.")
-    return layer
-
-
-def _nearest(name: str, known: Mapping[str, object], prefix: str = "") -> str:
-    """A hint to append to a message: the known name that `name` resembles, or else all known names."""
-    bare = {key.removeprefix(prefix).lower(): key for key in known}
-    words = difflib.get_close_matches(name.removeprefix(prefix).lower(), bare, 1, cutoff=0.5)
-    return f" Did you mean {bare[words[0]]!r}?" if words else f" Known names: {', '.join(known)}."
-
-
-def _explain(error: ValidationError, layers: Mapping[str, Mapping[str, object]]) -> str:
-    """One sentence about the first wrong value: where it is and what is wrong, without the value itself."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    key = str(first["loc"][0])
-    origin = next((name for name, layer in layers.items() if key in layer), "default")
-    problem = first["msg"].removeprefix("Value error, ")
-    where = {
-        "option": OPTIONS.get(key, f"--{key.replace('_', '-')}"),
-        "environment": CREDENTIAL_VARIABLES.get(key, ENV_PREFIX + key.upper()),
-    }.get(origin, f"{origin}: {key}")
-    return f"{where}: {problem[:1].lower()}{problem[1:]}."
