@@ -8,6 +8,7 @@ LeadExportError
 │   ├── ServerTrouble      HTTP 408 or 5xx
 │   ├── FirewallPage       HTTP 403 with a page instead of an answer
 │   ├── MalformedReply     empty, cut off, not JSON, or a Success that holds no lead
+│   ├── EmailMismatch      the lead of another address
 │   └── Throttled          over the API's limit
 ├── GiveUp                 this address fails, the run goes on
 │   ├── UnknownApiError    an undocumented API error
@@ -117,6 +118,12 @@ class MalformedReply(TryAgain):
     """The reply cannot be parsed as an answer."""
 
     code = "malformed"
+
+
+class EmailMismatch(TryAgain):
+    """The reply holds the lead of another address than the one that was asked for."""
+
+    code = "email_mismatch"
 
 
 class Throttled(TryAgain):

@@ -34,6 +34,7 @@ class LeadClient:
         self._settings = settings
         self.pace = Pace.of(settings)
         self.retry_policy = RetryPolicy.of(settings)
+        self._accept_mismatch = settings.accept_mismatch
         self._prefix = kartra.request_prefix(settings)
         self._endpoint: Endpoint | None = None
 
@@ -86,7 +87,7 @@ class LeadClient:
             raise InternalError("LeadClient must be used in an `async with` block.")
         reply = await self._endpoint.post(kartra.request_body(self._prefix, email))
         try:
-            return kartra.judge(reply.status, reply.body, email=email)
+            return kartra.judge(reply.status, reply.body, email=email, accept_mismatch=self._accept_mismatch)
         except Throttled as error:
             error.retry_after_s = kartra.retry_after_s(reply.retry_after, now=time.time())
             raise

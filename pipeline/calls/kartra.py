@@ -6,6 +6,7 @@ Source: Kartra's inbound API documentation and code in live use. Every reply, er
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from urllib.parse import quote_plus, urlencode
 from pipeline.errors import (
     AddressRefused,
     CredentialsRefused,
+    EmailMismatch,
     FirewallPage,
     GiveUp,
     InternalError,
@@ -128,19 +130,22 @@ RULES: tuple[Rule, ...] = (
 )
 """What a reply means; the first match counts. Any other reply is an undocumented error, which fails its address."""
 
+_MISMATCH = "the reply holds the lead of another address"
 _WHITESPACE = re.compile(r"\s+")
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
 
-def judge(status: int, body: bytes, *, email: str) -> Answer:
+def judge(status: int, body: bytes, *, email: str, accept_mismatch: bool = False) -> Answer:
     """What the reply `body` with HTTP `status` says about the address `email`: found, not found or deleted.
+
+    With `accept_mismatch` the lead of another address counts as found, too, with a code that says so.
 
     Raises:
         LeadExportError: none of these; the class tells what to do next, `code` is the API's error type.
     """
     lead = peek_identity(body)
     if lead is not None:
-        return _found(lead, body, email)
+        return _found(lead, body, email, accept_mismatch=accept_mismatch)
     reply: FoundLead | Envelope | None = None
     malformed: MalformedReply | None = None
     try:
@@ -148,7 +153,7 @@ def judge(status: int, body: bytes, *, email: str) -> Answer:
     except MalformedReply as error:
         malformed = error
     if isinstance(reply, FoundLead):
-        return _found(LeadIdentity(reply.lead.id, reply.lead.email), body, email)
+        return _found(LeadIdentity(reply.lead.id, reply.lead.email), body, email, accept_mismatch=accept_mismatch)
     for rule in RULES:
         if rule.matches(status, reply):
             return _apply(rule, status, reply, body, email)
@@ -157,21 +162,32 @@ def judge(status: int, body: bytes, *, email: str) -> Answer:
     raise _unknown(status, reply, body)
 
 
-def _found(lead: LeadIdentity, body: bytes, email: str) -> Answer:
-    if lead.email and lead.email != email and _folded(lead.email) != _folded(email):
-        return Answer(
-            email,
-            Outcome.FOUND,
-            code="email_mismatch",
-            message="the reply is for another address",
-            lead_id=lead.id or None,
-            body=body,
-        )
-    return Answer(email, Outcome.FOUND, lead_id=lead.id or None, body=body)
+def _found(lead: LeadIdentity, body: bytes, email: str, *, accept_mismatch: bool) -> Answer:
+    if not lead.email or lead.email == email or _folded(lead.email) == _folded(email):
+        return Answer(email, Outcome.FOUND, lead_id=lead.id or None, body=body)
+    if not accept_mismatch:
+        raise EmailMismatch(_MISMATCH, body=body)
+    return Answer(email, Outcome.FOUND, code=EmailMismatch.code, message=_MISMATCH, lead_id=lead.id or None, body=body)
 
 
 def _folded(email: str) -> str:
-    return unicodedata.normalize("NFC", email.strip().casefold())
+    """The form in which spellings of one address are equal: a server may have escaped it, or encoded its domain."""
+    text = unicodedata.normalize("NFC", html.unescape(email).lower())
+    text = "".join(character for character in text if not _is_invisible(character))
+    local, at, domain = text.rpartition("@")
+    return local + at + ".".join(map(_decoded_label, domain.split(".")))
+
+
+def _is_invisible(character: str) -> bool:
+    return character.isspace() or unicodedata.category(character) in ("Cf", "Cc")
+
+
+def _decoded_label(label: str) -> str:
+    """A part of a domain in Unicode; the A-label of RFC 5890 is decoded, not mapped, so that `ß` remains `ß`."""
+    try:
+        return label.removeprefix("xn--").encode("ascii").decode("punycode") if label.startswith("xn--") else label
+    except (UnicodeError, ValueError):
+        return label
 
 
 def _apply(rule: Rule, status: int, reply: Envelope | None, body: bytes, email: str) -> Answer:

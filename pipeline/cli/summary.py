@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pipeline.cli.output import duration, print_json, print_message
-from pipeline.errors import ExitCode, StopRun
+from pipeline.errors import EmailMismatch, ExitCode, StopRun
+from pipeline.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
 
     from pipeline.cli.options import OutputOptions
     from pipeline.cli.progress import Progress
-    from pipeline.jobs.manifest import CallTotals, DriftCounts, Manifest, RowCounts, Speed
+    from pipeline.jobs.manifest import CallTotals, DriftCounts, Manifest, Speed
 
 
 MIN_CALLS = 20
 """With fewer calls, what limited the speed is not worth telling."""
+MAX_REASONS = 3
+"""Reasons for failed rows that are named; the manifest has all."""
 
 
 def show(manifest: Manifest, out: Path, output: OutputOptions) -> ExitCode:
@@ -28,7 +31,7 @@ def show(manifest: Manifest, out: Path, output: OutputOptions) -> ExitCode:
 
 def show_rebuilt(manifest: Manifest, out: Path, output: OutputOptions) -> ExitCode:
     """Print the summary of a rebuilt run; return the exit code."""
-    summary = [f"Run {manifest.run_id}: rebuilt", *_rows(manifest.rows), *_results(manifest, out)]
+    summary = [f"Run {manifest.run_id}: rebuilt", *_rows(manifest), *_results(manifest, out)]
     return _print(manifest, summary, output)
 
 
@@ -58,7 +61,7 @@ def lines(manifest: Manifest, out: Path) -> list[str]:
     # The duration is that of the last attempt only.
     started = f" (started {manifest.started_at[:16].replace('T', ' ')} UTC)" if manifest.calls.resumed else ""
     text = [f"Run {manifest.run_id}: {status} after {duration(manifest.duration_s)}{started}"]
-    text += _rows(manifest.rows)
+    text += _rows(manifest)
     text.append(f"  {_calls(manifest.calls, manifest.rate.achieved_per_s)}")
     if speed := _speed(manifest.speed, manifest.calls.sent):
         text.append(f"  {speed}")
@@ -69,9 +72,18 @@ def lines(manifest: Manifest, out: Path) -> list[str]:
     return text + _results(manifest, out)
 
 
-def _rows(rows: RowCounts) -> list[str]:
+def _rows(manifest: Manifest) -> list[str]:
+    """Rows by outcome, why rows failed, and how many were found under another address."""
+    rows = manifest.rows
     counts = [f"  {count:>9,} {name.replace('_', ' ')}" for name, count in rows.by_outcome().items() if count]
-    return [f"  {rows.read:>9,} rows read", *counts]
+    text = [f"  {rows.read:>9,} rows read", *counts]
+    if failed := manifest.codes.get(Outcome.FAILED):
+        reasons = [f"{count:,} {code}" for code, count in list(failed.items())[:MAX_REASONS]]
+        more = [f"{len(failed) - MAX_REASONS} more"] if len(failed) > MAX_REASONS else []
+        text.append(f"  failed with: {', '.join(reasons + more)}")
+    if accepted := manifest.codes.get(Outcome.FOUND, {}).get(EmailMismatch.code):
+        text.append(f"  {accepted:,} row{'' if accepted == 1 else 's'} found under another address")
+    return text
 
 
 def _calls(calls: CallTotals, per_second: float) -> str:

@@ -27,7 +27,7 @@ def recorded_attempt(journal: Journal, settings: Settings) -> Iterator[ManifestB
         yield builder
     except StopRun as error:
         with suppress(StorageError):
-            error.manifest = builder.stopped(journal.count_rows(), str(error))
+            error.manifest = builder.stopped(journal.count_rows(), journal.rows().codes(), str(error))
             journal.stopped(error.code, str(error))
         raise
     except KeyboardInterrupt:

@@ -108,7 +108,7 @@ def _publish(folder: StateFolder, journal: Journal, target: EnrichTarget, attemp
             ) from None
         durable.sync(target.out.parent)
     logger.info("wrote %s", target.out)
-    return attempt.enriched(journal.count_rows(), output, written.drift)
+    return attempt.enriched(journal.count_rows(), journal.rows().codes(), output, written.drift)
 
 
 def _remove_journals(folder: StateFolder) -> None:

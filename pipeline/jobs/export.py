@@ -70,7 +70,7 @@ def export(
 def _publish(folder: OutputFolder, journal: Journal, settings: Settings, attempt: ManifestBuilder) -> Manifest:
     run_id = attempt.run.run_id
     with folder.staging(run_id) as staging:
-        manifest = attempt.published(write_tables(journal, settings, staging))
+        manifest = attempt.published(write_tables(journal, settings, staging), journal.rows().codes())
         path = folder.publish(staging, run_id, manifest.to_dict())
     logger.info("published %s", path)
     return manifest

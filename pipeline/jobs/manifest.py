@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MANIFEST_VERSION = 1
 
+Codes = dict[str, dict[str, int]]
 RunStatus = Literal["complete", "complete_with_failures", "stopped"]
 
 
@@ -157,6 +158,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         finished_at: when this attempt ended; ISO 8601 in UTC.
         duration_s: how long this attempt took.
         input: the lists, in order.
+        codes: rows by outcome and code, the most frequent first; rows without a code are left out.
         settings: all settings but the credentials, as `Settings.public` gives them.
         tables: files by the name of the table; of a published run only.
         output: of `enrich` only.
@@ -174,6 +176,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     duration_s: float
     input: list[InputList]
     rows: RowCounts
+    codes: Codes = msgspec.field(default_factory=dict)
     calls: CallTotals
     rate: CallRate
     speed: Speed
@@ -228,24 +231,25 @@ class ManifestBuilder:
         before = journal.summary()
         return cls(before.run, before.lists, settings, before.answered)
 
-    def published(self, published: Published) -> Manifest:
+    def published(self, published: Published, codes: Codes) -> Manifest:
         """Describe a published run."""
         return self._build(
             status_of(published.rows),
             RowCounts.of(published.rows),
+            codes,
             tables=tables_of(published),
             drift=DriftCounts.of(published.drift),
         )
 
-    def enriched(self, rows: Mapping[str, int], output: OutputFile, drift: Drift) -> Manifest:
+    def enriched(self, rows: Mapping[str, int], codes: Codes, output: OutputFile, drift: Drift) -> Manifest:
         """Describe a finished `enrich`, which wrote the file `output`."""
-        return self._build(status_of(rows), RowCounts.of(rows), output=output, drift=DriftCounts.of(drift))
+        return self._build(status_of(rows), RowCounts.of(rows), codes, output=output, drift=DriftCounts.of(drift))
 
-    def stopped(self, rows: Mapping[str, int], reason: str) -> Manifest:
+    def stopped(self, rows: Mapping[str, int], codes: Codes, reason: str) -> Manifest:
         """Describe a job that stopped before it published anything."""
-        return self._build("stopped", RowCounts.of(rows, stopped=True), reason=reason, resume=self.run.command)
+        return self._build("stopped", RowCounts.of(rows, stopped=True), codes, reason=reason, resume=self.run.command)
 
-    def _build(self, status: RunStatus, rows: RowCounts, **rest: Any) -> Manifest:  # noqa: ANN401 - fields of Manifest
+    def _build(self, status: RunStatus, rows: RowCounts, codes: Codes, **rest: Any) -> Manifest:  # noqa: ANN401 - fields of Manifest
         calls = self.calls
         return Manifest(
             manifest_version=MANIFEST_VERSION,
@@ -257,6 +261,7 @@ class ManifestBuilder:
             duration_s=round(time.monotonic() - self.start_s, 3),
             input=[InputList(entry.name, entry.rows, entry.sha256) for entry in self.lists],
             rows=rows,
+            codes=codes,
             calls=CallTotals(
                 sent=calls.sent,
                 answered=calls.answered,

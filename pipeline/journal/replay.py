@@ -98,6 +98,22 @@ class JournalRows:
         with reading(self.path), closing(connect(self.path)) as db:
             return db.execute(query, (first, last)).fetchall()
 
+    def codes(self) -> dict[str, dict[str, int]]:
+        """How many rows there are by outcome and code, the most frequent code first; rows without a code do not count.
+
+        Raises:
+            StorageError: the journal cannot be read.
+        """
+        query = (
+            "SELECT outcome, CAST(code AS TEXT), count(*) FROM row_outcomes WHERE code IS NOT NULL"
+            " GROUP BY outcome, code ORDER BY outcome, count(*) DESC, code"
+        )
+        counts: dict[str, dict[str, int]] = {}
+        with reading(self.path), closing(connect(self.path)) as db:
+            for outcome, code, count in db.execute(query):
+                counts.setdefault(outcome, {})[code] = count
+        return counts
+
 
 def _row_outcome(row: Mapping[str, Any]) -> RowOutcome:
     return from_row(row, RowOutcome)

@@ -105,7 +105,9 @@ def _numbered_error(lookup: Lookup) -> Reply:
 
 
 def _other_lead(lookup: Lookup) -> Reply:
-    return replies.success(lookup.details(lead_details("someone.else@example.com", lookup.seed)))
+    # Not conclusive: what is asked about the address remains unanswered.
+    lead = lookup.details(lead_details("someone.else@example.com", lookup.seed))
+    return replace(replies.success(lead), conclusive=False)
 
 
 def _soft_deleted(lookup: Lookup) -> Reply:
@@ -181,12 +183,12 @@ _SHAPES = (
     ("minimal", "only id and email", _shape(shapes.minimal)),
     ("new-keys", "undocumented keys, scalar and nested, in the lead and its items", _shape(shapes.new_keys)),
     ("wrong-types", "values that do not fit their type: score many, active maybe", _shape(shapes.wrong_types)),
-    ("other-lead", "the lead of another address", _other_lead),
     ("upper-status", 'status is "SUCCESS"', _upper_status),
     ("bom", "a byte order mark and blank lines before the JSON", _byte_order_mark),
     ("bad-utf8", "a byte in the JSON that is not valid UTF-8", _fault(faults.bad_utf8)),
 )
 _TRANSIENT = (
+    ("other-lead", "the lead of another address", _other_lead),
     ("cut-off", "a body that is truncated in the middle of the JSON", _fault(faults.cut_off)),
     ("php-warning", "a PHP warning before the JSON", _fault(faults.php_warning)),
     ("empty-body", "HTTP 200 with no body", _fault(faults.empty_body)),

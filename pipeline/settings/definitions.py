@@ -86,6 +86,10 @@ class Settings(BaseModel):
     )
     retry_max_delay_s: float = Field(default=30.0, ge=0, le=3_600, description="Maximum seconds before any retry")
 
+    accept_mismatch: bool = Field(
+        default=False, description="Accept a lead whose address is not the one asked for, as when people change theirs"
+    )
+
     email_column: Annotated[str | None, Unset] = Field(
         default=None, description="Name or number of the column with the addresses; detected if unset"
     )

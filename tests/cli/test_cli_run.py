@@ -65,7 +65,7 @@ def _rows() -> list[Row]:
         Row("numeric-type@example.com", "not_found", "234"),
         *(Row(f"deleted.{n}@example.com", "deleted", "245") for n in range(5)),
         *(Row(f"{shape}@example.com", "found") for shape in SHAPES),
-        Row("other-lead@example.com", "found", "email_mismatch"),
+        Row("other-lead@example.com", "failed", "email_mismatch", calls=ATTEMPTS),
         Row("fails-1@example.com", "found", calls=2),
         Row("fails-2.a@example.com", "failed", "cut_off", calls=ATTEMPTS),
         Row("always-500@example.com", "failed", "http_500", calls=ATTEMPTS),
@@ -99,7 +99,7 @@ def _rows() -> list[Row]:
 
 HEAD = (
     *("manifest_version", "run_id", "status", "tool", "started_at", "finished_at", "duration_s"),
-    *("input", "rows", "calls", "rate", "speed", "settings"),
+    *("input", "rows", "codes", "calls", "rate", "speed", "settings"),
 )
 """The keys of every manifest, in order."""
 NESTED = {

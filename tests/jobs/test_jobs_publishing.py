@@ -110,7 +110,7 @@ async def test_report_of_a_stopped_run_counts_what_is_pending(tmp_path: Path) ->
         await answered(taken, found(EMAILS[0]), failed(EMAILS[1]))
         builder = ManifestBuilder.start(taken, settings())
         assert builder.resumed == 1
-        manifest = builder.stopped(taken.count_rows(), "enough")
+        manifest = builder.stopped(taken.count_rows(), taken.rows().codes(), "enough")
     assert (manifest.status, manifest.reason) == ("stopped", "enough")
     counts = {"found": 1, "not_found": 0, "deleted": 0, "failed": 1, "invalid": 1, "duplicate": 2, "pending": 3}
     assert manifest.to_dict()["rows"] == {"read": 8, **counts}
