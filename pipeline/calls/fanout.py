@@ -2,8 +2,9 @@
 
 One dispatcher takes a permit and starts a call; an address that must wait for a retry waits in a queue, without a
 permit or a connection. The first call goes alone, and others join it only when it has been answered, so that wrong
-credentials cost one call. While the API is down, single probes go out, and no address loses an attempt. After an error
-that stops the run no further call is started; the calls in flight may still finish, because their answers count.
+credentials cost one call. While the API is down, single probes go out, and no address loses an attempt. A reply that
+would stop the run is put to a probe as well, for it may be about one address only. After an error that stops the run no
+further call is started; the calls in flight may still finish, because their answers count.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pipeline.calls.outage import OutageDetector
 from pipeline.calls.retry import Lookup, RetryQueue
-from pipeline.errors import GiveUp, LeadExportError, StaleConnection, Throttled, TryAgain
+from pipeline.errors import GiveUp, LeadExportError, StaleConnection, StopRun, Throttled, TryAgain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -56,6 +57,8 @@ class FanOut:
         report: takes each answer; the call's slot becomes free when it returns.
         settings: concurrency, and the patience with an outage.
         counts: updated as the calls go.
+        has_answered: whether an earlier attempt at this run was answered.
+        probe_first: whether to begin with a probe, as an earlier attempt got no answer at all.
         random: gives numbers from 0 to 1, for jitter.
     """
 
@@ -66,6 +69,8 @@ class FanOut:
         *,
         settings: Settings,
         counts: CallCounts,
+        has_answered: bool = False,
+        probe_first: bool = False,
         random: Callable[[], float] = random.random,
     ) -> None:
         self._client = client
@@ -81,6 +86,8 @@ class FanOut:
             counts=counts,
             capacity=settings.concurrency or MAX_CONCURRENCY,
             patience_s=settings.outage_patience_s,
+            has_answered=has_answered,
+            probe_first=probe_first,
         )
         self._retries = RetryQueue()
         self._reporting = 0
@@ -222,6 +229,10 @@ class FanOut:
                 await self._settle(lookup, lookup.failure(error))
                 if stop_reason is not None:
                     raise stop_reason from error
+            case StopRun() if error.body is not None:  # only what a reply says can be about its address
+                lookup.calls += 1
+                if (failure := self._outage.would_stop(lookup, error)) is not None:
+                    await self._settle(lookup, failure)
             case _:
                 raise error
 

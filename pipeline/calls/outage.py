@@ -1,4 +1,4 @@
-"""Is it this address, or is it the API? What to do when calls fail one after the other.
+"""Is it this address, or is it the API? What to do when calls fail one after the other, or one is refused outright.
 
 The API is then called with an address that cannot exist. Any answer to such a probe, "no such lead" included, shows
 that the API is up and that the addresses themselves fail. A probe costs one call, repeats no answer, and does not
@@ -11,7 +11,15 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from pipeline.errors import ApiUnavailable, GiveUp, Throttled, TryAgain, UnknownApiError
+from pipeline.errors import (
+    ApiUnavailable,
+    CredentialsRefused,
+    GiveUp,
+    PermissionRefused,
+    Throttled,
+    TryAgain,
+    UnknownApiError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
     from pipeline.calls.counts import CallCounts
     from pipeline.calls.pace import Pace
     from pipeline.calls.retry import Lookup, RetryPolicy
+    from pipeline.errors import StopRun
     from pipeline.outcomes import Answer
 
 logger = logging.getLogger(__name__)
@@ -27,6 +36,8 @@ SUSPICION = 8
 """Consecutive calls without a usable answer after which the API itself is suspected."""
 UNKNOWN_IN_A_ROW = 25
 """Consecutive undocumented errors after which more than single addresses must be wrong."""
+REFUSED_IN_A_ROW = 20
+"""Addresses in a row that are refused although probes are answered, after which the run stops all the same."""
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 
@@ -46,6 +57,8 @@ class OutageDetector:
         counts: updated as the probes go.
         capacity: calls that may be in flight while all is well.
         patience_s: seconds without a usable answer after which the run stops.
+        has_answered: whether the API has answered an earlier attempt at this run.
+        probe_first: whether to begin with a probe, as an earlier attempt got no answer at all.
 
     Attributes:
         capacity: calls that may be in flight now: one until the first answer, and again after an outage.
@@ -60,6 +73,8 @@ class OutageDetector:
         counts: CallCounts,
         capacity: int,
         patience_s: float,
+        has_answered: bool = False,
+        probe_first: bool = False,
     ) -> None:
         self._probe_call = probe
         self._pace = pace
@@ -76,17 +91,22 @@ class OutageDetector:
         self._last_answer_at = float("-inf")
         self._first_attempts: dict[Lookup, int] = {}
         self._undecided: list[tuple[Lookup, Answer]] = []
+        self._has_answered = has_answered
+        self._probe_first = probe_first
+        self._refused: list[Lookup] = []
+        self._refused_in_a_row = 0
 
     @property
     def is_suspected(self) -> bool:
         """Whether calls fail in a way that only a probe can explain."""
-        return bool(self._undecided) or self._failures >= self._threshold
+        return bool(self._undecided or self._refused) or self._failures >= self._threshold or self._probe_first
 
     def answered(self) -> None:
         """A call got an answer: the API is up."""
         self._last_answer_at = _now()
         self._failing_since = None
-        self._failures = self._unknown = 0
+        self._has_answered = True
+        self._failures = self._unknown = self._refused_in_a_row = 0
         self._threshold = SUSPICION
         self._first_attempts.clear()
         self._restore_capacity()
@@ -103,6 +123,29 @@ class OutageDetector:
         if self._unknown < UNKNOWN_IN_A_ROW:
             return None
         return ApiUnavailable(f"{UNKNOWN_IN_A_ROW} undocumented API errors in a row; the last was {error.code!r}.")
+
+    def would_stop(self, lookup: Lookup, error: StopRun) -> Answer | None:
+        """A call got a reply that would stop the run, if it were not for this address only.
+
+        Returns:
+            The failure of its address, which has been refused before and is to blame; None to wait for a probe.
+
+        Raises:
+            StopRun: the run must stop: credentials are refused before anything was answered, or too many addresses.
+        """
+        if isinstance(error, CredentialsRefused | PermissionRefused) and not self._has_answered:
+            raise error
+        if not lookup.is_refused and lookup.calls < self._policy.max_attempts:
+            self._refused.append(lookup)
+            return None
+        self._refused_in_a_row += 1
+        if self._refused_in_a_row >= REFUSED_IN_A_ROW:
+            raise type(error)(f"{error}, for {REFUSED_IN_A_ROW} addresses in a row", code=error.code) from error
+        failure = lookup.refusal(error)
+        if lookup.is_refused:
+            return failure
+        self._undecided.append((lookup, failure))
+        return None
 
     def failing(self, lookup: Lookup) -> None:
         """A call got no usable answer; `lookup` must not have been charged for the attempt yet."""
@@ -122,21 +165,26 @@ class OutageDetector:
         """Probe until the API answers.
 
         Returns:
-            Failures that are final, as the API was up; and addresses to be called again, as it was not.
+            Failures that are final, as the API was up; and addresses to be called again, as it was not, or because it
+            refused them for the first time.
 
         Raises:
             StopRun: the API refuses the credentials, or has not been usable for longer than the patience allows.
         """
         outage = await self._probe_until_answered()
         undecided, self._undecided = self._undecided, []
+        refused, self._refused = self._refused, []
+        self._has_answered, self._probe_first = True, False
+        for lookup in refused:
+            lookup.is_retry, lookup.is_refused = True, not outage
         if outage:
             self._refund_attempts()
         self._first_attempts.clear()
         self._failing_since = None
-        self._failures = 0
         # After a false alarm it takes twice as many failures to raise the next one.
-        self._threshold = SUSPICION if outage else self._threshold * 2
-        return ([], [lookup for lookup, _ in undecided]) if outage else (undecided, [])
+        self._threshold = SUSPICION if outage else self._threshold * (2 if self._failures else 1)
+        self._failures = 0
+        return ([], refused + [lookup for lookup, _ in undecided]) if outage else (undecided, refused)
 
     async def _probe_until_answered(self) -> bool:
         """Return whether there was an outage: whether a probe failed, or was throttled, which explains nothing."""

@@ -35,6 +35,7 @@ class Lookup:
         calls: calls made so far, not counting those that were throttled or met a stale connection.
         stale: calls that met a stale connection.
         is_retry: whether the next call repeats one that failed.
+        is_refused: whether the API refused it outright, but answered a probe after that.
         failing_since: when its first call failed.
         throttled_since: when the API began to refuse it as one call too many; None if the last call was not refused so.
     """
@@ -44,12 +45,20 @@ class Lookup:
     calls: int = 0
     stale: int = 0
     is_retry: bool = False
+    is_refused: bool = False
     failing_since: float | None = None
     throttled_since: float | None = None
 
     def failure(self, error: LeadExportError) -> Answer:
         """The answer if `error` is final."""
-        return Answer(self.address.email, Outcome.FAILED, code=error.code, message=str(error), body=error.body)
+        return self._failed(error, str(error))
+
+    def refusal(self, error: LeadExportError) -> Answer:
+        """The answer if `error`, which would stop the run, is about this address only."""
+        return self._failed(error, f"the API answers for other addresses, but for this one: {error}")
+
+    def _failed(self, error: LeadExportError, message: str) -> Answer:
+        return Answer(self.address.email, Outcome.FAILED, code=error.code, message=message, body=error.body)
 
 
 @dataclass(frozen=True, slots=True)

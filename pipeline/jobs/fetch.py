@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.calls.counts import CallCounts
     from pipeline.errors import StopRun
     from pipeline.journal.store import Journal
+    from pipeline.journal.summary import JournalSummary
     from pipeline.outcomes import Address, Answer
     from pipeline.settings import Settings
 
@@ -56,7 +57,7 @@ def fetch_leads(settings: Settings, journal: Journal, observer: Observer, counts
     """
     before = journal.summary()
     observer.listed(rows=before.rows, addresses=before.addresses, answered=before.answered)
-    fetch = _Fetch(settings, journal, observer, counts)
+    fetch = _Fetch(settings, journal, observer, counts, before)
     if not _loop_is_running():
         asyncio.run(fetch.run())
         return
@@ -72,8 +73,13 @@ def fetch_leads(settings: Settings, journal: Journal, observer: Observer, counts
 class _Fetch:
     """The calls of one attempt, which can be stopped."""
 
-    def __init__(self, settings: Settings, journal: Journal, observer: Observer, counts: CallCounts) -> None:
+    def __init__(
+        self, settings: Settings, journal: Journal, observer: Observer, counts: CallCounts, before: JournalSummary
+    ) -> None:
         self._settings, self._journal, self._observer, self._counts = settings, journal, observer, counts
+        self._has_answered = before.answered > 0
+        # Or an address for which the API says "wrong credentials" could stop every attempt at its first call.
+        self._probe_first = journal.is_resumed and before.addresses > 0 and not self._has_answered
         self._loop: asyncio.AbstractEventLoop | None = None
         self._fanout: FanOut | None = None
 
@@ -81,7 +87,14 @@ class _Fetch:
         """Make the calls."""
         self._loop = asyncio.get_running_loop()
         async with LeadClient(self._settings) as client:
-            self._fanout = FanOut(client, self._report, settings=self._settings, counts=self._counts)
+            self._fanout = FanOut(
+                client,
+                self._report,
+                settings=self._settings,
+                counts=self._counts,
+                has_answered=self._has_answered,
+                probe_first=self._probe_first,
+            )
             with _stopped_by_signals(self._fanout):
                 try:
                     await self._fanout.run(self._journal.pending())

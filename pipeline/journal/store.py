@@ -48,6 +48,10 @@ class Journal:
 
     `create` and `open` make one. Every method may raise StorageError: the disk is full, or the file cannot be read or
     written, or is damaged.
+
+    Attributes:
+        path: the file.
+        is_resumed: whether an earlier attempt at the run has stopped or was killed.
     """
 
     def __init__(self, path: Path, db: sqlite3.Connection) -> None:
@@ -55,6 +59,7 @@ class Journal:
         self._db = db
         self._writer = AnswerWriter(path)
         self._closed = False
+        self.is_resumed = False
 
     @classmethod
     def create(cls, path: Path) -> Self:
@@ -122,6 +127,7 @@ class Journal:
 
     def resume(self, list_names: Sequence[str]) -> None:
         """Forget why the run stopped, and call its lists by their present names, in order: files may have moved."""
+        self.is_resumed = True
         with storage(self.path), transaction(self._db):
             self._db.execute("DELETE FROM stops")
             renamed = [(name, number) for number, name in enumerate(list_names, 1)]

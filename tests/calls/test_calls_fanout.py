@@ -110,7 +110,9 @@ async def nothing(_: Address, __: Answer) -> None:
     """Take an answer and do nothing with it."""
 
 
-def fan_out(api: Api, addresses: Iterable[str], **settings: object) -> Done:
+def fan_out(
+    api: Api, addresses: Iterable[str], *, has_answered: bool = False, probe_first: bool = False, **settings: object
+) -> Done:
     """Run all calls for the addresses; jitter is seeded."""
     chosen = Settings.model_validate(settings)
     counts, answers = CallCounts(), {}
@@ -122,7 +124,15 @@ def fan_out(api: Api, addresses: Iterable[str], **settings: object) -> Done:
     async def main() -> Done:
         started, error = now(), None
         client = Client(api, chosen)
-        fanout = FanOut(client, report, settings=chosen, counts=counts, random=random.Random(11).random)
+        fanout = FanOut(
+            client,
+            report,
+            settings=chosen,
+            counts=counts,
+            has_answered=has_answered,
+            probe_first=probe_first,
+            random=random.Random(11).random,
+        )
         try:
             await fanout.run(Address(n, email) for n, email in enumerate(addresses, 1))
         except LeadExportError as stop:

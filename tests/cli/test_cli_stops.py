@@ -152,9 +152,9 @@ def test_a_bug_is_reported_with_its_frames_and_without_data(tmp_path: Path, log_
 
 
 def test_a_request_that_the_api_calls_malformed_is_a_bug(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
-    """Exit 1 with the API's error type and the frames, and the answers are kept."""
-    write_list(people, [*PEOPLE[:3], "error-236@example.com"])
-    result = run(people, sandbox, tmp_path / "export", "--json")
+    """For address after address: exit 1 with the API's error type and the frames, and the answers are kept."""
+    write_list(people, [*PEOPLE[:3], *(f"error-236.{number}@example.com" for number in range(30))])
+    result = run(people, sandbox, tmp_path / "export", "--json", "--concurrency", 1)
     assert result.code == 1
     assert "236" in result.err
     assert result.err.splitlines()[-1].strip() == "pipeline.errors.InternalError"
