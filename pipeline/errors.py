@@ -81,7 +81,9 @@ class LeadExportError(Exception):
 
 
 class TryAgain(LeadExportError):
-    """The call may work later."""
+    """The call may work later; `retry_after_s` is the server's Retry-After in seconds, if it sent one."""
+
+    retry_after_s: float | None = None
 
 
 class Unreachable(TryAgain):
@@ -127,10 +129,9 @@ class EmailMismatch(TryAgain):
 
 
 class Throttled(TryAgain):
-    """Over the rate limit; `retry_after_s` is the server's Retry-After in seconds, if it sent one."""
+    """Over the rate limit."""
 
     code = "429"
-    retry_after_s: float | None = None
 
 
 class GiveUp(LeadExportError):

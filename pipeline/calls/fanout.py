@@ -133,7 +133,7 @@ class FanOut:
         while True:
             lookup = await self._next_lookup(addresses)
             if lookup is not None:
-                self._start(lookup, await self._permit())
+                await self._start_when_permitted(lookup)
             elif self._outage.is_suspected:
                 await self._resolve_suspicion()
             else:
@@ -156,6 +156,14 @@ class FanOut:
             else:
                 return None
         return None
+
+    async def _start_when_permitted(self, lookup: Lookup) -> None:
+        permit = await self._permit()
+        if self._outage.is_suspected:  # since a moment ago: the address waits, as all others do
+            self._pace.cancelled(permit)
+            self._retries.push(_now(), lookup)
+        else:
+            self._start(lookup, permit)
 
     async def _permit(self) -> Permit:
         before, held_back_s = _now(), self._pace.held_back_s
@@ -237,8 +245,10 @@ class FanOut:
                 raise error
 
     async def _retry_or_give_up(self, lookup: Lookup, error: TryAgain) -> None:
-        if not isinstance(error, Throttled | StaleConnection):
-            self._outage.failing(lookup)
+        if isinstance(error, Throttled):
+            self._outage.throttled()
+        elif not isinstance(error, StaleConnection):
+            self._outage.failing(lookup, error)
         delay_s = self._policy.delay_s(lookup, error, now=_now(), random=self._random)
         if delay_s is not None:
             logger.debug("address %d: %s, next call in %.1f s", lookup.address.id, error.code, delay_s)

@@ -8,6 +8,7 @@ depend on which addresses happen to be left.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,8 @@ REFUSED_IN_A_ROW = 20
 """Addresses in a row that are refused although probes are answered, after which the run stops all the same."""
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
+LONG_PAUSE_S = 5.0
+"""Pauses that the server asks for and that are longer than this are worth a warning."""
 
 
 def probe_address(number: int) -> str:
@@ -92,20 +95,25 @@ class OutageDetector:
         self._first_attempts: dict[Lookup, int] = {}
         self._undecided: list[tuple[Lookup, Answer]] = []
         self._has_answered = has_answered
-        self._probe_first = probe_first
+        self._must_probe = probe_first
         self._refused: list[Lookup] = []
         self._refused_in_a_row = 0
+        self._closed_until = float("-inf")
+        self._answered = asyncio.Event()
 
     @property
     def is_suspected(self) -> bool:
-        """Whether calls fail in a way that only a probe can explain."""
-        return bool(self._undecided or self._refused) or self._failures >= self._threshold or self._probe_first
+        """Whether calls fail in a way that only a probe can explain, or the server asks not to be called now."""
+        unexplained = self._undecided or self._refused or self._failures >= self._threshold or self._must_probe
+        return bool(unexplained) or self._closed_until > _now()
 
     def answered(self) -> None:
         """A call got an answer: the API is up."""
         self._last_answer_at = _now()
         self._failing_since = None
         self._has_answered = True
+        self._closed_until = float("-inf")
+        self._answered.set()
         self._failures = self._unknown = self._refused_in_a_row = 0
         self._threshold = SUSPICION
         self._first_attempts.clear()
@@ -147,10 +155,17 @@ class OutageDetector:
         self._undecided.append((lookup, failure))
         return None
 
-    def failing(self, lookup: Lookup) -> None:
+    def failing(self, lookup: Lookup, error: TryAgain) -> None:
         """A call got no usable answer; `lookup` must not have been charged for the attempt yet."""
         self._first_attempts.setdefault(lookup, lookup.attempt)
         self._fail()
+        if pause_s := self._policy.pause_s(error):
+            self._closed_until = max(self._closed_until, _now() + pause_s)
+
+    def throttled(self) -> None:
+        """A call was over the limit; when the patience with that is over, a probe tells whether every call is."""
+        if self._policy.has_lost_patience(self._pace.throttled_since, _now()):
+            self._must_probe = True
 
     def holds_back(self, lookup: Lookup, answer: Answer) -> bool:
         """Whether `answer`, the failure of `lookup`, waits for a probe: nothing has worked since it failed."""
@@ -174,7 +189,7 @@ class OutageDetector:
         outage = await self._probe_until_answered()
         undecided, self._undecided = self._undecided, []
         refused, self._refused = self._refused, []
-        self._has_answered, self._probe_first = True, False
+        self._has_answered, self._must_probe = True, False
         for lookup in refused:
             lookup.is_retry, lookup.is_refused = True, not outage
         if outage:
@@ -190,6 +205,7 @@ class OutageDetector:
         """Return whether there was an outage: whether a probe failed, or was throttled, which explains nothing."""
         pause_s, outage = FIRST_PAUSE_S, False
         deadline = (self._failing_since or _now()) + self._patience_s
+        await self._wait_as_asked(min(self._closed_until, deadline))
         while (error := await self._probe()) is not None:
             if isinstance(error, Throttled):
                 outage = True
@@ -197,14 +213,26 @@ class OutageDetector:
             if self._failing_since is None:
                 break  # a call that was in flight has been answered meanwhile
             if pause_s == FIRST_PAUSE_S:
-                logger.warning("The API is not answering (%s); waiting for it to recover.", error)
+                logger.warning("The API is not answering (%s%s); waiting for it to recover.", error, _asked(error))
             outage = True
             self._limit_capacity()
-            await self._pause(min(pause_s, deadline - _now()), error)
+            wanted_s = max(pause_s, self._policy.pause_s(error))
+            await self._pause(min(wanted_s, deadline - _now()), error)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
         if pause_s > FIRST_PAUSE_S:
             logger.warning("The API is answering again.")
         return outage
+
+    async def _wait_as_asked(self, until: float) -> None:
+        """Wait until a time that the server has asked for, unless a call in flight is answered before."""
+        if until <= _now():
+            return
+        if until - _now() > LONG_PAUSE_S:
+            logger.warning("The API asks for a pause (Retry-After); no call goes out for %.0f s.", until - _now())
+        self._answered.clear()
+        with contextlib.suppress(TimeoutError), self._counts.waiting_for("backoff"):
+            async with asyncio.timeout_at(until):
+                await self._answered.wait()
 
     async def _probe(self) -> TryAgain | None:
         """Call with an address that cannot exist; None if the API answers, whatever it says."""
@@ -225,7 +253,7 @@ class OutageDetector:
     async def _pause(self, pause_s: float, error: TryAgain) -> None:
         if pause_s <= 0:
             raise ApiUnavailable(
-                f"The API has given no usable answer for {self._patience_s:g} seconds ({error})."
+                f"The API has given no usable answer for {self._patience_s:g} seconds ({error}{_asked(error)})."
             ) from error
         with self._counts.waiting_for("backoff"):
             await asyncio.sleep(pause_s)
@@ -252,6 +280,10 @@ class OutageDetector:
             self.capacity += 1
         else:
             self.capacity = self._max_capacity
+
+
+def _asked(error: TryAgain) -> str:
+    return f", and asks for a pause of {error.retry_after_s:,.0f} s" if error.retry_after_s else ""
 
 
 def _now() -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+import logging
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from aiolimiter import AsyncLimiter
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
 
     from pipeline.settings import Settings
 
+logger = logging.getLogger(__name__)
+
 FIRST_PAUSE_S = 1.0
 """The API's own advice after "too many requests": wait one second and try again."""
 LONGEST_PAUSE_S = 60.0
+TOLD_PAUSE_S = 5.0
+"""Pauses longer than this are worth a warning."""
 
 
 class Permit:
@@ -77,8 +82,8 @@ class Gate:
     def close(self, started_at: float, retry_after_s: float | None) -> bool:
         """Close after a 429 to a call that started at `started_at`; return False if an earlier 429 already did.
 
-        Consecutive closings double from a second to a minute; a longer pause that the server asks for is honoured, up
-        to a minute. A call that was under way when the gate closed can only lengthen the pause.
+        Consecutive closings double from a second to a minute; a longer pause that the server asks for is honoured. A
+        call that was under way when the gate closed can only lengthen the pause.
         """
         now = _now()
         is_news = started_at > self._closed_at
@@ -86,8 +91,7 @@ class Gate:
             self._pause_s = min(max(FIRST_PAUSE_S, self._pause_s * 2), LONGEST_PAUSE_S)
             self._closed_at = now
             self._trial_running = False
-        pause_s = min(max(retry_after_s or 0.0, self._pause_s), LONGEST_PAUSE_S)
-        self.closed_until = max(self.closed_until, now + pause_s)
+        self.closed_until = max(self.closed_until, now + max(retry_after_s or 0.0, self._pause_s))
         self._changed.set()
         return is_news
 
@@ -111,6 +115,7 @@ class Pace:
     Args:
         rate_per_s: calls started per second.
         shared: the queue of all processes that use the same App; None paces this process only.
+        patience_s: seconds of nothing but 429s after which the caller gives up: no pause needs to be longer.
 
     Attributes:
         held_back_s: seconds that calls waited because of 429s: for the gate, and at a lowered rate.
@@ -118,8 +123,12 @@ class Pace:
             accepts calls.
     """
 
-    def __init__(self, rate_per_s: float, shared: SharedPace | None = None) -> None:
+    def __init__(
+        self, rate_per_s: float, shared: SharedPace | None = None, *, patience_s: float = float("inf")
+    ) -> None:
         self._rate = AdaptiveRate(rate_per_s)
+        self._patience_s = patience_s
+        self._told_until = float("-inf")
         self._shared = shared
         self._gate = Gate()
         self._limiter: AsyncLimiter | None = None
@@ -136,7 +145,7 @@ class Pace:
         shared = None
         if settings.rate_per_s and settings.share_pace:
             shared = SharedPace(settings.app_hash(), folder=settings.state_folder or state_folder())
-        return cls(settings.rate_per_s, shared)
+        return cls(settings.rate_per_s, shared, patience_s=settings.throttle_patience_s)
 
     async def acquire(self) -> Permit:
         """Return when a call may start."""
@@ -155,8 +164,13 @@ class Pace:
         now = _now()
         if self.throttled_since is None:
             self.throttled_since = now
-        if self._gate.close(permit.started_at, retry_after_s):
+        # Closed for as long as the server asks, but the call with which the patience ends is still made.
+        asked_s, left_s = retry_after_s or 0.0, max(0.0, self.throttled_since + self._patience_s - now)
+        if self._gate.close(permit.started_at, min(asked_s, left_s)):
             self._rate.lower(now)
+        if asked_s:
+            cut = f", as throttle_patience_s ({self._patience_s:g}) allows no more" if asked_s > left_s else ""
+            self._tell(self.closed_for_s(), f"The API asks for a pause of {asked_s:,.0f} s (429, Retry-After)", cut)
         if self._shared is not None:
             task = asyncio.create_task(self._shared.close_gate(self._gate.closed_until - now))
             self._closings.add(task)
@@ -200,7 +214,25 @@ class Pace:
             else:
                 await self._limiter.acquire()
         if self._shared is not None:
-            await self._shared.wait_for_turn(rate_per_s)
+            await self._wait_for_turn(self._shared, rate_per_s)
+
+    async def _wait_for_turn(self, shared: SharedPace, rate_per_s: float) -> None:
+        """Wait for a place in the queue of all processes, or for the gate that one of them has closed."""
+        while True:
+            turn = await shared.take_turn(rate_per_s)
+            if turn.closed_s > self.closed_for_s() + FIRST_PAUSE_S:
+                self._tell(turn.closed_s, "The API has refused another process that uses this App (429)")
+            with self._held_back() if turn.closed_s else nullcontext():
+                await shared.wait_for(turn)
+            if await shared.begin(turn):
+                return
+
+    def _tell(self, pause_s: float, why: str, note: str = "") -> None:
+        """Warn of a long pause, once."""
+        until = _now() + pause_s
+        if pause_s > TOLD_PAUSE_S and until > self._told_until + FIRST_PAUSE_S:
+            self._told_until = until
+            logger.warning("%s; no call goes out for %s s%s.", why, f"{pause_s:,.0f}", note)
 
     async def _replace_limiter(self, rate_per_s: float) -> None:
         """Change the rate; what is left of the interval after the last start is carried over to the new limiter."""

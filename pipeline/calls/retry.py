@@ -73,6 +73,7 @@ class RetryPolicy:
     first_delay_s: float
     max_delay_s: float
     throttle_patience_s: float
+    outage_patience_s: float = 900.0
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -82,6 +83,7 @@ class RetryPolicy:
             settings.retry_first_delay_s,
             settings.retry_max_delay_s,
             settings.throttle_patience_s,
+            settings.outage_patience_s,
         )
 
     def delay_s(self, lookup: Lookup, error: TryAgain, *, now: float, random: Callable[[], float]) -> float | None:
@@ -107,9 +109,18 @@ class RetryPolicy:
         lookup.throttled_since = None
         lookup.failing_since = now if lookup.failing_since is None else lookup.failing_since
         delay_s = self._backoff_s(lookup.attempt, error, random)
-        if delay_s is not None:
-            lookup.attempt += 1
-        return delay_s
+        if delay_s is None:
+            return None
+        lookup.attempt += 1
+        return max(delay_s, self.pause_s(error))
+
+    def pause_s(self, error: TryAgain) -> float:
+        """Seconds for which the server asks not to be called, as far as the patience goes; 0 if it asks for nothing."""
+        return min(error.retry_after_s or 0.0, self.outage_patience_s)
+
+    def has_lost_patience(self, throttled_since: float | None, now: float) -> bool:
+        """Whether every call has been refused for too long; see `check_patience`."""
+        return throttled_since is not None and now - throttled_since > self.throttle_patience_s
 
     def check_patience(self, throttled_since: float | None, now: float) -> None:
         """Check that the API has not refused every call for too long.
@@ -121,7 +132,7 @@ class RetryPolicy:
         Raises:
             ApiUnavailable: it has.
         """
-        if throttled_since is not None and now - throttled_since > self.throttle_patience_s:
+        if self.has_lost_patience(throttled_since, now):
             raise ApiUnavailable(
                 f"The API has answered every call with 429 Too Many Requests for {self.throttle_patience_s:g} seconds;"
                 " is another program using this App?"

@@ -1,6 +1,8 @@
 """One pace for all processes of a user on this machine that use the same App, without a server.
 
-A small file in the user's state folder, named by a hash of the App id, holds the time at which the next call may start.
+A small file in the user's state folder holds the time at which the next call may start. Its name is made of a hash of
+the App id and of the boot of the machine, because the clocks of two boots, or of two machines that share a home folder,
+have nothing in common; machines therefore do not share the pace.
 A process that wants to call takes that time under a lock of the operating system, which ends with its process, and
 moves it on by one interval. Each process holds at most one place in the queue, so equal jobs get equal shares, and a
 process that is killed leaves a single unused interval behind.
@@ -10,11 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import hashlib
 import logging
 import os
+import platform
 import struct
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,12 +30,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_RECORD = struct.Struct("<8sdddd")
-_MAGIC = b"leadpac1"
+_RECORD = struct.Struct("<8sddddd")
+_MAGIC = b"leadpac2"
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _LOCK_TRIES = 50
 _LOCK_PAUSE_S = 0.002
 _FAR_S = 120.0
-"""A time further ahead than this was left by an earlier boot of the machine, or is damaged."""
+"""A turn that comes later than this, after the gate has opened, is a damaged record."""
+_LONGEST_CLOSED_S = 86_400.0
+"""The longest time for which the gate can be closed; it is the longest patience that can be set."""
+_UNUSED_S = 7 * 86_400.0
+"""Seconds after which a file that nobody writes any more belongs to an earlier boot."""
 _STALE_S = 2.0
 """Seconds after which a process that has not called is taken to have ended."""
 
@@ -38,20 +48,29 @@ _STALE_S = 2.0
 class _State(NamedTuple):
     """The file's content; times are CLOCK_MONOTONIC, which all processes of one boot share.
 
-    `interval_s` is that of the fastest process, which last took a turn at `fastest_at`.
+    `interval_s` is that of the fastest process, which last took a turn at `fastest_at`. A record that was written later
+    than now is from another boot.
     """
 
     next_start: float = 0.0
     interval_s: float = 0.0
     fastest_at: float = 0.0
     closed_until: float = 0.0
+    written_at: float = 0.0
 
 
 class Turn(NamedTuple):
-    """A place in the queue: when its call may start, and by how much that may be late without delaying the others."""
+    """A place in the queue.
+
+    Attributes:
+        start: when its call may start.
+        slack_s: seconds by which that may be late without delaying the others.
+        closed_s: seconds for which the gate keeps it waiting; 0 if the gate is open.
+    """
 
     start: float
     slack_s: float
+    closed_s: float = 0.0
 
 
 class QueueState(NamedTuple):
@@ -75,6 +94,20 @@ def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
         return Path(tempfile.gettempdir()) / f"lead-export-{os.getuid()}"
 
 
+def boot_of(machine: str, boot_id: Path = _BOOT_ID) -> str:
+    """A short name for the present boot of this machine; where the system has no id for that, for the machine.
+
+    Args:
+        machine: the name of the machine in the network.
+        boot_id: the file in which Linux has the id.
+    """
+    try:
+        boot = boot_id.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeError):
+        boot = ""
+    return hashlib.sha256((boot or machine).encode(errors="replace")).hexdigest()[:12]
+
+
 class SharedPace:
     """The queue of all processes that call with one App.
 
@@ -85,25 +118,20 @@ class SharedPace:
         app_hash: identifies the App.
         folder: the folder that holds the file.
         clock: CLOCK_MONOTONIC in seconds.
+        boot: names the boot that the clock belongs to; by default the present one of this machine.
     """
 
-    def __init__(self, app_hash: str, *, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        self._path = folder / f"pace-{app_hash}"
+    def __init__(
+        self, app_hash: str, *, folder: Path, clock: Callable[[], float] = time.monotonic, boot: str | None = None
+    ) -> None:
+        self._path = folder / f"pace-{app_hash}-{boot_of(platform.node()) if boot is None else boot}"
         self._clock = clock
         self._file: int | None = None
         self._is_usable = True
         self._has_warned = False
 
-    async def wait_for_turn(self, rate_per_s: float) -> None:
-        """Return when a call may start at `rate_per_s`, the rate in force in this process."""
-        while True:
-            turn = await self.take_turn(rate_per_s)
-            await asyncio.sleep(max(0.0, turn.start - self._clock()))
-            if await self.begin(turn):
-                return
-
     async def take_turn(self, rate_per_s: float) -> Turn:
-        """Queue for the next start."""
+        """Queue for the next start at `rate_per_s`, the rate in force in this process."""
         interval, slack_s = interval_s(rate_per_s), interval_s(rate_per_s) * slack(rate_per_s)
 
         def move_on(now: float, state: _State) -> _State:
@@ -113,8 +141,14 @@ class SharedPace:
             start = max(now - slack_s, state.next_start, state.closed_until)
             return state._replace(next_start=start + state.interval_s)
 
-        state = await self._update(move_on)
-        return Turn(self._clock() if state is None else state.next_start - state.interval_s, slack_s)
+        state, now = await self._update(move_on), self._clock()
+        if state is None:
+            return Turn(now, slack_s)
+        return Turn(state.next_start - state.interval_s, slack_s, max(0.0, state.closed_until - now))
+
+    async def wait_for(self, turn: Turn) -> None:
+        """Return when the call of `turn` may start."""
+        await asyncio.sleep(max(0.0, turn.start - self._clock()))
 
     async def begin(self, turn: Turn) -> bool:
         """Record that the call of `turn` starts now; return False if the gate has been closed meanwhile.
@@ -130,6 +164,7 @@ class SharedPace:
 
     async def close_gate(self, pause_s: float) -> None:
         """Let no process start a call for `pause_s` seconds."""
+        pause_s = min(pause_s, _LONGEST_CLOSED_S)
         await self._update(lambda now, state: state._replace(closed_until=max(state.closed_until, now + pause_s)))
 
     async def state(self) -> QueueState | None:
@@ -155,7 +190,8 @@ class SharedPace:
             if not await self._lock(descriptor):
                 return None
             try:
-                state = change(self._clock(), self._read(descriptor))
+                now = self._clock()
+                state = change(now, self._read(descriptor, now))._replace(written_at=now)
                 os.pwrite(descriptor, _RECORD.pack(_MAGIC, *state), 0)
                 return state
             finally:
@@ -170,7 +206,16 @@ class SharedPace:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # Links are not followed: others may be able to create files in the folder.
             self._file = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            self._remove_unused()
         return self._file
+
+    def _remove_unused(self) -> None:
+        """Remove the files of earlier boots; other machines that share the folder write theirs as long as they call."""
+        app, _, _ = self._path.name.rpartition("-")
+        for path in self._path.parent.glob(f"{app}-*"):
+            with suppress(OSError):
+                if path != self._path and time.time() - path.lstat().st_mtime > _UNUSED_S:
+                    path.unlink()
 
     async def _lock(self, descriptor: int) -> bool:
         # The lock is held for microseconds. A few short tries instead of a blocking call, because a process that was
@@ -190,12 +235,13 @@ class SharedPace:
             self._has_warned = True
             logger.warning("%s: %s; the rate limit is not shared, and may be exceeded", self._path, reason)
 
-    def _read(self, descriptor: int) -> _State:
+    def _read(self, descriptor: int, now: float) -> _State:
         record = os.pread(descriptor, _RECORD.size, 0)
         if len(record) != _RECORD.size:
             return _State()
         magic, *values = _RECORD.unpack(record)
         state = _State(*values)
-        horizon = self._clock() + _FAR_S
-        is_sane = all(time < horizon for time in (state.next_start, state.fastest_at, state.closed_until))
-        return state if magic == _MAGIC and is_sane and 0 <= state.interval_s < _FAR_S else _State()
+        opens = max(now, state.closed_until)
+        is_sane = state.written_at <= now and state.fastest_at <= now and state.next_start < opens + _FAR_S
+        is_sane = is_sane and opens <= now + _LONGEST_CLOSED_S and 0 <= state.interval_s < _FAR_S
+        return state if magic == _MAGIC and is_sane else _State()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
-from calls_wire import http, settings, wire
+from calls_wire import http, listening, settings, wire
 
 import pipeline
 from pipeline import __version__
@@ -357,12 +357,33 @@ async def test_damaged_answer_is_transient(sent: bytes, code: str) -> None:
 @pytest.mark.parametrize(
     ("headers", "expected"), [("Retry-After: 7\r\n", 7.0), ("", None), ("Retry-After: soon\r\n", None)]
 )
-async def test_throttled_call_says_how_long_to_wait(headers: str, expected: float | None) -> None:
+@pytest.mark.parametrize(
+    ("status", "kind"), [("429 Too Many Requests", Throttled), ("503 Service Unavailable", ServerTrouble)]
+)
+async def test_a_refused_call_says_how_long_to_wait(
+    headers: str, expected: float | None, status: str, kind: type[TryAgain]
+) -> None:
     """The server's own advice is handed on with the error."""
-    async with wire(http(b"", status="429 Too Many Requests", headers=headers)) as server:
+    async with wire(http(b"", status=status, headers=headers)) as server:
         error = await failure(server.url)
-    assert isinstance(error, Throttled)
+    assert isinstance(error, kind)
     assert error.retry_after_s == expected
+
+
+async def test_get_lead_waits_as_long_as_a_busy_server_asks() -> None:
+    """A 503 with Retry-After is asked again when that is over, not before."""
+    times: list[float] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await reader.readuntil(b"%40example.com")
+            times.append(asyncio.get_running_loop().time())
+            busy = http(b"", status="503 Service Unavailable", headers="Retry-After: 1\r\n")
+            writer.write(http(SUCCESS) if len(times) > 1 else busy)
+
+    async with listening(serve) as port, LeadClient(settings(f"http://127.0.0.1:{port}/api")) as client:
+        assert (await client.get_lead("ann@example.com")).attempts == 2
+    assert times[1] - times[0] >= 1
 
 
 # The table of network errors.

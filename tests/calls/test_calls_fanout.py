@@ -82,7 +82,7 @@ class Client:
 
     def __init__(self, api: Api, settings: Settings) -> None:
         self.call = api.call
-        self.pace = Pace(settings.rate_per_s)
+        self.pace = Pace(settings.rate_per_s, patience_s=settings.throttle_patience_s)
         self.retry_policy = RetryPolicy.of(settings)
 
 

@@ -53,7 +53,7 @@ def lookup(attempt: int = 1) -> Lookup:
 def fail(outage: OutageDetector, calls: int) -> None:
     """Let this many calls, each for another address, fail in a row."""
     for _ in range(calls):
-        outage.failing(lookup())
+        outage.failing(lookup(), ServerTrouble("503"))
 
 
 def calls_until_suspected(outage: OutageDetector) -> int:
@@ -111,7 +111,7 @@ def test_an_outage_gives_attempts_back_and_fails_nobody(error: LeadExportError |
 
     async def main() -> None:
         outage, failing = detector(Api([error] if error else [])), lookup(attempt=2)
-        outage.failing(failing)
+        outage.failing(failing, ServerTrouble("503"))
         failing.attempt, failing.failing_since = 5, 1.0
         failure = Answer("ann@example.com", Outcome.FAILED)
         assert outage.holds_back(failing, failure)

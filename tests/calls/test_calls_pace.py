@@ -70,9 +70,11 @@ async def refused(pace: Pace, retry_after_s: float | None = None) -> None:
         raise error
 
 
-@pytest.mark.parametrize(("retry_after_s", "pause_s"), [(None, 1.0), (0.0, 1.0), (7.0, 7.0), (3_600.0, 60.0)], ids=str)
+@pytest.mark.parametrize(
+    ("retry_after_s", "pause_s"), [(None, 1.0), (0.0, 1.0), (7.0, 7.0), (3_600.0, 3_600.0)], ids=str
+)
 def test_a_429_closes_the_gate_for_everybody(retry_after_s: float | None, pause_s: float) -> None:
-    """After a 429 nobody starts for a second, or for as long as the server asks, but not for more than a minute."""
+    """After a 429 nobody starts for a second, or for as long as the server asks."""
 
     async def first_start() -> float:
         pace = Pace(0)
@@ -304,6 +306,35 @@ def test_old_news_do_not_block_the_call_that_tries(tmp_path: Path) -> None:
         return following.done()
 
     assert run(main())
+
+
+def test_a_gate_that_another_process_closed_is_told_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The wait counts as held back, not as the limit's, also if it is cut short; one warning says what it is for."""
+
+    async def main() -> list[float]:
+        clock = asyncio.get_running_loop().time
+        pace = Pace(18, SharedPace("app", folder=tmp_path, clock=clock))
+        other = SharedPace("app", folder=tmp_path, clock=clock)
+        await starts(pace, 3)
+        held_back = [pace.held_back_s]
+        await other.close_gate(600)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(100):
+                await pace.acquire()
+        held_back.append(pace.held_back_s)
+        await starts(pace, 5)
+        await pace.close()
+        other.close()
+        return [*held_back, pace.held_back_s]
+
+    before, cut_short, whole = run(main())
+    assert (before, cut_short) == (0, pytest.approx(100, abs=1))
+    assert whole == pytest.approx(600, abs=1)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "another process" in caplog.text
+    assert "600 s" in caplog.text
 
 
 def test_a_call_that_is_given_up_tells_nothing() -> None:

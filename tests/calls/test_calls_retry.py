@@ -44,8 +44,10 @@ def delays(chosen: RetryPolicy, *errors: TryAgain, chance: float = 1.0, at: Look
 
 def test_policy_comes_from_the_settings() -> None:
     """Attempts, delays and patience are those of the settings."""
-    chosen = settings(max_attempts=7, retry_first_delay_s=0.25, retry_max_delay_s=9, throttle_patience_s=120)
-    assert RetryPolicy.of(chosen) == RetryPolicy(7, 0.25, 9.0, 120.0)
+    chosen = settings(
+        max_attempts=7, retry_first_delay_s=0.25, retry_max_delay_s=9, throttle_patience_s=120, outage_patience_s=240
+    )
+    assert RetryPolicy.of(chosen) == RetryPolicy(7, 0.25, 9.0, 120.0, 240.0)
 
 
 @pytest.mark.parametrize("kind", TRANSIENT)

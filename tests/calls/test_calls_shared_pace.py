@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.calls.rate import interval_s
-from pipeline.calls.shared_pace import SharedPace, state_folder
+from pipeline.calls.shared_pace import SharedPace, boot_of, state_folder
 from pipeline.settings import Settings
 
 
@@ -40,9 +40,9 @@ class Process:
     rate_per_s: float
 
 
-def process(folder: Path, clock: Clock, rate_per_s: float = 20, app: str = "app") -> Process:
+def process(folder: Path, clock: Clock, rate_per_s: float = 20, app: str = "app", boot: str | None = None) -> Process:
     """A process that shares the pace of `app`."""
-    return Process(SharedPace(app, folder=folder, clock=clock), clock, rate_per_s)
+    return Process(SharedPace(app, folder=folder, clock=clock, boot=boot), clock, rate_per_s)
 
 
 def waits(*processes: Process) -> list[float]:
@@ -142,6 +142,47 @@ def test_a_reboot_is_noticed(tmp_path: Path) -> None:
     assert waits(process(tmp_path, Clock(60))) <= [0]
 
 
+def test_machines_that_share_a_home_do_not_share_the_pace(tmp_path: Path) -> None:
+    """Their clocks have nothing in common, so each has a file of its own, and neither waits for the other."""
+    one = process(tmp_path, Clock(1_000), boot="one")
+    other = process(tmp_path, Clock(900), boot="other")
+    assert waits(one, other, one)[1] <= 0
+    assert len([*tmp_path.iterdir()]) == 2
+
+
+def test_a_later_boot_with_the_same_name_starts_anew(tmp_path: Path) -> None:
+    """Where boots have no id, a gate that was closed for an hour before a reboot does not hold up anybody after it."""
+    earlier = process(tmp_path, Clock(500), boot="host")
+    asyncio.run(earlier.pace.close_gate(3_600))
+    assert waits(earlier) == pytest.approx([3_600])
+    assert waits(process(tmp_path, Clock(20), boot="host")) <= [0]
+
+
+def test_a_boot_is_told_by_its_id_or_else_by_the_machine(tmp_path: Path) -> None:
+    """Linux has an id for each boot; elsewhere the name of the machine must do."""
+    boot = tmp_path / "boot_id"
+    names = {boot_of("host", boot), boot_of("other", boot)}
+    boot.write_text("4711\n")
+    names.add(boot_of("host", boot))
+    assert boot_of("other", boot) in names
+    boot.write_text("4712\n")
+    names.add(boot_of("host", boot))
+    boot.write_bytes(b"\xff")
+    assert boot_of("host", boot) in names
+    assert len(names) == 4
+    assert all(name.isalnum() for name in names)
+
+
+def test_files_of_earlier_boots_are_removed(tmp_path: Path) -> None:
+    """A week after the last call; files of other Apps, and those in use on another machine, stay."""
+    for boot, app in (("old", "app"), ("recent", "app"), ("old", "another")):
+        waits(process(tmp_path, Clock(), app=app, boot=boot))
+    for path in tmp_path.glob("*-old"):
+        os.utime(path, (0, 0))
+    waits(process(tmp_path, Clock(), boot="new"))
+    assert {path.name for path in tmp_path.iterdir()} == {"pace-app-recent", "pace-app-new", "pace-another-old"}
+
+
 @given(content=st.binary(max_size=64))
 def test_any_content_of_the_file_is_survived(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whatever the file holds, nobody waits for more than two minutes, and turns are taken again."""
@@ -219,7 +260,7 @@ def test_a_symlink_instead_of_the_file_is_not_followed(tmp_path: Path, caplog: p
     """Nobody can make a process overwrite another file; it keeps its own pace."""
     precious = tmp_path / "precious"
     precious.write_text("as it was")
-    (tmp_path / "pace-app").symlink_to(precious)
-    assert waits(process(tmp_path, Clock())) == [0]
+    (tmp_path / "pace-app-boot").symlink_to(precious)
+    assert waits(process(tmp_path, Clock(), boot="boot")) == [0]
     assert precious.read_text() == "as it was"
     assert len(caplog.records) == 1
