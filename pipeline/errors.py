@@ -8,6 +8,7 @@ LeadExportError
 │   ├── ServerTrouble      HTTP 408 or 5xx
 │   ├── FirewallPage       HTTP 403 with a page instead of an answer
 │   ├── MalformedReply     empty, cut off, not JSON, or a Success that holds no lead
+│   │   └── InvalidHttp    not HTTP, or beyond a limit of what is read
 │   ├── EmailMismatch      the lead of another address
 │   └── Throttled          over the API's limit
 ├── GiveUp                 this address fails, the run goes on
@@ -120,6 +121,12 @@ class MalformedReply(TryAgain):
     """The reply cannot be parsed as an answer."""
 
     code = "malformed"
+
+
+class InvalidHttp(MalformedReply):
+    """The reply breaks a rule of HTTP, or a limit of what is read."""
+
+    code = "not_http"
 
 
 class EmailMismatch(TryAgain):

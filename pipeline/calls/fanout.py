@@ -16,6 +16,7 @@ import random
 from typing import TYPE_CHECKING, Protocol
 
 from pipeline.calls.outage import OutageDetector
+from pipeline.calls.refusals import Refusals
 from pipeline.calls.retry import Lookup, RetryQueue
 from pipeline.errors import GiveUp, LeadExportError, StaleConnection, StopRun, Throttled, TryAgain
 
@@ -79,6 +80,7 @@ class FanOut:
         self._report = report
         self._counts = counts
         self._random = random
+        self._refusals = Refusals(client.retry_policy, has_answered=has_answered)
         self._outage = OutageDetector(
             self._probe,
             pace=client.pace,
@@ -86,7 +88,7 @@ class FanOut:
             counts=counts,
             capacity=settings.concurrency or MAX_CONCURRENCY,
             patience_s=settings.outage_patience_s,
-            has_answered=has_answered,
+            refusals=self._refusals,
             probe_first=probe_first,
         )
         self._retries = RetryQueue()
@@ -239,7 +241,7 @@ class FanOut:
                     raise stop_reason from error
             case StopRun() if error.body is not None:  # only what a reply says can be about its address
                 lookup.calls += 1
-                if (failure := self._outage.would_stop(lookup, error)) is not None:
+                if (failure := self._refusals.add(lookup, error)) is not None:
                     await self._settle(lookup, failure)
             case _:
                 raise error

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import (
     ApiUnavailable,
-    CredentialsRefused,
     GiveUp,
-    PermissionRefused,
+    InvalidHttp,
     Throttled,
     TryAgain,
     UnknownApiError,
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
 
     from pipeline.calls.counts import CallCounts
     from pipeline.calls.pace import Pace
+    from pipeline.calls.refusals import Refusals
     from pipeline.calls.retry import Lookup, RetryPolicy
-    from pipeline.errors import StopRun
     from pipeline.outcomes import Answer
 
 logger = logging.getLogger(__name__)
@@ -37,8 +36,8 @@ SUSPICION = 8
 """Consecutive calls without a usable answer after which the API itself is suspected."""
 UNKNOWN_IN_A_ROW = 25
 """Consecutive undocumented errors after which more than single addresses must be wrong."""
-REFUSED_IN_A_ROW = 20
-"""Addresses in a row that are refused although probes are answered, after which the run stops all the same."""
+INVALID_PROBES = 3
+"""Probes in a row whose replies are not valid HTTP, after which waiting for better ones is no use."""
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 LONG_PAUSE_S = 5.0
@@ -60,7 +59,7 @@ class OutageDetector:
         counts: updated as the probes go.
         capacity: calls that may be in flight while all is well.
         patience_s: seconds without a usable answer after which the run stops.
-        has_answered: whether the API has answered an earlier attempt at this run.
+        refusals: addresses that wait for a probe because they were refused outright.
         probe_first: whether to begin with a probe, as an earlier attempt got no answer at all.
 
     Attributes:
@@ -76,7 +75,7 @@ class OutageDetector:
         counts: CallCounts,
         capacity: int,
         patience_s: float,
-        has_answered: bool = False,
+        refusals: Refusals,
         probe_first: bool = False,
     ) -> None:
         self._probe_call = probe
@@ -94,27 +93,26 @@ class OutageDetector:
         self._last_answer_at = float("-inf")
         self._first_attempts: dict[Lookup, int] = {}
         self._undecided: list[tuple[Lookup, Answer]] = []
-        self._has_answered = has_answered
+        self._refusals = refusals
         self._must_probe = probe_first
-        self._refused: list[Lookup] = []
-        self._refused_in_a_row = 0
+        self._invalid_probes = 0
         self._closed_until = float("-inf")
         self._answered = asyncio.Event()
 
     @property
     def is_suspected(self) -> bool:
         """Whether calls fail in a way that only a probe can explain, or the server asks not to be called now."""
-        unexplained = self._undecided or self._refused or self._failures >= self._threshold or self._must_probe
-        return bool(unexplained) or self._closed_until > _now()
+        unexplained = self._undecided or self._refusals.are_waiting or self._failures >= self._threshold
+        return bool(unexplained) or self._must_probe or self._closed_until > _now()
 
     def answered(self) -> None:
         """A call got an answer: the API is up."""
         self._last_answer_at = _now()
         self._failing_since = None
-        self._has_answered = True
+        self._refusals.answered()
         self._closed_until = float("-inf")
         self._answered.set()
-        self._failures = self._unknown = self._refused_in_a_row = 0
+        self._failures = self._unknown = 0
         self._threshold = SUSPICION
         self._first_attempts.clear()
         self._restore_capacity()
@@ -131,29 +129,6 @@ class OutageDetector:
         if self._unknown < UNKNOWN_IN_A_ROW:
             return None
         return ApiUnavailable(f"{UNKNOWN_IN_A_ROW} undocumented API errors in a row; the last was {error.code!r}.")
-
-    def would_stop(self, lookup: Lookup, error: StopRun) -> Answer | None:
-        """A call got a reply that would stop the run, if it were not for this address only.
-
-        Returns:
-            The failure of its address, which has been refused before and is to blame; None to wait for a probe.
-
-        Raises:
-            StopRun: the run must stop: credentials are refused before anything was answered, or too many addresses.
-        """
-        if isinstance(error, CredentialsRefused | PermissionRefused) and not self._has_answered:
-            raise error
-        if not lookup.is_refused and lookup.calls < self._policy.max_attempts:
-            self._refused.append(lookup)
-            return None
-        self._refused_in_a_row += 1
-        if self._refused_in_a_row >= REFUSED_IN_A_ROW:
-            raise type(error)(f"{error}, for {REFUSED_IN_A_ROW} addresses in a row", code=error.code) from error
-        failure = lookup.refusal(error)
-        if lookup.is_refused:
-            return failure
-        self._undecided.append((lookup, failure))
-        return None
 
     def failing(self, lookup: Lookup, error: TryAgain) -> None:
         """A call got no usable answer; `lookup` must not have been charged for the attempt yet."""
@@ -188,10 +163,8 @@ class OutageDetector:
         """
         outage = await self._probe_until_answered()
         undecided, self._undecided = self._undecided, []
-        refused, self._refused = self._refused, []
-        self._has_answered, self._must_probe = True, False
-        for lookup in refused:
-            lookup.is_retry, lookup.is_refused = True, not outage
+        failures, again = self._refusals.resolve(outage=outage)
+        self._must_probe = False
         if outage:
             self._refund_attempts()
         self._first_attempts.clear()
@@ -199,7 +172,7 @@ class OutageDetector:
         # After a false alarm it takes twice as many failures to raise the next one.
         self._threshold = SUSPICION if outage else self._threshold * (2 if self._failures else 1)
         self._failures = 0
-        return ([], refused + [lookup for lookup, _ in undecided]) if outage else (undecided, refused)
+        return ([], again + [lookup for lookup, _ in undecided]) if outage else (undecided + failures, again)
 
     async def _probe_until_answered(self) -> bool:
         """Return whether there was an outage: whether a probe failed, or was throttled, which explains nothing."""
@@ -245,10 +218,20 @@ class OutageDetector:
             return error
         except TryAgain as error:
             self._fail()
+            self._check_http(error)
             return error
         except GiveUp:
             return None
         return None
+
+    def _check_http(self, error: TryAgain) -> None:
+        """Stop early if what comes back is never HTTP that can be read: no time will heal that."""
+        self._invalid_probes = self._invalid_probes + 1 if isinstance(error, InvalidHttp) else 0
+        if self._invalid_probes >= INVALID_PROBES:
+            raise ApiUnavailable(
+                f"No reply of the server can be read: {error}. Check api_url, and a proxy on the way if there is one.",
+                code=error.code,
+            ) from error
 
     async def _pause(self, pause_s: float, error: TryAgain) -> None:
         if pause_s <= 0:

@@ -6,6 +6,7 @@ The only module that imports aiohttp.
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections import Counter
 from contextvars import ContextVar
@@ -18,6 +19,7 @@ from pipeline.calls.network import tls_context
 from pipeline.errors import (
     ApiUnavailable,
     InternalError,
+    InvalidHttp,
     LeadExportError,
     MalformedReply,
     ReplyTooLarge,
@@ -45,6 +47,8 @@ DNS_CACHE_S = 300
 """Seconds for which the address of a host is cached."""
 KEEPALIVE_S = 15.0
 """Seconds after which an unused connection is closed: a firewall on the way may have forgotten it by then."""
+_PARSER_WORDS = re.compile(r"([A-Z](?:[\w -]|(?<=n)'(?=t)){3,79}?)(?:$| ?[(:.\n])")
+"""The parser's own words at the start of its message, which may go on with a part of the reply."""
 MAX_HEADER_BYTES = 65_536
 """Longest line and header of a reply; security products add some that are longer than aiohttp's default of 8 KiB."""
 
@@ -101,7 +105,7 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
     ErrorRule(TimeoutError, TimedOut, "timeout", "no complete reply within the time limit"),
     ErrorRule(aiohttp.ServerDisconnectedError, Unreachable, "disconnected", "the server closed the connection"),
     ErrorRule(aiohttp.ClientPayloadError, MalformedReply, "cut_off", "the reply is incomplete"),
-    ErrorRule(aiohttp.ClientResponseError, MalformedReply, "not_http", "the reply is not valid HTTP"),
+    ErrorRule(aiohttp.ClientResponseError, InvalidHttp, "not_http", "the reply cannot be read as HTTP{why}"),
     ErrorRule(aiohttp.ClientConnectorError, Unreachable, "connect", "no connection to the server", sent=False),
     ErrorRule(aiohttp.ClientError, Unreachable, "connection", "the connection broke"),
     ErrorRule(OSError, Unreachable, "connection", "the connection broke"),
@@ -117,9 +121,12 @@ def translate(error: Exception, proxy: str = "") -> LeadExportError:
         proxy: the address of the proxy in use, without credentials.
     """
     status = f" (HTTP {error.status})" if isinstance(error, aiohttp.ClientHttpProxyError) else ""
+    why = _PARSER_WORDS.match(error.message) if isinstance(error, aiohttp.ClientResponseError) else None
     for rule in ERROR_RULES:
         if isinstance(error, rule.raised):
-            ours = rule.becomes(rule.message.format(proxy=proxy, status=status), code=rule.code)
+            ours = rule.becomes(
+                rule.message.format(proxy=proxy, status=status, why=f" ({why[1]})" if why else ""), code=rule.code
+            )
             ours.sent = rule.sent
             return ours
     return InternalError(f"an unexpected network error ({type(error).__name__})")

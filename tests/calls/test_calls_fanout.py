@@ -22,6 +22,7 @@ from pipeline.errors import (
     ApiUnavailable,
     CredentialsRefused,
     Interrupted,
+    InvalidHttp,
     LeadExportError,
     ServerTrouble,
     StorageError,
@@ -268,6 +269,18 @@ def test_a_permanent_outage_stops_the_run_after_its_patience() -> None:
     assert done.outcomes == {"found": len(done.answers)}
     assert 900 <= done.seconds < 980
     assert len(api.calls) < 90 + SUSPICION + 30
+
+
+def test_replies_that_are_never_http_are_not_waited_for() -> None:
+    """After a few probes the run stops with what is wrong; an outage of this kind that ends is waited for."""
+    api = Api(reply=always(InvalidHttp))
+    done = fan_out(api, emails(50), rate_per_s=18)
+    assert isinstance(done.error, ApiUnavailable)
+    assert (done.error.code, done.outcomes) == ("not_http", {})
+    assert "for everybody" in str(done.error)
+    assert done.seconds < 20
+    short = Api(reply=lambda _, __: InvalidHttp("not now") if now() < 1_002 else None)
+    assert fan_out(short, emails(50), rate_per_s=18).outcomes == {"found": 50}
 
 
 def test_probes_back_off_to_a_minute() -> None:

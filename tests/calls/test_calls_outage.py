@@ -11,6 +11,7 @@ from virtual_time import run
 from pipeline.calls.counts import CallCounts
 from pipeline.calls.outage import SUSPICION, UNKNOWN_IN_A_ROW, OutageDetector, probe_address
 from pipeline.calls.pace import Pace
+from pipeline.calls.refusals import Refusals
 from pipeline.calls.retry import Lookup, RetryPolicy
 from pipeline.errors import AddressRefused, ApiUnavailable, LeadExportError, ServerTrouble, Throttled, UnknownApiError
 from pipeline.outcomes import Address, Answer, Outcome
@@ -41,6 +42,7 @@ def detector(api: Api | None = None, patience_s: float = 900.0) -> OutageDetecto
         policy=RetryPolicy(5, 0.5, 30.0, 60.0),
         counts=CallCounts(),
         capacity=CAPACITY,
+        refusals=Refusals(RetryPolicy(5, 0.5, 30.0, 60.0)),
         patience_s=patience_s,
     )
 

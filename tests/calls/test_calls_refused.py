@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from test_calls_fanout import Api, Reply, emails, fan_out
 
-from pipeline.calls.outage import REFUSED_IN_A_ROW
+from pipeline.calls.refusals import REFUSED_IN_A_ROW
 from pipeline.errors import (
     CredentialsRefused,
     InternalError,

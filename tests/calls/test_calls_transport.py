@@ -11,7 +11,7 @@ import pytest
 from calls_wire import http, listening, settings, wire
 
 from pipeline.calls.transport import Endpoint, HttpReply
-from pipeline.errors import LeadExportError, ReplyTooLarge, StaleConnection, TimedOut
+from pipeline.errors import InvalidHttp, LeadExportError, ReplyTooLarge, StaleConnection, TimedOut
 
 BODY = b'{"status":"Success"}'
 
@@ -163,6 +163,48 @@ async def test_long_header_is_read() -> None:
     """Security products add headers of several kilobytes."""
     async with wire(http(BODY, headers=f"Content-Security-Policy: {'x' * 9_000}\r\n")) as server:
         assert await post(server.url) == [BODY]
+
+
+LENGTH = f"Content-Length: {len(BODY)}\r\n"
+CHUNKED = "Transfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        LENGTH + f"X-Long: {'x' * 60_000}\r\n",
+        LENGTH + "X-Folded: a\r\n b\r\n",
+        LENGTH + "X_Odd: 1\r\nContent-Type: ;;;\r\nContent-Type: text/html\r\n",
+        LENGTH + "Content-Encoding: none\r\nServer: a\r\nServer: b\r\n",
+    ],
+    ids=["long", "folded", "odd", "twice"],
+)
+async def test_odd_headers_are_read(headers: str) -> None:
+    """What servers and security products add does no harm."""
+    async with wire(f"HTTP/1.1 200 OK\r\n{headers}\r\n".encode() + BODY) as server:
+        assert await post(server.url, 2) == [BODY, BODY]
+
+
+@pytest.mark.parametrize(
+    ("headers", "fact"),
+    [
+        (LENGTH * 2, "Duplicate Content-Length"),
+        (LENGTH + CHUNKED, "Transfer-Encoding can't be present with Content-Length"),
+        (f"Content-Length: {len(BODY)}, {len(BODY)}\r\n", "Content-Length"),
+        (LENGTH + "X-Secret : ann@example.com\r\n", "header"),
+        (LENGTH + f"X-Secret: {'ann@example.com' * 6_000}\r\n", "65536 bytes"),
+        (LENGTH + "Content-Encoding: br\r\n", "content-encoding"),
+    ],
+    ids=["length-twice", "length-and-chunks", "length-list", "blank", "too-long", "encoding"],
+)
+async def test_what_is_not_read_as_http_is_named(headers: str, fact: str) -> None:
+    """The sentence says which rule or limit it was, and holds nothing of the reply."""
+    async with wire(f"HTTP/1.1 200 OK\r\n{headers}\r\n".encode() + BODY) as server:
+        with pytest.raises(InvalidHttp) as caught:
+            await post(server.url)
+    assert caught.value.code == "not_http"
+    assert fact in str(caught.value)
+    assert "@" not in str(caught.value)
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.02, 0.1])
