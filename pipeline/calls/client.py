@@ -67,7 +67,7 @@ class LeadClient:
         while True:
             try:
                 with await self.pace.acquire():
-                    answer = await self.call(email)
+                    answer = await self.call(email, fresh=lookup.stale > 0)
             except TryAgain as error:
                 self.retry_policy.check_patience(self.pace.throttled_since, clock())
                 delay_s = self.retry_policy.delay_s(lookup, error, now=clock(), random=random.random)
@@ -77,15 +77,15 @@ class LeadClient:
             else:
                 return answer.with_attempts(lookup.calls + 1)
 
-    async def call(self, email: str) -> Answer:
-        """Make one call now, and return its answer.
+    async def call(self, email: str, *, fresh: bool = False) -> Answer:
+        """Make one call now, and return its answer; with `fresh`, on a new connection.
 
         Raises:
             LeadExportError: see `kartra.judge` and `transport.ERROR_RULES`.
         """
         if self._endpoint is None:
             raise InternalError("LeadClient must be used in an `async with` block.")
-        reply = await self._endpoint.post(kartra.request_body(self._prefix, email))
+        reply = await self._endpoint.post(kartra.request_body(self._prefix, email), fresh=fresh)
         try:
             return kartra.judge(reply.status, reply.body, email=email, accept_mismatch=self._accept_mismatch)
         except TryAgain as error:

@@ -46,8 +46,8 @@ class Client(Protocol):
     pace: Pace
     retry_policy: RetryPolicy
 
-    async def call(self, email: str) -> Answer:
-        """Make one call now, and return its answer."""
+    async def call(self, email: str, *, fresh: bool = False) -> Answer:
+        """Make one call now, and return its answer; with `fresh`, on a new connection."""
 
 
 class FanOut:
@@ -204,12 +204,12 @@ class FanOut:
 
     # One call, and what follows from it.
 
-    async def _call(self, email: str, permit: Permit) -> Answer:
+    async def _call(self, email: str, permit: Permit, *, fresh: bool = False) -> Answer:
         """Make one call and count it."""
         self._counts.start()
         try:
             with permit:
-                return await self._client.call(email)
+                return await self._client.call(email, fresh=fresh)
         except LeadExportError as error:
             self._counts.sent -= not error.sent
             self._counts.throttled += isinstance(error, Throttled)
@@ -218,7 +218,7 @@ class FanOut:
     async def _look_up(self, lookup: Lookup, permit: Permit) -> None:
         is_retry, lookup.is_retry = lookup.is_retry, False
         try:
-            answer = await self._call(lookup.address.email, permit)
+            answer = await self._call(lookup.address.email, permit, fresh=lookup.stale > 0)
         except LeadExportError as error:
             self._counts.retried += is_retry and error.sent
             await self._without_answer(lookup, error)

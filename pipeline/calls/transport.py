@@ -16,6 +16,7 @@ import aiohttp
 from yarl import URL
 
 from pipeline.calls.network import tls_context
+from pipeline.calls.reuse import Reuse
 from pipeline.errors import (
     ApiUnavailable,
     InternalError,
@@ -37,11 +38,10 @@ if TYPE_CHECKING:
     from pipeline.calls.network import Proxy
     from pipeline.settings import Settings
 
-USER_AGENT = f"lead-export/{__version__}"
 HEADERS = {
     "Accept": "application/json",
     "Content-Type": "application/x-www-form-urlencoded",
-    "User-Agent": USER_AGENT,
+    "User-Agent": f"lead-export/{__version__}",
 }
 DNS_CACHE_S = 300
 """Seconds for which the address of a host is cached."""
@@ -182,13 +182,17 @@ class Endpoint:
         self._tls: ssl.SSLContext | bool = tls_context(settings) if uses_tls else True
         self._timeouts = _timeouts(settings)
         self._session = self._open_session()
+        self._single_use = self._open_session(keep=False)
+        self._reuse = Reuse(asyncio.get_running_loop().time)
         self._calls: Counter[aiohttp.ClientSession] = Counter()
 
-    def _open_session(self) -> aiohttp.ClientSession:
+    def _open_session(self, *, keep: bool = True) -> aiohttp.ClientSession:
+        """A session that keeps its connections for the next calls, or opens one for each call."""
         connector = aiohttp.TCPConnector(
             limit=0,
             ttl_dns_cache=DNS_CACHE_S,
-            keepalive_timeout=KEEPALIVE_S,
+            force_close=not keep,
+            keepalive_timeout=KEEPALIVE_S if keep else None,
             ssl=self._tls,
             socket_factory=_create_socket,
         )
@@ -203,23 +207,23 @@ class Endpoint:
 
     async def close(self) -> None:
         """Close every connection; none is left open when this returns."""
-        for session in {self._session, *self._calls}:
+        for session in {self._session, self._single_use, *self._calls}:
             await session.close()
 
-    async def post(self, form: bytes) -> HttpReply:
-        """Send a form and read the whole reply.
+    async def post(self, form: bytes, *, fresh: bool = False) -> HttpReply:
+        """Send a form and read the whole reply, with `fresh` on a new connection.
 
         Raises:
             LeadExportError: see `ERROR_RULES`; `ReplyTooLarge` as soon as it is longer than allowed; `StaleConnection`
                 if a pooled connection turned out to be closed, or held bytes that nobody had asked for.
         """
-        session = self._session
+        session = self._single_use if fresh or not self._reuse.is_worthwhile else self._session
         self._calls[session] += 1
         try:
             return await self._post(session, form)
         finally:
             self._calls[session] -= 1
-            if session is not self._session and not self._calls[session]:
+            if session not in (self._session, self._single_use) and not self._calls[session]:
                 del self._calls[session]
                 await session.close()
 
@@ -238,6 +242,8 @@ class Endpoint:
                 if self._proxy is not None and response.status == 407:
                     raise self._credentials_refused(self._proxy)
                 body = await self._read(response)
+                if progress.is_reused:
+                    self._reuse.record(lost=False)
                 return HttpReply(response.status, body, response.headers.get("Retry-After"))
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             raise self._translated(error, progress) from error
@@ -266,6 +272,7 @@ class Endpoint:
             ours: LeadExportError = self._credentials_refused(self._proxy)
             ours.sent = False
         elif progress.is_reused and not progress.has_reply and _lost_connection(error):
+            self._reuse.record(lost=True)
             ours = StaleConnection("the server had closed the pooled connection")
         else:
             ours = translate(error, self._proxy.address if self._proxy else "")

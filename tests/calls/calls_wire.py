@@ -1,9 +1,12 @@
 """What tests of single calls share: settings, and servers that reply as they are told."""
 
 import asyncio
+import itertools
 import json
 import re
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -129,6 +132,55 @@ async def leads(*, close_every: int = 0, idle_s: float | None = None) -> AsyncIt
 
     async with listening(serve) as port:
         yield f"http://127.0.0.1:{port}/api"
+
+
+@dataclass
+class Resetting:
+    """A server that resets reused connections: its URL, and what it has seen."""
+
+    url: str = ""
+    requests: int = 0
+    resets: int = 0
+    connections: int = 0
+
+
+@asynccontextmanager
+async def resetting(every: int, *, early: bool = False, tls: ssl.SSLContext | None = None) -> AsyncIterator[Resetting]:
+    """Answer each call with a lead of the address, but reset the connection (RST) before a byte of some replies.
+
+    Args:
+        every: among requests on connections that have had one before, the share that is reset: one in so many.
+        early: reset as soon as the request begins to arrive, instead of after its end.
+        tls: with encryption.
+    """
+    server, reused = Resetting(), itertools.count(1)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server.connections += 1
+        for nth in itertools.count():
+            first = await reader.readexactly(1)
+            if is_reset := nth > 0 and next(reused) % every == 0:
+                server.resets += 1
+            email = "" if is_reset and early else await _email(reader, first)
+            server.requests += 1
+            if is_reset:
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                writer.transport.abort()
+                return
+            await asyncio.sleep(0.002)
+            writer.write(http(json.dumps({"status": "Success", "lead_details": {"id": "1", "email": email}}).encode()))
+
+    async with listening(serve, tls) as port:
+        server.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}/api"
+        yield server
+
+
+async def _email(reader: asyncio.StreamReader, first: bytes = b"") -> str:
+    """The address that a request asks for; `first` is what was read of it already."""
+    head = first + await reader.readuntil(b"\r\n\r\n")
+    length = _LENGTH.search(head)
+    assert length is not None
+    return parse_qs((await reader.readexactly(int(length[1]))).decode())["get_lead[email]"][0]
 
 
 async def _request(reader: asyncio.StreamReader, connection: int) -> Request:

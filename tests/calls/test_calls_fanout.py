@@ -58,7 +58,7 @@ class Api:
     window: RateWindow = field(default_factory=RateWindow)
     random: random.Random = field(default_factory=lambda: random.Random(7))
 
-    async def call(self, email: str) -> Answer:
+    async def call(self, email: str, *, fresh: bool = False) -> Answer:  # noqa: ARG002 - there is no connection
         """Answer one call."""
         await asyncio.sleep(self.random.uniform(0, 0.005))
         self.calls.append((now(), email))
