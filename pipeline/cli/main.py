@@ -66,6 +66,8 @@ def main() -> NoReturn:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # like standard error, whatever the locale can encode
     code = execute(sigterms=_interrupt_on_sigterm())
+    # Python's last search for reference cycles would take a quarter of a second after pandas; the memory goes anyway.
+    gc.freeze()
     sys.exit(code)
 
 
