@@ -37,7 +37,7 @@ CREATE TABLE addresses (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, email TEXT NOT NULL, first_row INTEGER NOT NULL
 );
 CREATE TABLE answers (address INTEGER PRIMARY KEY, {", ".join(ANSWER_COLUMNS)});
-CREATE TABLE bodies (address INTEGER PRIMARY KEY, body);
+CREATE TABLE packs (id INTEGER PRIMARY KEY, bodies);
 CREATE VIEW row_outcomes AS
 SELECT rows.id AS id, lists.name AS input, rows.row AS row, rows.given AS given, addresses.email AS email,
     CASE WHEN rows.address IS NULL THEN 'invalid' WHEN first.id <> rows.id THEN 'duplicate'

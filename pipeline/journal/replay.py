@@ -8,20 +8,22 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from pipeline.journal.database import connect, reading
-from pipeline.journal.records import SELECT_ANSWERS, restored, select
+from pipeline.journal.records import SELECT_ANSWERS, restored, select, unpacked
 from pipeline.outcomes import RowOutcome, column_names, from_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from pipeline.outcomes import Answer
 
-T = TypeVar("T")
-
+_CACHED_PACKS = 8
+"""Calls end in about the order of their addresses, so neighbours are in few packs, but for those that were retried."""
 _SELECT_ROWS = select(column_names(RowOutcome), "row_outcomes")
 
 
@@ -58,7 +60,36 @@ class JournalAnswers:
         return self._read("addresses.id IN (SELECT value FROM json_each(?))", json.dumps(list(numbers)))
 
     def _read(self, condition: str, *values: object) -> Iterator[Answer]:
-        return _records(self.path, restored, f"{SELECT_ANSWERS} WHERE {condition} ORDER BY addresses.id", *values)
+        query = f"{SELECT_ANSWERS} WHERE {condition} ORDER BY addresses.id"
+        with reading(self.path), closing(connect(self.path)) as db:
+            bodies = _Bodies(db)
+            for row in _rows(db, query, *values):
+                yield restored(row, bodies.of(row))
+
+
+class _Bodies:
+    """Bodies of answers, read over an open connection."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._pack = lru_cache(_CACHED_PACKS)(self._read_pack)
+
+    def of(self, row: Mapping[str, Any]) -> bytes | None:
+        """The body of the answer in a row of SELECT_ANSWERS, if it has one.
+
+        Raises:
+            ValueError: it is not where the row says.
+        """
+        if row["pack"] is None:
+            return None
+        body = self._pack(row["pack"]).get(row["address"])
+        if body is None:
+            raise ValueError("a reply is not in its pack")
+        return body
+
+    def _read_pack(self, number: int) -> dict[int, bytes]:
+        row = self._db.execute("SELECT bodies FROM packs WHERE id = ?", (number,)).fetchone()
+        return unpacked(row and row[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +114,9 @@ class JournalRows:
         Raises:
             StorageError: the journal cannot be read, or is damaged.
         """
-        return _records(self.path, _row_outcome, f"{_SELECT_ROWS} WHERE id > ? AND id <= ? ORDER BY id", first, last)
+        with reading(self.path), closing(connect(self.path)) as db:
+            for row in _rows(db, f"{_SELECT_ROWS} WHERE id > ? AND id <= ? ORDER BY id", first, last):
+                yield from_row(row, RowOutcome)
 
     def addresses(self, first: int, last: int) -> list[tuple[int | None, str]]:
         """The number of each row's address and that address's outcome; None and `invalid` for a row without one.
@@ -115,13 +148,9 @@ class JournalRows:
         return counts
 
 
-def _row_outcome(row: Mapping[str, Any]) -> RowOutcome:
-    return from_row(row, RowOutcome)
-
-
-def _records(path: Path, record: Callable[[dict[str, Any]], T], query: str, *values: object) -> Iterator[T]:
-    with reading(path), closing(connect(path)) as db:
-        cursor = db.execute(query, values)
-        names = [column[0] for column in cursor.description]
-        for row in cursor:
-            yield record(dict(zip(names, row, strict=True)))
+def _rows(db: sqlite3.Connection, query: str, *values: object) -> Iterator[dict[str, Any]]:
+    """The rows of a query, each by column."""
+    cursor = db.execute(query, values)
+    names = [column[0] for column in cursor.description]
+    for row in cursor:
+        yield dict(zip(names, row, strict=True))

@@ -12,7 +12,7 @@ import zstandard
 
 from pipeline.errors import StorageError
 from pipeline.journal.database import connect, storage, transaction
-from pipeline.journal.records import ANSWER_COLUMNS, insert, stored
+from pipeline.journal.records import ANSWER_COLUMNS, in_packs, insert, packed, stored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,14 +27,15 @@ MAX_WAITING = 2_000
 """Answers that may wait for a commit; beyond that the calls wait too."""
 
 _INSERT_ANSWER = insert("answers", ("address", *ANSWER_COLUMNS), verb="INSERT OR REPLACE")
-_INSERT_BODY = insert("bodies", ("address", "body"), verb="INSERT OR REPLACE")
+_INSERT_PACK = "INSERT INTO packs (bodies) VALUES (?)"
 
 
 class AnswerWriter:
     """Writes answers to the journal at `path`; every method may raise StorageError."""
 
     def __init__(self, path: Path) -> None:
-        self._compressor = zstandard.ZstdCompressor(level=1)  # higher levels save little and take longer
+        # Higher levels save little and take longer.
+        self._compressor = zstandard.ZstdCompressor(level=1, write_checksum=True)
         self._path = path
         self._file = path.stat()
         self._db = connect(path)
@@ -107,10 +108,10 @@ class AnswerWriter:
         """Write answers in one transaction, which is on the disk when this returns."""
         if not batch:
             return
-        rows = [stored(address, answer, self._compressor) for address, answer in batch]
         with storage(self._path), transaction(self._db):
-            self._db.executemany(_INSERT_ANSWER, rows)
-            self._db.executemany(_INSERT_BODY, rows)
+            for part in in_packs(batch):
+                pack = self._db.execute(_INSERT_PACK, (packed(part, self._compressor),)).lastrowid
+                self._db.executemany(_INSERT_ANSWER, [stored(address, answer, pack) for address, answer in part])
             self._check_in_place()
 
     def _check_in_place(self) -> None:

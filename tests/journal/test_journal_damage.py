@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from journal_samples import ANN, JIM, JOE, answer, append, imported, numbered, started
+from journal_samples import ANN, EVE, JIM, JOE, answer, append, imported, numbered, started
 
 from pipeline.errors import StorageError
 from pipeline.journal.database import use_write_ahead_log
@@ -138,17 +138,21 @@ def test_a_damaged_journal_never_crashes(night: Path, noise: bytes) -> None:
         "UPDATE answers SET attempts = '1' WHERE address = 2",
         "UPDATE answers SET address = 3 WHERE address = 2",
         "UPDATE addresses SET email = 'jim@example.con' WHERE id = 2",
-        "UPDATE bodies SET body = x'62'",
-        "UPDATE bodies SET body = CAST(body AS TEXT)",
-        "UPDATE bodies SET address = 2",
-        "DELETE FROM bodies",
+        "UPDATE answers SET pack = NULL WHERE address = 1",
+        "UPDATE answers SET pack = 2 WHERE address = 1",
+        "UPDATE packs SET bodies = x'62'",
+        "UPDATE packs SET bodies = CAST(bodies AS TEXT)",
+        "UPDATE packs SET bodies = NULL",
+        "UPDATE packs SET bodies = (SELECT bodies FROM packs WHERE id = 2)",
+        "UPDATE packs SET id = 3 WHERE id = 1",
+        "DELETE FROM packs",
     ],
 )
 async def test_an_answer_that_was_changed_is_noticed(path: Path, change: str) -> None:
     """A single other value in any column: the journal is refused before anything is made of it."""
-    with started(path, [JOE, JIM, ANN]) as journal:
+    with started(path, [JOE, JIM, ANN, EVE]) as journal:
         await append(journal, {1: answer(JOE, body=b"a"), 2: answer(JIM, lead_id="7")})
-    execute(path, "DELETE FROM bodies WHERE body IS NULL")
+        await append(journal, {4: answer(EVE, body=b"b")})
     execute(path, change)
     with Journal.open(path) as journal, pytest.raises(StorageError, match=f"^{path}: "):
         list(journal.answers())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +17,7 @@ from journal_samples import JIM, JOE, answer, append, numbered, on_disk, started
 
 from pipeline.errors import StorageError
 from pipeline.journal.database import remove_journal
+from pipeline.journal.records import PACK_BYTES
 from pipeline.journal.store import Journal
 from pipeline.journal.writer import MAX_WAITING
 from pipeline.outcomes import Outcome
@@ -82,6 +84,22 @@ async def test_calls_wait_while_the_disk_is_far_behind(path: Path) -> None:
         await asyncio.gather(*workers)
         await journal.flush()
         assert [one.email for one in journal.answers()] == emails
+
+
+async def test_each_answer_keeps_its_own_reply(path: Path) -> None:
+    """In whatever order they come, however they are packed, and when a failure is replaced by a later answer."""
+    emails, order = numbered(3_000), list(range(1, 3_001))
+    random.Random(1).shuffle(order)
+    sizes = {0: 0, 1: 1, 2: 2 * PACK_BYTES}
+    bodies = {n: b"%d" % n * sizes.get(n % 100, 500) if n % 7 else None for n in order}
+    expected = {n: answer(emails[n - 1], body=bodies[n]) for n in order}
+    with started(path, emails) as journal:
+        await append(journal, {n: answer(emails[n - 1], Outcome.FAILED, body=b"?") for n in order[:700]})
+        await append(journal, expected)
+        found = journal.answers()
+        assert list(found) == [expected[n] for n in range(1, 3_001)]
+        assert list(found.slice(1_000, 1_003)) == [expected[n] for n in (1_001, 1_002, 1_003)]
+        assert list(found.of_addresses([2_999, 5, 70])) == [expected[n] for n in (5, 70, 2_999)]
 
 
 CHILD = """
