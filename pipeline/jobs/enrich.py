@@ -9,13 +9,12 @@ from pipeline.errors import StorageError, UsageError
 from pipeline.files import durable
 from pipeline.files.output_format import check_fits, format_of
 from pipeline.files.state import StateFolder
-from pipeline.jobs.attempt import recorded_attempt
 from pipeline.jobs.enriched_file import Enrichment, EnrichTarget, own_header, write_enriched
 from pipeline.jobs.fetch import Observer, fetch_leads
 from pipeline.jobs.import_lists import email_lists
 from pipeline.jobs.manifest import OutputFile
 from pipeline.jobs.request import Request
-from pipeline.jobs.runs import open_run
+from pipeline.jobs.runs import open_run, recorded_attempt
 from pipeline.jobs.space import check_space
 from pipeline.journal.database import remove_journal
 from pipeline.tables.wide import select_fields

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from pipeline.files.folder import OutputFolder
 from pipeline.files.output_format import check_formats
-from pipeline.jobs.attempt import recorded_attempt
 from pipeline.jobs.fetch import Observer, fetch_leads
 from pipeline.jobs.import_lists import email_lists
 from pipeline.jobs.publishing import write_tables
 from pipeline.jobs.request import Request
-from pipeline.jobs.runs import finish_published, open_run, remove_journals
+from pipeline.jobs.runs import finish_published, open_run, recorded_attempt, remove_journals
 from pipeline.jobs.space import check_space
 
 if TYPE_CHECKING:

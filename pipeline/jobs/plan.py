@@ -18,7 +18,7 @@ from pipeline.jobs.import_lists import email_lists
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import refusal
 from pipeline.jobs.space import needed_bytes
-from pipeline.journal.summary import read_summary
+from pipeline.journal.replay import read_summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

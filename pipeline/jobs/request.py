@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pipeline.emails.lists import EmailList
     from pipeline.files.state import StateFolder
-    from pipeline.journal.summary import JournalSummary
+    from pipeline.journal.replay import JournalSummary
     from pipeline.settings import Settings
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -1,4 +1,4 @@
-"""Which run a command is: a new one, an unfinished one that it resumes, or one that is already published.
+"""The life of a run: new, resumed or already published; one attempt at it after the other; then its journal goes.
 
 An unfinished run is recognised by its content: the same lists, byte for byte and by the same column, looked up in the
 same API for the same App. A run against the sandbox is never resumed as a real one, nor the other way round. An
@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import itertools
 import logging
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pipeline.errors import StorageError, UsageError
+from pipeline.errors import StopRun, StorageError, UsageError
 from pipeline.files.folder import read_manifest
 from pipeline.jobs.import_lists import import_lists
-from pipeline.jobs.manifest import Manifest
+from pipeline.jobs.manifest import Manifest, ManifestBuilder
 from pipeline.journal.database import remove_journal
 from pipeline.journal.records import RunRecord
+from pipeline.journal.replay import JournalSummary, read_summary
 from pipeline.journal.store import Journal
-from pipeline.journal.summary import JournalSummary, read_summary
 from pipeline.outcomes import iso, now_ms
 
 if TYPE_CHECKING:
@@ -92,6 +92,27 @@ def open_run(
     run_id = _free_name(folder, request.run_id, is_published)
     run = RunRecord(run_id, now_ms(), request.subject, request.command, request.folder, replaces)
     return import_lists(lists, folder.journal(run_id), run)
+
+
+@contextmanager
+def recorded_attempt(journal: Journal, settings: Settings) -> Iterator[ManifestBuilder]:
+    """Collect what the manifest of this attempt says; if the block stops, record why in the journal.
+
+    Raises:
+        StopRun: as in the block; `manifest` on it says what was done.
+    """
+    builder = ManifestBuilder.start(journal, settings)
+    try:
+        yield builder
+    except StopRun as error:
+        with suppress(StorageError):
+            error.manifest = builder.stopped(journal.count_rows(), journal.rows().codes(), str(error))
+            journal.stopped(error.code, str(error))
+        raise
+    except KeyboardInterrupt:
+        with suppress(StorageError):
+            journal.stopped("interrupted", "Stopped by a signal while no call was in flight.")
+        raise
 
 
 def remove_journals(folder: StateFolder, published: Journal) -> None:

@@ -14,12 +14,12 @@ from pipeline.errors import StorageError, UsageError
 from pipeline.files import durable
 from pipeline.files.folder import OutputFolder, read_manifest
 from pipeline.files.state import SUFFIX, StateFolder
-from pipeline.journal.summary import read_summary
+from pipeline.journal.replay import read_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pipeline.journal.summary import JournalSummary
+    from pipeline.journal.replay import JournalSummary
 
 
 class PublishedStatus(msgspec.Struct, frozen=True):

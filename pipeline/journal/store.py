@@ -16,8 +16,7 @@ from pipeline.errors import StorageError
 from pipeline.journal import database
 from pipeline.journal.database import reading, storage, transaction
 from pipeline.journal.records import ListRow, RunRecord, StopRecord, insert
-from pipeline.journal.replay import JournalAnswers, JournalRows
-from pipeline.journal.summary import JournalSummary, summarize
+from pipeline.journal.replay import JournalAnswers, JournalRows, JournalSummary, summarize
 from pipeline.journal.writer import AnswerWriter
 from pipeline.outcomes import Address, now_ms
 

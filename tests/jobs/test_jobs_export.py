@@ -18,8 +18,8 @@ from pipeline.files.folder import OutputFolder
 from pipeline.jobs.export import export
 from pipeline.jobs.fetch import Observer
 from pipeline.jobs.manifest import Manifest
+from pipeline.journal.replay import read_summary
 from pipeline.journal.store import Journal
-from pipeline.journal.summary import read_summary
 from pipeline.sandbox.options import SandboxOptions
 from pipeline.sandbox.process import RunningSandbox, running
 from pipeline.schema import LEADS

@@ -19,8 +19,8 @@ from pipeline.jobs.plan import plan
 from pipeline.jobs.request import Request, subject
 from pipeline.jobs.runs import finish_published, open_run, remove_journals
 from pipeline.jobs.status import status
+from pipeline.journal.replay import JournalSummary, read_summary
 from pipeline.journal.store import Journal
-from pipeline.journal.summary import JournalSummary, read_summary
 from pipeline.outcomes import Answer, Outcome, iso
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from journal_samples import ANN, EVE, JIM, JOE, answer, append, imported, number
 
 from pipeline.errors import StorageError
 from pipeline.journal.database import use_write_ahead_log
+from pipeline.journal.replay import read_summary
 from pipeline.journal.store import Journal
-from pipeline.journal.summary import read_summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from journal_samples import ANN, JIM, JOE, RUN, answer, append, started
 
 from pipeline.errors import StorageError
 from pipeline.journal.records import ListSummary, StopRecord
-from pipeline.journal.summary import JournalSummary, read_summary
+from pipeline.journal.replay import JournalSummary, read_summary
 from pipeline.outcomes import Outcome
 
 if TYPE_CHECKING:
