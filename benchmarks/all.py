@@ -14,6 +14,7 @@ import time
 from common import HERE, PYTHON
 
 SCRIPTS: tuple[tuple[str, ...], ...] = (
+    ("path.py",),
     ("startup.py",),
     ("flatten.py",),
     ("shapes.py", "--runs", "1"),
