@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from pipeline.calls.counts import CallCounts
     from pipeline.errors import StopRun
+    from pipeline.journal.replay import JournalSummary
     from pipeline.journal.store import Journal
-    from pipeline.journal.summary import JournalSummary
     from pipeline.outcomes import Address, Answer
     from pipeline.settings import Settings
 
