@@ -15,6 +15,7 @@ ROWS = (
     ("calls", "journal", "files", "emails", "tables"),
     ("replies",),
     ("settings", "schema", "outcomes"),
+    ("filesystem",),
     ("errors", "version"),
 )
 """From the top down; a part may import from the rows below its own, but nothing from its own row."""

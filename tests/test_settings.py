@@ -1,6 +1,10 @@
+import os
 import pickle
+import subprocess
+import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -120,19 +124,35 @@ def test_formats_may_be_one_string(text: str, formats: tuple[str, ...]) -> None:
         ("LEAD_EXPORT_APP_ID", "KARTRA_APP_ID"),
     ],
 )
-def test_an_unknown_variable_is_an_error_with_a_hint(variable: str, meant: str) -> None:
-    """A typo does not silently leave the default in force; credentials have other names."""
-    message = refusal(environ={variable: SECRET})
-    assert [fact for fact in (f" {variable}.", repr(meant)) if fact not in message] == []
-    assert SECRET not in message
+def test_an_unknown_variable_is_ignored_with_a_hint(
+    caplog: pytest.LogCaptureFixture, variable: str, meant: str
+) -> None:
+    """A typo does not leave the default in force without a word; credentials have other names."""
+    assert Settings.load(environ={variable: SECRET}) == Settings()
+    assert [fact for fact in (variable, f"did you mean {meant}?") if fact not in caplog.text] == []
+    assert SECRET not in caplog.text
 
 
-def test_an_unknown_variable_without_a_likeness_names_all() -> None:
-    """If no known name is similar, all are listed."""
-    message = refusal(environ={"LEAD_EXPORT_XYZZY": "1"})
-    assert [
-        key for key in Settings.model_fields if CREDENTIAL_VARIABLES.get(key, ENV_PREFIX + key.upper()) not in message
-    ] == []
+def test_variables_that_a_platform_made_up_are_ignored(caplog: pytest.LogCaptureFixture) -> None:
+    """Kubernetes tells every pod of a service called lead-export: one warning names them all, without guesses."""
+    address = "tcp://10.0.0.1:80"
+    made_up = {
+        "LEAD_EXPORT_PORT": address,
+        "LEAD_EXPORT_SERVICE_HOST": "10.0.0.1",
+        "LEAD_EXPORT_SERVICE_PORT": "80",
+        "LEAD_EXPORT_SERVICE_PORT_HTTP": "80",
+        "LEAD_EXPORT_PORT_80_TCP": address,
+        "LEAD_EXPORT_PORT_80_TCP_ADDR": "10.0.0.1",
+        "LEAD_EXPORT_SANDBOX_PORT_80_TCP_PROTO": "tcp",
+        "LEAD_EXPORT_XYZZY": "1",
+    }
+    assert Settings.load(environ={**made_up, "LEAD_EXPORT_RATE_PER_S": "5"}).rate_per_s == 5.0
+    (record,) = caplog.records
+    assert (record.levelname, [name for name in made_up if name not in record.getMessage()]) == ("WARNING", [])
+    assert [fact for fact in ("did you mean", "10.0.0.1") if fact in record.getMessage()] == []
+    caplog.clear()
+    Settings.load(environ={"LEAD_EXPORTER_PORT": "1", "KARTRA_X": "1", "LEAD_EXPORT": "1"})
+    assert caplog.records == []
 
 
 def test_an_unknown_key_is_an_error_with_a_hint(tmp_path: Path) -> None:
@@ -248,6 +268,77 @@ def test_a_file_with_credentials_must_be_private(tmp_path: Path, mode: int) -> N
     assert SECRET not in message
 
 
+def test_a_secret_that_cannot_be_changed_may_be_readable_for_a_group(tmp_path: Path) -> None:
+    """As containers get theirs, on a read-only mount; one that everybody can read is refused, with other advice."""
+    place = tmp_path / "secrets"
+    place.mkdir()
+    for mode in (0o440, 0o444):
+        toml(place, f'app_id = "{SECRET}"', mode)
+        with mounted_read_only(place) as is_mounted:
+            if not is_mounted:
+                pytest.skip("only root may mount a folder read-only")
+            if mode == 0o440:
+                settings = Settings.load(config=place / "job.toml", environ={})
+                assert settings.app_id.get_secret_value() == SECRET
+            else:
+                message = refusal(config=place / "job.toml")
+                assert [fact for fact in ("0440", "environment") if fact not in message] == []
+                assert [fact for fact in ("chmod", SECRET) if fact in message] == []
+
+
+@contextmanager
+def mounted_read_only(folder: Path) -> Iterator[bool]:
+    """A folder mounted onto itself, read-only; False if this user may not."""
+    words: list[list[str | Path]] = [["mount", "--bind", folder, folder], ["mount", "-o", "remount,bind,ro", folder]]
+    done = [subprocess.run(each, check=False, capture_output=True).returncode for each in words]
+    try:
+        yield not any(done)
+    finally:
+        if not done[0]:
+            subprocess.run(["umount", folder], check=False)  # noqa: S607 - found on PATH
+
+
+def test_a_secret_of_somebody_else(tmp_path: Path) -> None:
+    """Whoever may only read it cannot change it: fine for a group, and refused if everybody can read it."""
+    if os.geteuid():
+        pytest.skip("only root can give files away, and become somebody else")
+    child = """
+import os, sys
+from pathlib import Path
+from pipeline.filesystem import why_not_private
+os.setgroups([4242]); os.setegid(4242); os.seteuid(4242)
+print(*[why_not_private(Path(path)) for path in sys.argv[1:]], sep="|")
+"""
+    tmp_path.chmod(0o755)
+    paths = [tmp_path / f"{mode:o}" for mode in (0o440, 0o640, 0o660, 0o604)]
+    for path in paths:
+        path.touch()
+        path.chmod(int(path.name, 8))
+        os.chown(path, 0, 4242)
+    words = [sys.executable, "-c", child, *[path.name for path in paths]]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip().split("|")
+    assert done[:2] == ["None", "None"]
+    assert ["chmod" in answer for answer in done[2:]] == [True, True]
+
+
+def test_a_file_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """Windows editors put one before UTF-8; nothing else changes."""
+    config = toml(tmp_path, "\ufeffrate_per_s = 3\n")
+    assert Settings.load(config=config, environ={}).rate_per_s == 3.0
+    config.write_text("rate_per_s = 3\n", encoding="utf-16")
+    assert refusal(config=config).startswith(f"{config}: ")
+
+
+@pytest.mark.parametrize("key", ["ca_file", "state_folder"])
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """No shell replaces it in a file or a variable; in other places of a path it means itself."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for text, path in (("~/x/y", tmp_path / "x/y"), ("~", tmp_path), ("a/~/b", Path("a/~/b")), ("~~", Path("~~"))):
+        by_file = Settings.load(config=toml(tmp_path, f'{key} = "{text}"'), environ={})
+        by_variable = Settings.load(environ={f"LEAD_EXPORT_{key.upper()}": text})
+        assert getattr(by_file, key) == getattr(by_variable, key) == path
+
+
 def test_other_files_may_be_public(tmp_path: Path) -> None:
     """A file with credentials is fine when it is private, one without is fine as it is."""
     private = toml(tmp_path, f'app_id = "{SECRET}"', 0o400)
@@ -310,7 +401,6 @@ def test_secrets_are_never_shown(shown: Callable[[Settings], object]) -> None:
         lambda: Settings.load({"api_key": [SECRET]}, environ={}),
         lambda: Settings.load({"api_url": f"https://{SECRET}@example.com"}, environ={}),
         lambda: Settings.load(environ={"LEAD_EXPORT_CONCURRENCY": SECRET}),
-        lambda: Settings.load(environ={"LEAD_EXPORT_API_PASSWORD": SECRET}),
     ],
 )
 def test_secrets_are_not_in_errors(make: Callable[[], Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +10,7 @@ from pipeline.cli.options import (
     CALL_OPTIONS,
     CSV_OPTIONS,
     LIST_OPTIONS,
+    UserPath,
     out_path,
     resuming_command,
     takes_output_options,
@@ -19,6 +19,8 @@ from pipeline.cli.options import (
 from pipeline.cli.sandbox import sandbox_option, temporary_sandbox
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.cli.options import GivenSettings, OutputOptions
     from pipeline.errors import ExitCode
 
@@ -36,7 +38,7 @@ sequences, memberships, transactions, last_transaction_date and custom.NAME. If 
 command resumes it.
 """,
 )
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE", type=UserPath())
 @click.option("--out", required=True, metavar="FILE", type=out_path, help="A .csv, .tsv, .parquet or .xlsx file.")
 @click.option(
     "--fields", metavar="NAMES", default="*", show_default=True, help="Comma-separated fields; * matches any."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import shlex
 import sys
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.errors import UsageError
+from pipeline.filesystem import expand_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,6 +24,25 @@ if TYPE_CHECKING:
 
 Command = Any
 """A function that click's decorators take and return."""
+
+
+class UserPath(click.Path):
+    """A path as the user wrote it, with `~` replaced by the home folder where no shell has done so (`--out=~/x`)."""
+
+    def __init__(self, *, dir_okay: bool = True) -> None:
+        super().__init__(dir_okay=dir_okay, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """Return the path.
+
+        Raises:
+            UsageError: the home folder is not known.
+        """
+        try:
+            expanded = expand_home(os.fspath(value))
+        except ValueError as error:
+            raise UsageError(f"{value}: {error}.") from None
+        return super().convert(expanded, param, ctx)
 
 
 class SettingOption(click.Option):
@@ -84,7 +105,7 @@ CSV_OPTIONS = ("csv_bom", "formula_guard")
 TABLE_OPTIONS = ("formats", "timezone", "keep_replies", *CSV_OPTIONS, "workers")
 _CONFIG = click.option(
     "--config",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=UserPath(dir_okay=False),
     help="TOML file with settings; configs/default.toml lists them all.",
 )
 
@@ -169,11 +190,12 @@ def out_path(value: str | Path) -> Path:
     """The type of `--out`; an empty string, as from an unset variable, does not mean the current folder.
 
     Raises:
-        UsageError: the path is empty.
+        UsageError: the path is empty, or the home folder is not known.
     """
     if not str(value).strip():
         raise UsageError("--out must not be empty.")
-    return Path(value)
+    path: Path = UserPath().convert(value, None, None)
+    return path
 
 
 def resuming_command() -> str:

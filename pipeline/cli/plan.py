@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import LIST_OPTIONS, out_path, takes_output_options, takes_settings
+from pipeline.cli.options import LIST_OPTIONS, UserPath, out_path, takes_output_options, takes_settings
 from pipeline.cli.output import duration, print_json, print_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from pipeline.cli.options import GivenSettings, OutputOptions
     from pipeline.jobs.plan import Plan, PlannedList
@@ -28,7 +28,7 @@ Examples:
 With --out the plan also considers the answers of an unfinished run there, and the free disk space.
 """,
 )
-@click.argument("lists", metavar="LIST...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("lists", metavar="LIST...", nargs=-1, required=True, type=UserPath())
 @click.option("--out", metavar="DIR", type=out_path, help="Folder that the run would publish in.")
 @takes_settings(*LIST_OPTIONS, "rate_per_s")
 @takes_output_options

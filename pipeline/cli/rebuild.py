@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import TABLE_OPTIONS, out_path, takes_output_options, takes_settings
+from pipeline.cli.options import TABLE_OPTIONS, UserPath, out_path, takes_output_options, takes_settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.cli.options import GivenSettings, OutputOptions
     from pipeline.errors import ExitCode
 
@@ -25,7 +26,7 @@ The run must have kept its replies, as runs do by default. Options that you omit
 The same code and settings give identical files.
 """,
 )
-@click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("run", metavar="RUN", type=UserPath())
 @click.option("--out", required=True, metavar="DIR", type=out_path, help="Folder to publish in.")
 @takes_settings(*TABLE_OPTIONS)
 @takes_output_options

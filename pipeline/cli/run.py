@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +10,7 @@ from pipeline.cli.options import (
     CALL_OPTIONS,
     LIST_OPTIONS,
     TABLE_OPTIONS,
+    UserPath,
     out_path,
     resuming_command,
     takes_output_options,
@@ -19,6 +19,8 @@ from pipeline.cli.options import (
 from pipeline.cli.sandbox import sandbox_option, temporary_sandbox
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.cli.options import GivenSettings, OutputOptions
     from pipeline.errors import ExitCode
 
@@ -48,7 +50,7 @@ Credentials come from the environment: KARTRA_APP_ID, KARTRA_API_KEY, KARTRA_API
 3 the tables are in DIR/latest. If a run stops, the same command resumes it.
 """,
 )
-@click.argument("lists", metavar="LIST...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("lists", metavar="LIST...", nargs=-1, required=True, type=UserPath())
 @click.option("--out", required=True, metavar="DIR", type=out_path, help="Folder to publish in.")
 @click.option("--run-id", metavar="ID", help="Name of the run.  [default: the time in UTC]")
 @click.option("--new", is_flag=True, help="Start over; once published, delete unfinished runs.")

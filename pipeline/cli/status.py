@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import takes_output_options
+from pipeline.cli.options import UserPath, takes_output_options
 from pipeline.cli.output import print_json, print_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from pipeline.cli.options import OutputOptions
     from pipeline.jobs.status import PublishedStatus, Status, UnfinishedStatus
@@ -27,7 +27,7 @@ Examples:
 DIR is the --out of runs, or the folder of the --out of enrich; by default the current folder.
 """,
 )
-@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="[DIR]", default=".", type=UserPath())
 @takes_output_options
 def status_command(folder: Path, output: OutputOptions) -> None:
     """Show published and unfinished runs in DIR."""

@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from pipeline.errors import UsageError
-from pipeline.settings.layers import CREDENTIAL_VARIABLES, SECRETS, explain, read_layers
+from pipeline.filesystem import expand_home
+from pipeline.settings.layers import CREDENTIAL_VARIABLES, SECRETS, explain, read_layers, warn_of_unknown_variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,13 @@ def _none_if_empty(value: object) -> object:
     return None if value == "" else value
 
 
+def _path(value: object) -> object:
+    """No shell has replaced `~` in a TOML file or a variable."""
+    return expand_home(value) if isinstance(value, str) and value else _none_if_empty(value)
+
+
 Unset = BeforeValidator(_none_if_empty)
+UnsetPath = BeforeValidator(_path)
 
 
 def _credential(label: str, variable: str) -> Any:  # noqa: ANN401 - what pydantic's Field returns
@@ -60,14 +67,14 @@ class Settings(BaseModel):
     proxy: SecretStr = Field(
         default=SecretStr(""), description="URL of an HTTP proxy; if unset, HTTPS_PROXY and NO_PROXY apply"
     )
-    ca_file: Annotated[Path | None, Unset] = Field(
+    ca_file: Annotated[Path | None, UnsetPath] = Field(
         default=None, description="PEM file of certificate authorities to trust in addition to the system's"
     )
 
     rate_per_s: float = Field(default=18.0, ge=0, le=10_000, description="Calls per second; 0 = no limit")
     concurrency: int = Field(default=0, ge=0, le=1_000, description="Maximum concurrent calls; 0 = automatic")
     share_pace: bool = Field(default=True, description="Share the rate with other processes here that use the same App")
-    state_folder: Annotated[Path | None, Unset] = Field(
+    state_folder: Annotated[Path | None, UnsetPath] = Field(
         default=None, description="Folder of the file that shares the rate; if unset, lead-export in XDG_STATE_HOME"
     )
     throttle_patience_s: float = Field(
@@ -168,9 +175,12 @@ class Settings(BaseModel):
     ) -> Self:
         """Combine all layers; `environ` defaults to the process's environment, and `base` is weaker than all of them.
 
+        Variables that look like settings and are none are named in a warning.
+
         Raises:
             UsageError: a key is unknown or a value is wrong; the message says where it is and what is expected.
         """
+        warn_of_unknown_variables(cls.model_fields, environ)
         layers = {**read_layers(cls.model_fields, options, config, environ), "base": base or {}}
         try:
             return cls.model_validate(dict(ChainMap(*(dict(layer) for layer in layers.values()))))

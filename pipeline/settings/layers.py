@@ -1,5 +1,8 @@
 """Where settings come from: options, environment and the TOML file; unknown keys are refused, and errors explained.
 
+Unknown variables are not refused, because container platforms make up such names: Kubernetes sets LEAD_EXPORT_PORT in
+every pod next to a service called lead-export.
+
 Layers, strongest first: command-line options, environment variables (`LEAD_EXPORT_…`, and `KARTRA_…` for credentials),
 the TOML file. What the settings are is known by `definitions` only: functions here take their names as `known`.
 """
@@ -7,11 +10,14 @@ the TOML file. What the settings are is known by `definitions` only: functions h
 from __future__ import annotations
 
 import difflib
+import logging
 import os
+import re
 import tomllib
 from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
+from pipeline.filesystem import why_not_private
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -19,7 +25,11 @@ if TYPE_CHECKING:
 
     from pydantic import ValidationError
 
+logger = logging.getLogger(__name__)
+
 ENV_PREFIX = "LEAD_EXPORT_"
+_MADE_UP = re.compile(r"(\w+_)?(SERVICE_(HOST|PORT.*)|PORT(_\d+_(TCP|UDP|SCTP).*)?)")
+"""How Kubernetes and Docker call the address of a service."""
 CREDENTIAL_VARIABLES = {
     "app_id": "KARTRA_APP_ID",
     "api_key": "KARTRA_API_KEY",
@@ -52,19 +62,31 @@ def _from_environment(known: Collection[str], environ: Mapping[str, str]) -> dic
     layer: dict[str, object] = {
         key: environ[variable] for key, variable in CREDENTIAL_VARIABLES.items() if variable in environ
     }
-    names = {ENV_PREFIX + key.upper(): key for key in known if key not in CREDENTIAL_VARIABLES}
-    every = [*names, *CREDENTIAL_VARIABLES.values()]
-    for variable in environ:
-        if variable.startswith(ENV_PREFIX):
-            if variable not in names:
-                raise UsageError(f"Environment: unknown variable {variable}.{_nearest(variable, every, ENV_PREFIX)}")
-            layer[names[variable]] = environ[variable]
-    return layer
+    return layer | {key: environ[variable] for variable, key in _variables(known).items() if variable in environ}
+
+
+def _variables(known: Collection[str]) -> dict[str, str]:
+    """The variables of all settings but the credentials, with the names of these."""
+    return {ENV_PREFIX + key.upper(): key for key in known if key not in CREDENTIAL_VARIABLES}
+
+
+def warn_of_unknown_variables(known: Collection[str], environ: Mapping[str, str] | None) -> None:
+    """Log a warning that names variables which look like settings, with the ones that were probably meant."""
+    variables = _variables(known)
+    every = [*variables, *CREDENTIAL_VARIABLES.values()]
+    unknown = []
+    for name in os.environ if environ is None else environ:
+        if name.startswith(ENV_PREFIX) and name not in variables:
+            is_made_up = _MADE_UP.fullmatch(name.removeprefix(ENV_PREFIX))
+            meant = None if is_made_up else _resembling(name, every, ENV_PREFIX)
+            unknown.append(f"{name} (did you mean {meant}?)" if meant else name)
+    if unknown:
+        logger.warning("Environment: no setting has this name, so it is ignored: %s", ", ".join(unknown))
 
 
 def _from_toml(known: Collection[str], path: Path) -> dict[str, object]:
     try:
-        layer = tomllib.loads(path.read_text(encoding="utf-8"))
+        layer = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # with the mark that Notepad puts first
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}).") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -73,16 +95,24 @@ def _from_toml(known: Collection[str], path: Path) -> dict[str, object]:
         if key not in known:
             raise UsageError(f"{path}: unknown key {key!r}.{_nearest(key, known)}")
     has_secret = CREDENTIAL_VARIABLES.keys() & layer or "@" in str(layer.get("proxy", ""))
-    if has_secret and path.stat().st_mode & 0o077:
-        raise UsageError(f"{path}: contains credentials but is not private; run chmod 600 on it.")
+    if has_secret and (remedy := why_not_private(path)):
+        raise UsageError(
+            f"{path}: contains credentials but is not private; {remedy}, or set them in the environment instead."
+        )
     return layer
 
 
-def _nearest(name: str, known: Collection[str], prefix: str = "") -> str:
+def _nearest(name: str, known: Collection[str]) -> str:
     """A hint to append to a message: the known name that `name` resembles, or else all known names."""
+    meant = _resembling(name, known)
+    return f" Did you mean {meant!r}?" if meant else f" Known names: {', '.join(known)}."
+
+
+def _resembling(name: str, known: Collection[str], prefix: str = "") -> str | None:
+    """The known name that `name` resembles, if there is one."""
     bare = {key.removeprefix(prefix).lower(): key for key in known}
     words = difflib.get_close_matches(name.removeprefix(prefix).lower(), bare, 1, cutoff=0.5)
-    return f" Did you mean {bare[words[0]]!r}?" if words else f" Known names: {', '.join(known)}."
+    return bare[words[0]] if words else None
 
 
 def explain(error: ValidationError, layers: Mapping[str, Mapping[str, object]]) -> str:
