@@ -12,7 +12,7 @@ from pipeline.calls.network import choose_proxy
 from pipeline.calls.pace import Pace
 from pipeline.calls.retry import Lookup, RetryPolicy
 from pipeline.calls.transport import Endpoint
-from pipeline.errors import InternalError, TryAgain
+from pipeline.errors import CredentialsRefused, InternalError, TryAgain
 from pipeline.outcomes import Address
 
 if TYPE_CHECKING:
@@ -88,6 +88,11 @@ class LeadClient:
         reply = await self._endpoint.post(kartra.request_body(self._prefix, email), fresh=fresh)
         try:
             return kartra.judge(reply.status, reply.body, email=email, accept_mismatch=self._accept_mismatch)
+        except CredentialsRefused as error:
+            if quoted := kartra.quoted_credentials(self._settings):
+                hint = f"; the value of {' and '.join(quoted)} is in quotation marks, which count: remove them"
+                raise CredentialsRefused(f"{error}{hint}", code=error.code, body=error.body) from None
+            raise
         except TryAgain as error:
             error.retry_after_s = kartra.retry_after_s(reply.retry_after, now=time.time())
             raise

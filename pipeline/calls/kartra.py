@@ -32,12 +32,15 @@ from pipeline.errors import (
 )
 from pipeline.outcomes import Answer, Outcome
 from pipeline.replies.read import FoundLead, LeadIdentity, peek_identity, read_leniently
+from pipeline.settings import CREDENTIAL_VARIABLES
 
 if TYPE_CHECKING:
     from pipeline.replies.envelope import Envelope
     from pipeline.settings import Settings
 
 
+_QUOTED = re.compile(r"([\"'`]).*\1|[\u201c\u201e\u2018\u201a].*[\u201c\u201d\u2018\u2019]", re.DOTALL)
+"""Straight ones, backticks, and those that word processors and chats put in their place."""
 _SIMPLE_ADDRESS = re.compile(r"[A-Za-z0-9_.~@-]*")
 """Nearly every address: only its @ needs quoting, which is several times faster than `quote_plus`."""
 
@@ -54,6 +57,15 @@ def request_prefix(settings: Settings) -> bytes:
     }
     pairs = [(key, secret.get_secret_value()) for key, secret in secrets.items()]
     return f"{urlencode(pairs, errors='surrogateescape')}&get_lead%5Bemail%5D=".encode("ascii")
+
+
+def quoted_credentials(settings: Settings) -> list[str]:
+    """Variables of credentials that begin and end with quotation marks, and so were probably copied with them."""
+    return [
+        variable
+        for key, variable in CREDENTIAL_VARIABLES.items()
+        if _QUOTED.fullmatch(getattr(settings, key).get_secret_value())
+    ]
 
 
 def request_body(prefix: bytes, email: str) -> bytes:

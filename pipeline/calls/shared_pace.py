@@ -198,7 +198,7 @@ class SharedPace:
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
         except OSError as error:
             self._is_usable = False
-            self._warn(error.strerror or str(error))
+            self._warn(f"{error.strerror or error} (set state_folder to a folder that can be written)")
             return None
 
     def _open(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import os
 import signal
 import sys
@@ -60,23 +61,26 @@ for command in (
 
 def main() -> NoReturn:
     """Run the command line in a process of its own."""
+    if importlib.util.find_spec("fcntl") is None:  # Windows
+        text = "needs Linux or macOS: there are no file locks (fcntl) here. On Windows, install it in WSL."
+        sys.exit(_fail(text, ExitCode.USAGE))
     # A run makes millions of objects and hardly any reference cycles; looking for these less often saves a tenth of it.
     gc.set_threshold(50_000, 20, 100)
     os.umask(0o077)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # like standard error, whatever the locale can encode
-    code = execute(sigterms=_interrupt_on_sigterm())
+    code = execute(signals=_interrupt_on_signals())
     # Python's last search for reference cycles would take a quarter of a second after pandas; the memory goes anyway.
     gc.freeze()
     sys.exit(code)
 
 
-def execute(arguments: Sequence[str] | None = None, *, sigterms: Sequence[int] = ()) -> int:
+def execute(arguments: Sequence[str] | None = None, *, signals: Sequence[int] = ()) -> int:
     """Run one command and return its documented exit code; every error is reported on standard error.
 
     Args:
         arguments: those of the command line; None takes them from the process.
-        sigterms: not empty once SIGTERM has been received, which then looks like Ctrl-C.
+        signals: those received so far that look like Ctrl-C, as SIGTERM and SIGHUP do.
     """
     MessageFormat.as_json = False
     try:
@@ -87,7 +91,9 @@ def execute(arguments: Sequence[str] | None = None, *, sigterms: Sequence[int] =
     except click.ClickException as error:
         code = _fail(_usage_message(error), ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
-        what, code = ("SIGTERM", ExitCode.TERMINATED) if sigterms else ("Ctrl-C", ExitCode.INTERRUPTED)
+        what, code = "Ctrl-C", ExitCode.INTERRUPTED
+        if signals:
+            what, code = signal.Signals(signals[0]).name, ExitCode.TERMINATED
         _fail(f"Stopped by {what}; run the same command again to resume.", code)
     except InternalError as error:
         code = _fail(_bug_report(str(error), error), error.exit_code)
@@ -101,8 +107,8 @@ def execute(arguments: Sequence[str] | None = None, *, sigterms: Sequence[int] =
     return int(code)
 
 
-def _interrupt_on_sigterm() -> list[int]:
-    """Make SIGTERM act like Ctrl-C; return a list that then holds the signal."""
+def _interrupt_on_signals() -> list[int]:
+    """Make SIGTERM, and SIGHUP unless `nohup` has it ignored, act like Ctrl-C; return a list that then holds them."""
     received: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -112,6 +118,8 @@ def _interrupt_on_sigterm() -> list[int]:
         (handler if callable(handler) else signal.default_int_handler)(number, frame)
 
     signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, interrupt)
     return received
 
 

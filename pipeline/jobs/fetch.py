@@ -123,18 +123,25 @@ def _interrupted() -> StopRun:
     return Interrupted("Stopped by Ctrl-C.")
 
 
-def _terminated() -> StopRun:
-    return Terminated("Stopped by SIGTERM.")
+def _terminated(number: signal.Signals) -> StopRun:
+    return Terminated(f"Stopped by {number.name}.")
 
 
 @contextmanager
 def _stopped_by_signals(fanout: FanOut) -> Iterator[None]:
-    """Stop the calls on Ctrl-C and SIGTERM, at once on the second signal; only the main thread receives signals."""
+    """Stop the calls on Ctrl-C, SIGTERM and SIGHUP, at once on the second signal; only the main thread gets signals.
+
+    SIGHUP means that the terminal was closed unless it is ignored, as under `nohup`, or the program around this one has
+    a use of its own for it, such as reading its configuration again.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     loop = asyncio.get_running_loop()
-    reasons = {signal.SIGINT: _interrupted(), signal.SIGTERM: _terminated()}
+    reasons = {signal.SIGINT: _interrupted(), signal.SIGTERM: _terminated(signal.SIGTERM)}
+    hangup = signal.getsignal(signal.SIGHUP)
+    if hangup is not signal.SIG_IGN and hangup in (signal.SIG_DFL, signal.getsignal(signal.SIGTERM)):
+        reasons[signal.SIGHUP] = _terminated(signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in reasons}
     for number, reason in reasons.items():
         loop.add_signal_handler(number, fanout.stop, reason)

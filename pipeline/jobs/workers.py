@@ -137,7 +137,7 @@ def _start_executor(count: int) -> Executor | None:
             # The first locks start resource trackers, and that unblocks SIGINT (Python 3.11), so they come first.
             multiprocessing.get_context("spawn").Lock()
             executor = ProcessPoolExecutor(count, initializer=_set_up_worker, initargs=(os.getpid(),))
-            with _sigint_blocked():
+            with _signals_blocked():
                 executor.submit(os.getpid)  # starts all workers
     except (ImportError, NotImplementedError, OSError) as error:  # no semaphores or no processes to be had
         logger.warning("Cannot start worker processes (%s); continuing without worker processes.", type(error).__name__)
@@ -161,12 +161,13 @@ def _no_imports_from_current_folder() -> Iterator[None]:
 
 
 @contextmanager
-def _sigint_blocked() -> Iterator[None]:
-    """Block SIGINT in processes that are started in the block, for as long as they live.
+def _signals_blocked() -> Iterator[None]:
+    """Block SIGINT and SIGHUP in processes that are started in the block, for as long as they live.
 
-    Ctrl-C reaches every process of a terminal: this one stops and kills its workers, which are to print no tracebacks.
+    Ctrl-C, and the end of a terminal, reach every process of it: this one stops and kills its workers, which are to
+    print no tracebacks.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGHUP])
     try:
         yield
     finally:

@@ -33,10 +33,10 @@ PEOPLE = [f"person.{number}@example.com" for number in range(40)]
 CONCURRENCY = 2
 
 
-def interrupted(sandbox: RunningSandbox, people: Path, out: Path, number: signal.Signals) -> Result:
+def interrupted(sandbox: RunningSandbox, people: Path, out: Path, number: signal.Signals, *wrapper: str) -> Result:
     """Run slowly, send a signal once some addresses have answers, and wait for the end."""
     sandbox.control(latency_ms=20)
-    words = command("run", people, *target(sandbox, out), "--concurrency", CONCURRENCY)
+    words = [*wrapper, *command("run", people, *target(sandbox, out), "--concurrency", CONCURRENCY)]
     with subprocess.Popen(
         words, env=environment({**CREDENTIALS, **NO_DELAYS}), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as child:
@@ -92,7 +92,10 @@ def test_revoked_run_is_resumed_with_valid_credentials(sandbox: RunningSandbox, 
     assert "20 from the previous attempt" in resumed.err
 
 
-@pytest.mark.parametrize(("number", "code", "what"), [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")])
+@pytest.mark.parametrize(
+    ("number", "code", "what"),
+    [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM"), (signal.SIGHUP, 143, "SIGHUP")],
+)
 def test_signal_stops_a_run_and_the_same_command_resumes_it(
     sandbox: RunningSandbox, people: Path, tmp_path: Path, number: signal.Signals, code: int, what: str
 ) -> None:
@@ -111,6 +114,50 @@ def test_signal_stops_a_run_and_the_same_command_resumes_it(
     calls = manifest_of(out)["calls"]
     assert (calls["resumed"], calls["sent"]) == (asked, len(PEOPLE) - asked)
     assert sandbox.stats()["calls"] == len(PEOPLE)
+
+
+def test_a_hangup_is_ignored_under_nohup(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """Whoever ignores SIGHUP wants the run to outlive the terminal."""
+    ignoring = ["/bin/sh", "-c", "trap '' HUP && exec \"$@\"", "sh"]
+    done = interrupted(sandbox, people, tmp_path / "export", signal.SIGHUP, *ignoring)
+    assert done.code == 0
+    assert manifest_of(tmp_path / "export")["rows"]["found"] == len(PEOPLE)
+
+
+@pytest.mark.parametrize("quotes", ['""', "''", "\u201c\u201d"])
+@pytest.mark.parametrize("variable", ["KARTRA_API_KEY", "KARTRA_API_PASSWORD"])
+def test_a_credential_in_quotation_marks_is_told(
+    sandbox: RunningSandbox, people: Path, tmp_path: Path, variable: str, quotes: str
+) -> None:
+    """`docker --env-file` and others keep them: the refusal says so, and shows no credential."""
+    env = {variable: f"{quotes[0]}{CREDENTIALS[variable]}{quotes[1]}"}
+    refused = run(people, sandbox, tmp_path / "export", **env)
+    assert (refused.code, sandbox.stats()["calls"]) == (4, 1)
+    last = refused.err.splitlines()[-1]
+    assert (last.count(variable), "quotation marks" in last) == (2, True)
+    assert [secret for secret in SECRETS if secret in refused.err] == []
+    plain = run(people, sandbox, tmp_path / "export", **{variable: "wrong' \""})
+    assert (plain.code, "quotation" in plain.err) == (4, False)
+
+
+WITHOUT_FCNTL = "import sys; sys.modules['fcntl'] = None; from pipeline.cli.main import main; main()"
+
+
+def test_a_system_without_file_locks_is_told_in_one_sentence(people: Path) -> None:
+    """Python on Windows has no fcntl: exit 2, and what to use instead."""
+    words = [sys.executable, "-c", WITHOUT_FCNTL, "run", str(people), "--out", "export"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert [fact for fact in ("lead-export: ", "Windows", "WSL") if fact not in done.stderr] == []
+
+
+def test_a_home_folder_that_does_not_exist(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """The pace cannot be shared: the run goes on, and the warning names the setting."""
+    env = {"HOME": "/dev/null", "XDG_STATE_HOME": ""}
+    done = run(people, sandbox, tmp_path / "export", "--rate", 1_000, **env)
+    assert done.code == 0
+    warning = next(line for line in done.err.splitlines() if "rate limit is not shared" in line)
+    assert "state_folder" in warning
 
 
 # Bugs.
