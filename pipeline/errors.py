@@ -25,7 +25,7 @@ LeadExportError
     ├── StorageError       6: local storage
     ├── FolderBusy         7: another run is using the folder
     ├── Interrupted        130: Ctrl-C
-    ├── Terminated         143: SIGTERM
+    ├── Terminated         143: SIGTERM or SIGHUP
     └── InternalError      1: a bug in lead-export
 """
 
@@ -60,7 +60,7 @@ class ExitCode(IntEnum):
     STORAGE = 6, "stopped: local storage (disk full, not writable, files damaged)"
     BUSY = 7, "another run is using the output folder"
     INTERRUPTED = 130, "stopped by SIGINT (Ctrl-C)"
-    TERMINATED = 143, "stopped by SIGTERM"
+    TERMINATED = 143, "stopped by SIGTERM or SIGHUP"
 
 
 class LeadExportError(Exception):
@@ -233,7 +233,9 @@ _ADVICE = {
     (errno.EIO,): "the disk may be failing",
     (errno.ENAMETOOLONG,): "choose a shorter name",
 }
-STORAGE_TROUBLE = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM))
+STORAGE_TROUBLE = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
+)
 """Errors (numbers of `errno`) that a correctly named folder can cause."""
 
 
@@ -257,7 +259,7 @@ class Interrupted(StopRun):
 
 
 class Terminated(StopRun):
-    """SIGTERM."""
+    """SIGTERM, or SIGHUP: the terminal was closed."""
 
     code = "terminated"
     exit_code = ExitCode.TERMINATED

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cli_command import OPTIONS, write_list
 from hypothesis import settings
+from odd_disk import OddDisk, compiled, started
 
 from pipeline.sandbox.process import RunningSandbox, running
 
@@ -56,3 +57,13 @@ def sandbox(server: RunningSandbox) -> RunningSandbox:
 def people(tmp_path: Path) -> Path:
     """A list of 40 addresses that are all found."""
     return write_list(tmp_path / "people.csv", [f"person.{number}@example.com" for number in range(40)])
+
+
+@pytest.fixture(scope="session")
+def odd_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OddDisk]:
+    """Commands on disks that lack something."""
+    library = compiled(tmp_path_factory.mktemp("odd-disk"))
+    if library is None:
+        pytest.skip("system calls are made to fail with LD_PRELOAD (Linux) and a library that a C compiler makes")
+    with started(library) as disk:
+        yield disk

@@ -1,7 +1,7 @@
 """The output folder: what is where, and how a run appears in it complete or not at all.
 
 DIR/run=ID/            a published run
-DIR/latest             symbolic link to the newest one
+DIR/latest             symbolic link to the newest one; latest.json names it where there are no links
 DIR/.lead-export/      ID.journal of unfinished runs, ID.staging while a run is being written
 """
 
@@ -11,12 +11,15 @@ import json
 import logging
 import os
 import shutil
-from contextlib import contextmanager
+import stat
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import UsageError
+from pipeline.errors import StorageError
 from pipeline.files import durable
+from pipeline.files.latest import RUN_PREFIX, Latest
 from pipeline.files.state import StateFolder
+from pipeline.filesystem import sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
-_PREFIX = "run="
 
 
 class OutputFolder:
@@ -32,14 +34,14 @@ class OutputFolder:
 
     Attributes:
         root: that folder.
-        latest: the link to the newest run.
+        latest: what names the newest run.
         state: the hidden folder of unfinished runs.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.latest = root / "latest"
         self.state = StateFolder.in_folder(root)
+        self.latest = Latest(root, self.state.path)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -47,27 +49,25 @@ class OutputFolder:
 
         Raises:
             UsageError: it cannot hold runs: its name is wrong, or something else is called `latest`.
-            StorageError: it cannot be written: the disk is full, or it is read-only.
+            StorageError: it cannot be written: the disk is full or read-only, or has no locks.
             FolderBusy: another process holds it.
         """
         self.state.check_writable()
-        self.check_latest()
+        self.latest.check()
         with self.state.locked():
+            with durable.storage_errors(self.root):
+                has_links = self.latest.can_be_link()
+            if not has_links:
+                logger.warning("%s: there are no symbolic links on this disk; %s", self.root, self.instead_of_link())
             yield
 
-    def check_latest(self) -> None:
-        """Check that `latest` can be made, or is, the link to the newest run.
-
-        Raises:
-            UsageError: something else has this name.
-        """
-        is_link = self.latest.is_symlink() and self.latest.readlink().name.startswith(_PREFIX)
-        if not is_link and os.path.lexists(self.latest):
-            raise UsageError(f"{self.latest}: exists and is not the link to the newest run; name another --out.")
+    def instead_of_link(self) -> str:
+        """What there is on a disk without symbolic links, to append to a message."""
+        return f"{self.latest.file} names the newest run instead of {self.latest.link}."
 
     def run(self, run_id: str) -> Path:
         """Where the run is once it is published."""
-        return self.root / f"{_PREFIX}{run_id}"
+        return self.root / f"{RUN_PREFIX}{run_id}"
 
     def is_published(self, run_id: str) -> bool:
         """Whether there is a published run of this name."""
@@ -75,7 +75,7 @@ class OutputFolder:
 
     def runs(self) -> list[Path]:
         """All published runs, oldest name first."""
-        return sorted(path for path in self.root.glob(f"{_PREFIX}*") if path.is_dir())
+        return sorted(path for path in self.root.glob(f"{RUN_PREFIX}*") if path.is_dir())
 
     @contextmanager
     def staging(self, run_id: str) -> Iterator[Path]:
@@ -88,46 +88,58 @@ class OutputFolder:
         with durable.storage_errors(path):
             shutil.rmtree(path, ignore_errors=True)
             path.mkdir(mode=0o700)
+            self._hand_on_group(path)
             try:
                 yield path
             finally:
                 shutil.rmtree(path, ignore_errors=True)
 
-    def publish(self, staging: Path, run_id: str, manifest: Mapping[str, object], *, newest: bool = True) -> Path:
-        """Write the manifest, move the staged run into place and, if it is the newest, point `latest` to it.
+    def _hand_on_group(self, path: Path) -> None:
+        """Give a new folder, and so all files in it, the group of an output folder that has the set-group-ID bit.
 
-        Once the run has been moved it is published, whatever happens after that.
+        The system does so by itself unless the state folder is older than the bit.
+        """
+        root, made = self.root.stat(), path.stat()
+        if root.st_mode & stat.S_ISGID and root.st_gid != made.st_gid:
+            with suppress(OSError):  # not a member of that group
+                os.chown(path, -1, root.st_gid)
+                path.chmod(0o2700)
 
-        Returns:
-            The run's folder.
+    def publish(self, staging: Path, run_id: str, manifest: Mapping[str, object]) -> Path:
+        """Write the manifest and move the staged run into place; return its folder.
 
         Raises:
-            StorageError: the run could not be moved; nothing is published.
+            StorageError: it could not be moved; nothing is published.
         """
         with durable.create(staging / MANIFEST) as file:
             file.write(json.dumps(manifest, ensure_ascii=False, indent=2).encode() + b"\n")
-        durable.sync(staging / MANIFEST)
-        durable.sync(staging)
+        sync(staging / MANIFEST)
+        sync(staging)
         path = self.run(run_id)
         staging.rename(path)
-        if newest:
-            self.point_latest_to(run_id)
         return path
 
-    def point_latest_to(self, run_id: str) -> None:
-        """Switch `latest` to a published run in one step; if that fails, it stays as it is and an error is logged."""
+    def switch_latest_to(self, run_id: str) -> None:
+        """Make a published run the newest in one step; it is on the disk when this returns.
+
+        Raises:
+            StorageError: `latest` stays as it is; the run is published all the same.
+        """
         path = self.run(run_id)
-        link = self.state.path / f"{path.name}.link"
         try:
-            durable.sync(self.root)
-            link.unlink(missing_ok=True)
-            link.symlink_to(path.name, target_is_directory=True)
-            link.replace(self.latest)
-            durable.sync(self.root)
+            self.latest.switch_to(path)
         except OSError as error:
-            logger.error(  # noqa: TRY400 - a traceback is for developers, this is for whoever reads the log
-                "%s is published, but %s could not be switched to it (%s).", path, self.latest, error.strerror
-            )
+            raise StorageError(
+                f"{path} is published and complete, but {self.latest.link} could not be switched to it"
+                f" ({error.strerror}); read the run's own folder, and make {self.root} writable: the next run makes"
+                " up for it."
+            ) from error
+
+    def is_newest(self, finished_at: str) -> bool:
+        """Whether no run that finished later is `latest`."""
+        run = self.latest.run()
+        manifest = read_manifest(run) if run else None
+        return manifest is None or str(manifest["finished_at"]) <= finished_at
 
     def remove_old_runs(self, keep: int) -> None:
         """Remove all published runs but the `keep` that finished last, and `latest`; 0 keeps all.
@@ -136,16 +148,17 @@ class OutputFolder:
         in a warning and stays.
         """
         finished = {path: str(manifest["finished_at"]) for path in self.runs() if (manifest := read_manifest(path))}
+        latest = self.latest.run()
         newest_first = sorted(finished, key=lambda path: (finished[path], path.name), reverse=True)
         for path in newest_first[keep:] if keep else ():
-            if self.latest.is_symlink() and self.latest.readlink().name == path.name:
+            if path == latest:
                 continue
             try:
                 shutil.rmtree(path.rename(self.state.path / f"{path.name}.removed"))
             except OSError as error:
                 logger.warning("%s: cannot be removed (%s).", path, error.strerror)
             else:
-                logger.info("removed the older run %s", path.name.removeprefix(_PREFIX))
+                logger.info("removed the older run %s", path.name.removeprefix(RUN_PREFIX))
 
 
 def read_manifest(run: Path) -> dict[str, Any] | None:

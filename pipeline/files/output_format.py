@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from pipeline.errors import UsageError
 from pipeline.files import durable, formats
+from pipeline.filesystem import sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -173,7 +174,7 @@ class FileInfo(NamedTuple):
     @classmethod
     def of(cls, path: Path, rows: int) -> Self:
         """A finished file with that many rows; it is synced to the disk when this returns."""
-        durable.sync(path)
+        sync(path)
         return cls(path.name, rows, path.stat().st_size, durable.sha256(path))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import itertools
 import os
+import secrets
 import shutil
 import time
 from contextlib import contextmanager, suppress
@@ -13,6 +15,7 @@ from typing import IO, TYPE_CHECKING
 
 from pipeline.errors import STORAGE_TROUBLE, FolderBusy, StorageError, UsageError
 from pipeline.files import durable
+from pipeline.filesystem import USE_LOCAL_DISK, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +27,8 @@ _JOURNAL = ".journal"
 _LOCK_TRIES = 5
 _LOCK_PAUSE_S = 0.05
 """A few short tries, because `lock_holder` takes the lock for a moment as well."""
+_NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL))
+"""What `flock` gives on NFS without its lock service, on Lustre and on FUSE."""
 
 
 class StateFolder:
@@ -55,7 +60,7 @@ class StateFolder:
 
         Raises:
             UsageError: its name cannot be that of a folder.
-            StorageError: it cannot be written: the disk is full, or it is read-only.
+            StorageError: it cannot be written: the disk is full or read-only, or has no locks.
             FolderBusy: another process holds the lock.
         """
         self.check_writable()
@@ -64,19 +69,23 @@ class StateFolder:
             yield
 
     def check_writable(self) -> int:
-        """Create the folder and its parents if need be, and try to write a file; return the free bytes.
+        """Create the folder and its parents if need be, and write a file to the disk; return the free bytes.
 
         Raises:
             UsageError: its name cannot be that of a folder.
-            StorageError: it cannot be written: the disk is full, or it is read-only.
+            StorageError: it cannot be written: the disk is full, read-only or failing.
         """
-        probe = self.path / f"probe-{os.getpid()}"
+        probe = self.path / f"probe-{secrets.token_hex(4)}"
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path.mkdir(mode=0o700, exist_ok=True)
-            with durable.create(probe) as file:
-                file.write(b"x")
-            probe.unlink()
+            try:
+                with durable.create(probe) as file:
+                    file.write(b"x")
+                sync(probe)
+            finally:
+                probe.unlink(missing_ok=True)
+            sync(self.path)
         except OSError as error:
             if error.errno in STORAGE_TROUBLE:
                 raise StorageError.of(OSError(error.errno, error.strerror), self.owner) from error
@@ -110,7 +119,7 @@ class StateFolder:
         renamed = next(path for name in names if not (path := journal.with_name(name)).exists())
         with durable.storage_errors(journal):
             journal.replace(renamed)
-            for suffix in ("-wal", "-shm"):
+            for suffix in ("-wal", "-shm", "-journal"):
                 with suppress(FileNotFoundError):
                     journal.with_name(journal.name + suffix).replace(renamed.with_name(renamed.name + suffix))
         return renamed
@@ -150,19 +159,32 @@ def hold_lock(path: Path, owner: Path) -> Iterator[None]:
 
     Raises:
         FolderBusy: another process holds it; the message says which, and since when.
-        StorageError: the file cannot be opened.
+        StorageError: the file cannot be opened, or this file system has no locks.
     """
     with durable.storage_errors(path):
         file = os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "rb+", buffering=0)
     with file:
+        try:
+            taken = _take(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise _refused_lock(error, path, owner) from error
         # A holder may delete the file when it is done; a lock on a deleted file excludes nobody.
-        if not _take(file, fcntl.LOCK_EX) or not _is_at(path, file):
+        if not taken or not _is_at(path, file):
             who = file.read().decode(errors="replace").strip() or "another run"
             raise FolderBusy(f"{owner}: {who} holds this folder; wait for it or name another --out.")
         with durable.storage_errors(path):
             file.truncate(0)
             file.write(f"process {os.getpid()}, running since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC,".encode())
         yield
+
+
+def _refused_lock(error: OSError, path: Path, owner: Path) -> StorageError:
+    if error.errno not in _NO_LOCKS:
+        return StorageError.of(error, path)
+    return StorageError(
+        f"{owner}: this file system does not lock files ({error.strerror}), and without a lock two runs could"
+        f" overwrite each other's answers; {USE_LOCAL_DISK}."
+    )
 
 
 def lock_holder(path: Path) -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.calls.client import LeadClient
@@ -11,13 +13,14 @@ from pipeline.calls.outage import probe_address
 from pipeline.errors import ApiUnavailable, ExitCode, LeadExportError, StopRun, TryAgain
 from pipeline.files import durable
 from pipeline.files.folder import OutputFolder
+from pipeline.files.latest import Latest
 from pipeline.files.output_format import check_formats
-from pipeline.files.state import StateFolder
+from pipeline.files.state import StateFolder, hold_lock
+from pipeline.filesystem import sync
+from pipeline.journal import database
 from pipeline.settings import CREDENTIAL_VARIABLES
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pipeline.settings import Settings
 
 
@@ -71,14 +74,35 @@ def _folder(out: Path) -> list[Check]:
             existing = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
         free = StateFolder(existing, existing).check_writable()
         if existing == out.absolute():
-            OutputFolder(out).check_latest()
+            OutputFolder(out).latest.check()
+        lacks = _file_system(existing, out)
     except StopRun as error:
         return [Check("output folder", str(error), error.exit_code)]
     holder = OutputFolder(out).state.holder()
-    checks = [Check("output folder", f"{out} is writable, {free / 1e6:,.0f} MB free")]
+    text = "; ".join([f"{out} is writable, {free / 1e6:,.0f} MB free", *lacks])
+    checks = [Check("output folder", text)]
     if holder:
         checks.append(Check("lock", f"{out}: {holder} is using this folder; wait for it to finish", ExitCode.BUSY))
     return checks
+
+
+def _file_system(existing: Path, out: Path) -> list[str]:
+    """What the file system of the folder `existing` lacks, and what runs in `out` do instead.
+
+    Raises:
+        StopRun: it lacks what a run cannot do without.
+    """
+    lacks = []
+    with durable.storage_errors(existing), TemporaryDirectory(prefix=".lead-export-check-", dir=existing) as name:
+        folder = Path(name)
+        with hold_lock(folder / "lock", out):
+            if not database.probe(folder, out):
+                lacks.append("journals are written without a write-ahead log, more slowly, because SQLite cannot here")
+        if not Latest(existing, folder).can_be_link():
+            lacks.append(f"there are no symbolic links here; {OutputFolder(out).instead_of_link().removesuffix('.')}")
+        if not sync(folder):
+            lacks.append("folders cannot be synced here, so after a power cut the newest run may have to be repeated")
+    return lacks
 
 
 def _network(settings: Settings) -> list[Check]:

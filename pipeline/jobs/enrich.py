@@ -9,6 +9,7 @@ from pipeline.errors import StorageError, UsageError
 from pipeline.files import durable
 from pipeline.files.output_format import check_fits, format_of
 from pipeline.files.state import StateFolder
+from pipeline.filesystem import sync
 from pipeline.jobs.enriched_file import Enrichment, EnrichTarget, own_header, write_enriched
 from pipeline.jobs.fetch import Observer, fetch_leads
 from pipeline.jobs.import_lists import email_lists
@@ -91,7 +92,7 @@ def _publish(folder: StateFolder, journal: Journal, target: EnrichTarget, attemp
     staged = folder.partial(target.out.name)
     with durable.storage_errors(staged):
         written = write_enriched(target, journal, staged)
-        durable.sync(staged)
+        sync(staged)
         output = OutputFile(
             name=target.out.name,
             rows=written.rows,
@@ -105,7 +106,7 @@ def _publish(folder: StateFolder, journal: Journal, target: EnrichTarget, attemp
             raise StorageError(
                 f"{target.out}: has appeared meanwhile; move it, or add --force to replace it."
             ) from None
-        durable.sync(target.out.parent)
+        sync(target.out.parent)
     logger.info("wrote %s", target.out)
     return attempt.enriched(journal.count_rows(), journal.rows().codes(), output, written.drift)
 

@@ -60,6 +60,7 @@ def export(
                     fetch_leads(settings, journal, observer, attempt.calls)
                     observer.publishing()
                     manifest = _publish(folder, journal, settings, attempt)
+                folder.switch_latest_to(manifest.run_id)
                 remove_journals(folder.state, journal)
             folder.remove_old_runs(settings.keep_runs)
     observer.published(folder.run(manifest.run_id))

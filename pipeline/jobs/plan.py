@@ -13,6 +13,7 @@ from pipeline.calls.rate import interval_s
 from pipeline.emails.address import Refusal, clean, key
 from pipeline.errors import StorageError, UsageError
 from pipeline.files import durable
+from pipeline.files.folder import OutputFolder
 from pipeline.files.state import StateFolder
 from pipeline.jobs.import_lists import email_lists
 from pipeline.jobs.request import Request
@@ -204,7 +205,10 @@ def _read(source: EmailList, counts: _Counts) -> PlannedList:
 def _unfinished(out: Path | None, request: Request, settings: Settings) -> tuple[int, str | None]:
     """How many answers an unfinished run over the same lists has, or why another one would make a run be refused."""
     others = []
-    for path in StateFolder.in_folder(out).journals() if out else ():
+    folder = OutputFolder(out) if out else None
+    for path in folder.state.journals() if folder else ():
+        if folder and folder.is_published(folder.state.run_id(path)):
+            continue  # its process was killed right then; the next run tidies up
         with suppress(StorageError):  # an unreadable journal has no answers
             seen = read_summary(path)
             if seen is None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pipeline.errors import UsageError
-from pipeline.files.folder import OutputFolder, read_manifest
+from pipeline.files.folder import OutputFolder
+from pipeline.files.latest import run_at
 from pipeline.files.output_format import check_formats
 from pipeline.files.published import PublishedRun
 from pipeline.jobs.manifest import DriftCounts, Manifest, RowCounts, status_of, tables_of
@@ -43,6 +44,7 @@ def rebuild(run: Path, out: Path, load: Callable[[Mapping[str, object]], Setting
         StorageError: something cannot be read or written, or is damaged.
         FolderBusy: a run is publishing there.
     """
+    run = run_at(run)
     published = PublishedRun(run)
     before = Manifest.from_dict(published.manifest, run)
     settings = load({key: before.settings[key] for key in OUTPUT_SETTINGS if before.settings.get(key) is not None})
@@ -58,9 +60,11 @@ def rebuild(run: Path, out: Path, load: Callable[[Mapping[str, object]], Setting
             replies = published.copy_replies(staging, arrow_schema(REPLIES)) if settings.keep_replies else None
             tables = write_tables(published, settings, staging, replies=replies)
             manifest = _rebuilt(before, tables, settings)
-            newest = _is_newest(folder, manifest)
+            newest = folder.is_newest(manifest.finished_at)
             # Keys that only another version knows are kept, too.
-            path = folder.publish(staging, run_id, {**published.manifest, **manifest.to_dict()}, newest=newest)
+            path = folder.publish(staging, run_id, {**published.manifest, **manifest.to_dict()})
+        if newest:
+            folder.switch_latest_to(run_id)
     logger.info("published %s", path)
     return manifest
 
@@ -76,9 +80,3 @@ def _rebuilt(before: Manifest, published: Published, settings: Settings) -> Mani
         "drift": DriftCounts.of(published.drift),
     }
     return msgspec.structs.replace(before, **changes)
-
-
-def _is_newest(folder: OutputFolder, manifest: Manifest) -> bool:
-    """Whether no run that finished later is `latest` there."""
-    latest = read_manifest(folder.latest)
-    return latest is None or str(latest["finished_at"]) <= manifest.finished_at

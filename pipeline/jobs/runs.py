@@ -11,7 +11,7 @@ import itertools
 import logging
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import StopRun, StorageError, UsageError
 from pipeline.files.folder import read_manifest
@@ -35,12 +35,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _REMEDY = "Repair or move it, or start over with --new."
+_RECENT_H = 12
+"""Hours after which a run that is resumed is no longer of the same night."""
 
 
 def finish_published(folder: OutputFolder, request: Request) -> Manifest | None:
-    """Finish runs whose process ended right after it published them, before it could remove their journals.
+    """Tidy up after runs whose process ended right after it published them, before it could remove their journals.
 
-    Returns the manifest of the one that `request` matches, if there is one: nothing is left to do for it.
+    Returns the manifest of the one that `request` asks for by name, if there is one: nothing is left to do for it. A
+    command that names no run is not done with that: it may be that of the next night, which must not be skipped.
+
+    Raises:
+        StorageError: `latest` cannot be switched to such a run, or its journal cannot be removed.
     """
     finished = None
     for path in folder.state.journals():
@@ -48,15 +54,36 @@ def finish_published(folder: OutputFolder, request: Request) -> Manifest | None:
         manifest = read_manifest(folder.run(run_id))
         if manifest is None:
             continue
-        with suppress(StorageError):
-            done = read_summary(path)
-            if done and manifest.get("started_at") == iso(done.run.started_at_ms):  # and not another run of this name
-                folder.point_latest_to(run_id)
-                if request.takes_up(done):
-                    finished = Manifest.from_dict(manifest, folder.run(run_id))
-                _remove_replaced(folder.state, done.run)
-                remove_journal(path)
+        done = _summary_of(path, manifest)
+        if done is not None:
+            is_asked_for = request.run_id == run_id and request.takes_up(done)
+            if is_asked_for:
+                finished = Manifest.from_dict(manifest, folder.run(run_id))
+            _tidy_up(folder, done, str(manifest["finished_at"]), is_asked_for=is_asked_for)
     return finished
+
+
+def _summary_of(journal: Path, manifest: dict[str, Any]) -> JournalSummary | None:
+    """The summary of a journal if it is that of the published run, and not of another with its name."""
+    with suppress(StorageError):
+        done = read_summary(journal)
+        if done and manifest.get("started_at") == iso(done.run.started_at_ms):
+            return done
+    return None
+
+
+def _tidy_up(folder: OutputFolder, done: JournalSummary, finished_at: str, *, is_asked_for: bool) -> None:
+    run_id = done.run.run_id
+    if folder.is_newest(finished_at):
+        folder.switch_latest_to(run_id)
+    _remove_replaced(folder.state, done.run)
+    remove_journal(done.path)
+    logger.warning(
+        "The run %s was published on %s UTC, but ended before it had tidied up. That is done now; %s.",
+        run_id,
+        finished_at[:16].replace("T", " "),
+        "it is the one that was asked for, so no call is made" if is_asked_for else "this run asks for every address",
+    )
 
 
 def open_run(
@@ -83,7 +110,7 @@ def open_run(
     known, unreadable = _read_journals(folder)
     same = next((run for run in known if request.takes_up(run)), None)
     if same is not None:
-        logger.info("resuming the unfinished run %s", same.run.run_id)
+        _tell_age(same)
         journal = _open(same.path)
         journal.resume(request.names)
         return journal
@@ -127,6 +154,21 @@ def remove_journals(folder: StateFolder, published: Journal) -> None:
         remove_journal(published.path)
     except StorageError as error:
         logger.warning("%s", error)
+
+
+def _tell_age(run: JournalSummary) -> None:
+    """Log that a run is resumed: as a warning if its answers may be those of another day."""
+    hours = (now_ms() - run.run.started_at_ms) / 3_600_000
+    if hours < _RECENT_H or not run.answered:
+        logger.info("resuming the unfinished run %s", run.run.run_id)
+        return
+    logger.warning(
+        "Resuming the unfinished run %s, which was started %s ago: %s of its answers are kept as they are."
+        " To ask for every address again, start over with --new.",
+        run.run.run_id,
+        f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:.0f} hours",
+        f"{run.answered:,}",
+    )
 
 
 def _open(path: Path) -> Journal:

@@ -32,7 +32,7 @@ class PublishedStatus(msgspec.Struct, frozen=True):
         finished_at: when it was published; None if the manifest is damaged.
         rows: rows by outcome, and `read`, their sum; empty if the manifest is damaged.
         bytes: size of all its files.
-        latest: whether the link `latest` points to it.
+        latest: whether it is the one that `latest` names.
     """
 
     run_id: str
@@ -92,8 +92,8 @@ def status(out: Path) -> Status:
     if not exists:
         raise UsageError(f"{out}: no such folder; name the --out of a run.")
     folder = OutputFolder(out)
-    latest = folder.latest.resolve().name if folder.latest.is_symlink() else None
-    published = [_published(path, latest=path.name == latest) for path in folder.runs()]
+    latest = folder.latest.run()
+    published = [_published(path, latest=path == latest) for path in folder.runs()]
     unfinished = [
         run
         for state in (folder.state, *_state_folders_of_files(out))

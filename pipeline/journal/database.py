@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import os
 import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from pipeline.errors import StorageError, storage_advice
+from pipeline.filesystem import USE_LOCAL_DISK, sync
 from pipeline.journal.records import ANSWER_COLUMNS, RunRecord, StopRecord
 from pipeline.outcomes import PENDING
 
@@ -56,26 +56,70 @@ LEFT JOIN answers ON answers.address = rows.address;
 COMMIT;
 """  # noqa: S608 - names in the code, never values
 _SIDE_FILES = ("-wal", "-shm", "-journal")
+_LOCK_ERRORS = tuple(f"SQLITE_{name}" for name in ("BUSY", "PROTOCOL", "PERM", "NOLFS", "IOERR_LOCK", "IOERR_RDLOCK"))
 
 
-def create(path: Path) -> sqlite3.Connection:
+def create(path: Path, owner: Path | None = None) -> sqlite3.Connection:
     """Create an empty journal for its owner only; the file is still there after a power cut.
 
+    It has a write-ahead log, so that processes can read while one writes. On a disk where SQLite cannot map the memory
+    that this takes (some network shares, FUSE), it has a rollback journal: as durable, somewhat slower, and readers and
+    writers wait for each other. Its locks cannot be done without: the journal is read by several processes while it
+    is written, and SQLite without locks (`nolock`) would then return or leave a damaged one.
+
     Every step leaves something that `has_tables` recognizes as a journal whose creation was interrupted.
+
+    Args:
+        path: of the new file.
+        owner: what the user named on the command line, for messages; None: the folder of the journal.
+
+    Raises:
+        StorageError: this file system refuses SQLite's locks.
     """
     path.touch(mode=0o600, exist_ok=False)
     try:
-        db = connect(path)
         try:
-            db.executescript(_TABLES)
-            _sync_folder(path.parent)
-        except BaseException:
-            db.close()
-            raise
-    except BaseException:
+            return _create(path, "WAL")
+        except sqlite3.OperationalError:
+            remove_journal(path)
+            path.touch(mode=0o600)
+            return _create(path, "TRUNCATE")
+    except BaseException as error:
         remove_journal(path)
+        if _is_about_locks(error):
+            raise StorageError(
+                f"{owner or path.parent}: this file system refuses the locks that SQLite needs for the journal"
+                f" ({error}); {USE_LOCAL_DISK}."
+            ) from error
+        raise
+
+
+def _create(path: Path, mode: str) -> sqlite3.Connection:
+    db = connect(path, lock_timeout_s=0)  # nobody else has it open yet
+    try:
+        db.execute(f"PRAGMA journal_mode = {mode}").fetchone()
+        db.executescript(_TABLES)
+        db.execute(f"PRAGMA busy_timeout = {_LOCK_TIMEOUT_S * 1_000}").fetchone()
+        sync(path.parent)
+    except BaseException:
+        db.close()
         raise
     return db
+
+
+def probe(folder: Path, owner: Path) -> bool:
+    """Create a journal in a folder and remove it again; False if it can have no write-ahead log there.
+
+    Messages name `owner`.
+
+    Raises:
+        StorageError: there can be no journal.
+    """
+    path = folder / "probe.journal"
+    with storage(path), closing(create(path, owner)) as db, transaction(db), closing(connect(path)) as other:
+        mode: str = other.execute("PRAGMA journal_mode").fetchone()[0]
+    remove_journal(path)
+    return mode == "wal"
 
 
 def open_checked(path: Path) -> sqlite3.Connection:
@@ -94,13 +138,15 @@ def open_checked(path: Path) -> sqlite3.Connection:
     return connect(path)
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, *, lock_timeout_s: float = _LOCK_TIMEOUT_S) -> sqlite3.Connection:
     """Open one more connection to an existing journal; each is to be used by one thread at a time."""
     db = sqlite3.connect(
-        _uri(path, "mode=rw"), uri=True, check_same_thread=False, isolation_level=None, timeout=_LOCK_TIMEOUT_S
+        _uri(path, "mode=rw"), uri=True, check_same_thread=False, isolation_level=None, timeout=lock_timeout_s
     )
     try:
-        use_write_ahead_log(db, path)
+        if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            # Not `delete`, SQLite's default: a file that stays tells `connect_read_only` that somebody is writing.
+            db.execute("PRAGMA journal_mode = TRUNCATE").fetchone()
         db.execute("PRAGMA synchronous = FULL")
     except BaseException:
         db.close()
@@ -116,19 +162,6 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     """
     in_use = any(path.with_name(path.name + suffix).exists() for suffix in _SIDE_FILES)
     return sqlite3.connect(_uri(path, "mode=rw" if in_use else "mode=ro&immutable=1"), uri=True, timeout=10)
-
-
-def use_write_ahead_log(db: sqlite3.Connection, path: Path) -> None:
-    """Let processes read while one writes.
-
-    Raises:
-        StorageError: the file system does not support that; SQLite says so only in what this statement returns.
-    """
-    mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-    if mode != "wal":
-        raise StorageError(
-            f"{path}: this file system does not support SQLite's write-ahead log (mode {mode!r}); use a local disk."
-        )
 
 
 def has_tables(db: sqlite3.Connection, path: Path) -> bool:
@@ -209,12 +242,10 @@ def _uri(path: Path, parameters: str) -> str:
     return f"{path.absolute().as_uri()}?{parameters}"
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _is_about_locks(error: BaseException) -> bool:
+    """Whether this is what SQLite says where the operating system refuses it a lock on a file that nobody else has."""
+    name = getattr(error, "sqlite_errorname", "")
+    return name.startswith(_LOCK_ERRORS)
 
 
 def _advice(error: sqlite3.Error | OSError) -> str:

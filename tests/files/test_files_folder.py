@@ -28,7 +28,9 @@ def publish(folder: OutputFolder, run_id: str) -> Path:
     """Publish a run of one small file."""
     with folder.staging(run_id) as staging:
         (staging / "leads.csv").write_text(f"{run_id}\n")
-        return folder.publish(staging, run_id, {"run_id": run_id, "name": "Zoë"})
+        path = folder.publish(staging, run_id, {"run_id": run_id, "name": "Zoë"})
+    folder.switch_latest_to(run_id)
+    return path
 
 
 def names(path: Path) -> list[str]:
@@ -53,7 +55,7 @@ def test_latest_is_the_newest_run(folder: OutputFolder) -> None:
     """The link is relative, so that the folder can be moved; older runs stay."""
     publish(folder, "one")
     publish(folder, "two")
-    assert folder.latest.readlink() == Path("run=two")
+    assert folder.latest.link.readlink() == Path("run=two")
     moved = folder.root.rename(folder.root.with_name("moved"))
     assert (moved / "latest" / "leads.csv").read_text() == "two\n"
     assert (moved / "run=one" / "leads.csv").read_text() == "one\n"
@@ -73,7 +75,7 @@ def test_an_interrupted_run_leaves_nothing(folder: OutputFolder) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupt_writing(folder)
     assert names(folder.root) == before
-    assert json.loads((folder.latest / "manifest.json").read_text())["run_id"] == "one"
+    assert json.loads((folder.latest.link / "manifest.json").read_text())["run_id"] == "one"
 
 
 def test_files_of_a_killed_run_are_replaced(folder: OutputFolder) -> None:
@@ -118,6 +120,41 @@ def test_everything_is_private_to_the_owner(tmp_path: Path) -> None:
     assert modes(folder.root) == {0o700, 0o600}
 
 
+@pytest.mark.parametrize("older", [False, True])
+def test_a_folder_of_a_group_gives_its_runs_to_the_group(tmp_path: Path, *, older: bool) -> None:
+    """The set-group-ID bit is passed on, also where the state folder is older than it; the folder's mode stays."""
+    if os.geteuid():
+        pytest.skip("only root can give a folder to a group that it is not in")
+    folder = OutputFolder(tmp_path / "export")
+    folder.root.mkdir()
+    if older:
+        folder.state.check_writable()
+    os.chown(folder.root, -1, 4242)
+    folder.root.chmod(0o2770)
+    with folder.locked():
+        path = publish(folder, "one")
+    assert {entry.stat().st_gid for entry in (path, *path.iterdir())} == {4242}
+    assert [stat.S_IMODE(entry.stat().st_mode) for entry in (folder.root, path)] == [0o2770, 0o2700]
+    assert stat.S_IMODE((path / "manifest.json").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("mask", [0, 0o027, 0o077])
+def test_no_umask_opens_or_closes_a_run(tmp_path: Path, mask: int) -> None:
+    """Runs are for their owner only, and the owner can read them; a folder that exists keeps its mode."""
+    before = os.umask(mask)
+    try:
+        (tmp_path / "export").mkdir(mode=0o775)
+        mode = (tmp_path / "export").stat().st_mode
+        folder = OutputFolder(tmp_path / "export")
+        with folder.locked():
+            path = publish(folder, "one")
+    finally:
+        os.umask(before)
+    assert folder.root.stat().st_mode == mode
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    assert stat.S_IMODE((path / "manifest.json").stat().st_mode) == 0o600
+
+
 def test_the_folder_is_created_with_its_parents(tmp_path: Path) -> None:
     """An existing folder keeps its content."""
     folder = OutputFolder(tmp_path / "a" / "b")
@@ -153,10 +190,10 @@ def test_something_else_called_latest_is_refused(tmp_path: Path, make: Callable[
 
 def test_a_link_to_a_deleted_run_is_replaced(folder: OutputFolder) -> None:
     """Users may delete old runs, including the newest."""
-    folder.latest.symlink_to("run=gone")
+    folder.latest.link.symlink_to("run=gone")
     with folder.locked():
         publish(folder, "one")
-    assert folder.latest.readlink() == Path("run=one")
+    assert folder.latest.link.readlink() == Path("run=one")
 
 
 def test_journals_are_listed_by_name(folder: OutputFolder) -> None:
@@ -246,6 +283,7 @@ def finished(folder: OutputFolder, run_id: str, at: str) -> None:
     manifest = {"manifest_version": 1, "run_id": run_id, "finished_at": at, "rows": {}, "tables": {}}
     with folder.staging(run_id) as staging:
         folder.publish(staging, run_id, manifest)
+    folder.switch_latest_to(run_id)
 
 
 def test_older_runs_are_removed(folder: OutputFolder) -> None:
@@ -264,7 +302,7 @@ def test_latest_is_never_removed(folder: OutputFolder) -> None:
         finished(folder, run_id, at)
     folder.remove_old_runs(1)
     assert [path.name for path in folder.runs()] == ["run=last", "run=newer"]
-    assert folder.latest.resolve().name == "run=last"
+    assert folder.latest.link.resolve().name == "run=last"
 
 
 def test_the_holder_of_a_folder_is_known(folder: OutputFolder) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import signal
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from jobs_lists import settings, write_list
 
-from pipeline.errors import CredentialsRefused, ExitCode, FolderBusy, Interrupted, StopRun, UsageError
+from pipeline.errors import CredentialsRefused, ExitCode, FolderBusy, Interrupted, StopRun, Terminated, UsageError
 from pipeline.files.folder import OutputFolder
 from pipeline.jobs.export import export
 from pipeline.jobs.fetch import Observer
@@ -195,8 +196,11 @@ def test_name_of_a_stopped_run_takes_it_up(sandbox: RunningSandbox, people: Path
         assert (manifest.run_id, manifest.calls.resumed) == (run_id, resumed)
 
 
-def test_run_killed_after_publishing_is_over(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
-    """A journal whose run is there already is tidied up; the same command has nothing left to ask."""
+@pytest.mark.parametrize("named", [False, True])
+def test_run_killed_after_publishing_does_not_cost_the_next_night(
+    sandbox: RunningSandbox, people: Path, tmp_path: Path, *, named: bool
+) -> None:
+    """A journal whose run is there already is tidied up, and all are asked anew unless that run is named."""
     stopped(sandbox, people, tmp_path / "out", run_id="first")
     state = tmp_path / "out" / STATE
     shutil.copy(state / "first.journal", tmp_path / "kept")
@@ -204,9 +208,12 @@ def test_run_killed_after_publishing_is_over(sandbox: RunningSandbox, people: Pa
     shutil.copy(tmp_path / "kept", state / "first.journal")
     sandbox.control(reset_stats=True)
     diary = Diary()
-    assert export(settings(sandbox.url), [people], tmp_path / "out", observer=diary) == before
-    assert (sandbox.stats()["calls"], left_over(tmp_path / "out")) == (0, ["lock"])
-    assert diary.entries == ["published True"]
+    run_id = "first" if named else None
+    manifest = export(settings(sandbox.url), [people], tmp_path / "out", run_id=run_id, observer=diary)
+    assert (manifest == before, sandbox.stats()["calls"]) == ((True, 0) if named else (False, 12))
+    assert left_over(tmp_path / "out") == ["lock"]
+    assert diary.entries[-1] == "published True"
+    assert (tmp_path / "out" / "latest").readlink().name == f"run={manifest.run_id}"
 
 
 def test_run_killed_while_reading_its_lists_leaves_nothing(
@@ -263,6 +270,30 @@ def test_ctrl_c_keeps_what_was_answered(sandbox: RunningSandbox, people: Path, t
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert export(settings(sandbox.url), [people], tmp_path / "out").calls.resumed == rows.found
     assert sandbox.stats()["calls"] == 12
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_DFL, signal.SIG_IGN, "own"])
+def test_a_hangup_stops_a_run_unless_the_program_around_it_has_a_use_for_it(
+    sandbox: RunningSandbox, people: Path, tmp_path: Path, handler: signal.Handlers | str
+) -> None:
+    """SIGHUP stops what it would have ended; a handler of the host's, or that it ignores it, stays in force."""
+    received: list[int] = []
+
+    class Terminal(Observer):
+        def answered(self, address: Address, answer: Answer) -> None:  # noqa: ARG002
+            if address.id == 4:
+                signal.raise_signal(signal.SIGHUP)
+
+    chosen = (lambda number, _: received.append(number)) if isinstance(handler, str) else handler
+    before = signal.signal(signal.SIGHUP, chosen)
+    try:
+        with pytest.raises(Terminated, match="SIGHUP") if handler is signal.SIG_DFL else nullcontext():
+            export(settings(sandbox.url, concurrency=1), [people], tmp_path / "out", observer=Terminal())
+        assert signal.getsignal(signal.SIGHUP) is chosen
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert received == ([signal.SIGHUP] if handler == "own" else [])
+    assert (tmp_path / "out" / "latest").exists() is (handler is not signal.SIG_DFL)
 
 
 # What is refused before any call.

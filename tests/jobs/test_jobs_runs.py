@@ -14,14 +14,16 @@ from jobs_lists import settings, write_list
 from pipeline.emails.lists import EmailList
 from pipeline.errors import ExitCode, StorageError, UsageError
 from pipeline.files.folder import OutputFolder
+from pipeline.jobs.import_lists import import_lists
 from pipeline.jobs.manifest import CallRate, CallTotals, Manifest, RowCounts, Speed, Tool
 from pipeline.jobs.plan import plan
 from pipeline.jobs.request import Request, subject
 from pipeline.jobs.runs import finish_published, open_run, remove_journals
 from pipeline.jobs.status import status
+from pipeline.journal.records import RunRecord
 from pipeline.journal.replay import JournalSummary, read_summary
 from pipeline.journal.store import Journal
-from pipeline.outcomes import Answer, Outcome, iso
+from pipeline.outcomes import Answer, Outcome, iso, now_ms
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -264,7 +266,7 @@ def test_a_name_of_another_stopped_run_is_taken(folder: OutputFolder, people: Pa
     assert [entry.name for entry in summary(folder.state.journal("mine")).lists] == ["people.txt"]
 
 
-def published(folder: OutputFolder, run_id: str) -> Manifest:
+def published(folder: OutputFolder, run_id: str, finished_at: str = "2026") -> Manifest:
     """Publish the run of this name, whose journal is there if it has one, and return its manifest."""
     path = folder.state.journal(run_id)
     manifest = Manifest(
@@ -273,7 +275,7 @@ def published(folder: OutputFolder, run_id: str) -> Manifest:
         status="complete",
         tool=Tool("lead-export", "0.1.0"),
         started_at=iso(summary(path).run.started_at_ms) if path.exists() else "2026",
-        finished_at="2026",
+        finished_at=finished_at,
         duration_s=1.0,
         input=[],
         rows=RowCounts.of({}),
@@ -285,28 +287,82 @@ def published(folder: OutputFolder, run_id: str) -> Manifest:
     )
     with folder.staging(run_id) as staging:
         folder.publish(staging, run_id, manifest.to_dict())
+    folder.switch_latest_to(run_id)
     return manifest
 
 
-def test_a_run_that_is_published_already_has_nothing_left_to_do(folder: OutputFolder, people: Path) -> None:
-    """A kill right after publishing leaves the journal behind: the same command tidies up and asks nobody again."""
+@pytest.mark.parametrize("how", [{}, {"resume": False}, {"run_id": "other"}])
+def test_a_night_is_not_skipped_because_the_one_before_was_killed_while_it_tidied_up(
+    folder: OutputFolder, people: Path, caplog: pytest.LogCaptureFixture, how: dict[str, Any]
+) -> None:
+    """A kill right after publishing leaves the journal behind: the next run tidies up, says so, and asks anew."""
+    opened(folder, people, wanted="done")
+    published(folder, "done")
+    folder.latest.link.unlink()
+    request = Request.of(folder.state, [EmailList(people)], settings(), **how)
+    assert finish_published(folder, request) is None
+    assert (folder.state.journals(), folder.latest.link.readlink()) == ([], Path("run=done"))
+    assert [record.levelname for record in caplog.records if "done" in record.getMessage()] == ["WARNING"]
+    assert opened(folder, people) != "done"
+
+
+def test_a_run_that_is_published_already_and_asked_for_by_name_has_nothing_left_to_do(
+    folder: OutputFolder, people: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """--run-id names one run, not that of each night: the same command tidies up, says so, and asks nobody again."""
     opened(folder, people, wanted="done")
     manifest = published(folder, "done")
-    folder.latest.unlink()
-    request = Request.of(folder.state, [EmailList(people)], settings())
+    request = Request.of(folder.state, [EmailList(people)], settings(), run_id="done")
     assert finish_published(folder, request) == manifest
-    assert folder.state.journals() == []
-    assert folder.latest.readlink() == Path("run=done")
+    assert (folder.state.journals(), "done" in caplog.text) == ([], True)
     assert finish_published(folder, request) is None
 
 
-@pytest.mark.parametrize("how", [{"resume": False}, {"run_id": "other"}])
-def test_a_published_run_is_cleared_away_for_another(folder: OutputFolder, people: Path, how: dict[str, Any]) -> None:
-    """--new, or another name, starts over; the leftover journal is removed all the same."""
+def test_a_plan_does_not_count_answers_of_a_published_run(folder: OutputFolder, people: Path) -> None:
+    """Nor is it refused for them, if the list is another now."""
+    opened(folder, people, wanted="done")
+    assert plan(settings(), [people], folder.root).to_ask == 0
+    published(folder, "done")
+    assert plan(settings(), [people], folder.root).to_ask == 1
+    people.write_text("bob@example.com\n")
+    assert plan(settings(), [people], folder.root).refused is None
+
+
+def test_latest_is_not_switched_back_by_tidying_up(folder: OutputFolder, people: Path) -> None:
+    """A run that was published later stays the newest."""
     opened(folder, people, wanted="done")
     published(folder, "done")
-    assert finish_published(folder, Request.of(folder.state, [EmailList(people)], settings(), **how)) is None
-    assert folder.state.journals() == []
+    published(folder, "later", finished_at="2027")
+    assert finish_published(folder, Request.of(folder.state, [EmailList(people)], settings())) is None
+    assert folder.latest.link.readlink() == Path("run=later")
+
+
+@pytest.mark.parametrize(("hours", "level"), [(1, "INFO"), (11.9, "INFO"), (12.1, "WARNING"), (24 * 40, "WARNING")])
+def test_the_age_of_a_run_that_is_resumed_is_told(
+    folder: OutputFolder, people: Path, caplog: pytest.LogCaptureFixture, hours: float, level: str
+) -> None:
+    """A run of another night is resumed with a warning that says how old it is and how to ask everybody again."""
+    caplog.set_level("INFO")
+    request = Request.of(folder.state, [EmailList(people)], settings())
+    started = RunRecord("night", now_ms() - round(hours * 3_600_000), request.subject)
+    with import_lists([EmailList(people)], folder.state.journal("night"), started) as journal:
+        asyncio.run(answer_one(journal))
+    open_run(folder.state, [EmailList(people)], settings(), request).close()
+    (record,) = [record for record in caplog.records if record.name == "pipeline.jobs.runs"]
+    assert (record.levelname, "night" in record.getMessage()) == (level, True)
+    if level == "WARNING":
+        age = "40 days" if hours > 48 else "12 hours"
+        assert [fact for fact in (age, "--new") if fact not in record.getMessage()] == []
+
+
+def test_an_old_run_without_answers_is_resumed_without_a_warning(
+    folder: OutputFolder, people: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There is nothing old about it."""
+    request = Request.of(folder.state, [EmailList(people)], settings())
+    import_lists([EmailList(people)], folder.state.journal("night"), RunRecord("night", 1, request.subject)).close()
+    open_run(folder.state, [EmailList(people)], settings(), request).close()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == []
 
 
 @pytest.mark.parametrize("killed", [False, True])

@@ -95,12 +95,6 @@ def test_a_journal_without_its_file_is_refused(path: Path) -> None:
     assert list(path.parent.iterdir()) == []
 
 
-def test_a_file_system_without_a_write_ahead_log_is_refused(path: Path) -> None:
-    """As network file systems may be; a database in memory is one that has none either."""
-    with closing(sqlite3.connect(":memory:")) as db, pytest.raises(StorageError, match=f"^{path}: .*memory"):
-        use_write_ahead_log(db, path)
-
-
 def read_all(path: Path) -> None:
     """Read everything that a journal holds."""
     with Journal.open(path) as journal:

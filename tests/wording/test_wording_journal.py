@@ -12,7 +12,6 @@ import pytest
 from pipeline.emails.lists import EmailList
 from pipeline.errors import StopRun
 from pipeline.jobs.import_lists import import_lists
-from pipeline.journal.database import use_write_ahead_log
 from pipeline.journal.records import RunRecord
 from pipeline.journal.store import Journal
 from pipeline.outcomes import Answer, Outcome
@@ -61,12 +60,6 @@ def removed_journal(path: Path) -> None:
     journal.close()
 
 
-def other_file_system(path: Path) -> None:
-    """A file system without the log that SQLite needs."""
-    with closing(sqlite3.connect(":memory:")) as db:
-        use_write_ahead_log(db, path)
-
-
 @pytest.mark.parametrize(
     ("provoke", "message"),
     [
@@ -78,10 +71,6 @@ def other_file_system(path: Path) -> None:
         (killed_import, "{path}: the journal is incomplete: its lists were never completely imported."),
         (changed_answer, "{path}: the journal is damaged (an answer does not match its checksum)."),
         (removed_journal, "{path}: the journal was removed while the run was writing it."),
-        (
-            other_file_system,
-            "{path}: this file system does not support SQLite's write-ahead log (mode 'memory'); use a local disk.",
-        ),
         (lambda path: imported(path, "email"), "people.csv: there is a header, but no row."),
         (
             lambda path: imported(path, "email", "ann", "bob"),
