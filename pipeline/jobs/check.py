@@ -97,8 +97,8 @@ def _file_system(existing: Path, out: Path) -> list[str]:
         folder = Path(name)
         with hold_lock(folder / "lock", out):
             if not database.probe(folder, out):
-                lacks.append("journals are written without a write-ahead log, more slowly, because SQLite cannot here")
-        if not Latest(existing, folder).can_be_link():
+                lacks.append("SQLite can have no write-ahead log here, so that the journal is written more slowly")
+        if not Latest(out, folder).can_be_link():
             lacks.append(f"there are no symbolic links here; {OutputFolder(out).instead_of_link().removesuffix('.')}")
         if not sync(folder):
             lacks.append("folders cannot be synced here, so after a power cut the newest run may have to be repeated")

@@ -252,5 +252,7 @@ def _advice(error: sqlite3.Error | OSError) -> str:
     """What to do about it; SQLite has its own error codes for a full and for a read-only disk."""
     if isinstance(error, OSError):
         return storage_advice(error.errno)
+    if _is_about_locks(error):
+        return f"; another program has it open, or this file system refuses SQLite's locks: {USE_LOCAL_DISK}"
     kind = getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_").partition("_")[0]
     return storage_advice({"FULL": errno.ENOSPC, "READONLY": errno.EROFS}.get(kind))

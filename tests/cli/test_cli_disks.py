@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
-from cli_command import CREDENTIALS, NO_DELAYS, Result, command, environment, lead_export, run, target
+from cli_command import CREDENTIALS, NO_DELAYS, Result, command, environment, target
 from odd_disk import NO_FOLDER_SYNC, NO_LINKS, NO_SHARED_MEMORY, at, on
 
 if TYPE_CHECKING:
@@ -85,6 +85,19 @@ def test_a_failing_sync_is_noticed_before_the_first_call(job: Job, call: str) ->
     assert job.folder_check(faults)["code"] == 6
 
 
+def test_a_sync_that_fails_while_tables_are_written_keeps_the_journal(job: Job) -> None:
+    """Exit 6 and nothing published; the same command publishes without a call."""
+    failed = job.run(on(job.out / ".lead-export" / "one.staging", {"FSYNC_FILE": errno.EIO}), "--run-id", "one")
+    assert (failed.code, job.names()) == (6, [".lead-export", "lock", "one.journal"])
+    assert "one.staging" in failed.err.splitlines()[-1]
+    again = job.run({}, "--run-id", "one", "--json").json
+    assert (again["calls"]["sent"], again["calls"]["resumed"], job.names()) == (
+        0,
+        40,
+        [".lead-export", "latest", "lock"],
+    )
+
+
 def test_a_sync_that_fails_once_the_run_is_published_keeps_the_journal(job: Job) -> None:
     """Exit 6 and no `latest`; the next run switches it, tidies up, says so, and asks for every address."""
     failed = job.run(at(job.out, {"FSYNC_FOLDER": errno.EIO}))
@@ -112,6 +125,17 @@ def test_a_disk_without_locks_is_refused_before_the_first_call(job: Job, call: s
     assert (found["code"], found["text"].startswith(f"{job.out}: ")) == (6, True)
     assert job.sandbox.stats()["calls"] == 0
     assert job.run({}, "-q") == Result(0, "", "")
+
+
+def test_a_disk_that_has_lost_its_locks(job: Job) -> None:
+    """An unfinished run is left as it is, and the sentence is about locks; once they are back it is resumed."""
+    job.sandbox.control(revoke_after=20)
+    assert job.run({}).code == 4
+    job.sandbox.control(revoke_after=0)
+    lost = job.run(on(job.folder, {"FCNTL": errno.EOPNOTSUPP}))
+    assert (lost.code, job.sandbox.stats()["answered"]) == (6, 20)
+    assert [fact for fact in (".journal", "locks", "local disk") if fact not in lost.err] == []
+    assert job.run({}, "--json").json["calls"]["resumed"] == 20
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
@@ -154,18 +178,13 @@ def test_a_file_that_is_in_the_way_of_latest(job: Job) -> None:
 
 
 def test_a_disk_without_shared_memory(job: Job) -> None:
-    """SQLite's write-ahead log is refused on some FUSE: a rollback journal does, also for worker processes."""
+    """SQLite's write-ahead log is refused on some FUSE: a rollback journal does as well.
+
+    A killed run loses no answer, others can look while it runs, and worker processes read it.
+    """
     faults = on(job.folder, NO_SHARED_MEMORY)
     found = job.folder_check(faults)
     assert (found["code"], "write-ahead log" in found["text"]) == (0, True)
-    assert job.run(faults, "-q", "--workers", 2) == Result(0, "", "")
-    assert job.names() == [".lead-export", "latest", "lock"]
-    assert len(pd.read_parquet(job.out / "latest" / "leads.parquet")) == 40
-
-
-def test_a_killed_run_without_shared_memory_is_resumed(job: Job) -> None:
-    """No answer is lost or asked for twice, but for those in flight; others can look while it runs."""
-    faults = on(job.folder, NO_SHARED_MEMORY)
     job.sandbox.control(latency_ms=50)
     env = environment({**CREDENTIALS, **NO_DELAYS, **faults, "LD_PRELOAD": str(job.disk.library)})
     words = command("run", job.people, *target(job.sandbox, job.out), "--concurrency", 2, "-q")
@@ -178,8 +197,9 @@ def test_a_killed_run_without_shared_memory_is_resumed(job: Job) -> None:
     job.sandbox.control(latency_ms=0)
     assert seen["holder"].startswith(f"process {child.pid}")
     assert 0 < seen["unfinished"][0]["answered"] <= 20
-    resumed = job.run(faults, "--json")
+    resumed = job.run(faults, "--json", "--workers", 2)
     assert (resumed.code, resumed.json["rows"]["found"]) == (0, 40)
+    assert job.names() == [".lead-export", "latest", "lock"]
     assert resumed.json["calls"]["resumed"] >= seen["unfinished"][0]["answered"]
     assert job.sandbox.stats()["answered_twice_or_more"] <= 12
 
@@ -193,11 +213,3 @@ def test_a_disk_that_lacks_everything_that_can_be_done_without(job: Job) -> None
     words = ["enrich", job.people, *target(job.sandbox, out), "-q"]
     assert job.disk(faults, *words, **CREDENTIALS) == Result(0, "", "")
     assert len(pd.read_csv(out)) == 40
-
-
-def test_other_folders_are_not_affected(job: Job, tmp_path: Path) -> None:
-    """The faults of these tests are those of one folder, so whatever fails, fails because of the output folder."""
-    other = tmp_path / "other"
-    assert job.run(on(other, {"FLOCK": errno.ENOLCK, "FCNTL": errno.ENOLCK, **NO_LINKS}), "-q") == Result(0, "", "")
-    assert lead_export("status", job.out).code == 0
-    assert run(job.people, job.sandbox, other, "-q") == Result(0, "", "")

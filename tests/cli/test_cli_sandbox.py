@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_sandbox_prints_its_url_and_ends_on_a_signal(number: signal.Signals) -> None:
     """One line on standard output, switches as given, and a silent end."""
     with subprocess.Popen(
