@@ -7,6 +7,7 @@ DIR/.lead-export/      ID.journal of unfinished runs, ID.staging while a run is 
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -15,7 +16,7 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import StorageError
+from pipeline.errors import StorageError, UsageError
 from pipeline.files import durable
 from pipeline.files.latest import RUN_PREFIX, Latest
 from pipeline.files.state import StateFolder
@@ -48,18 +49,38 @@ class OutputFolder:
         """Prepare the folder and hold it for one run; see `StateFolder.locked`.
 
         Raises:
-            UsageError: it cannot hold runs: its name is wrong, or something else is called `latest`.
+            UsageError: it cannot hold runs: its name is wrong, something else is called `latest`, or its state is on
+                another disk.
             StorageError: it cannot be written: the disk is full or read-only, or has no locks.
             FolderBusy: another process holds it.
         """
         self.state.check_writable()
-        self.latest.check()
+        self.check_publishable()
         with self.state.locked():
             with durable.storage_errors(self.root):
                 has_links = self.latest.can_be_link()
             if not has_links:
                 logger.warning("%s: there are no symbolic links on this disk; %s", self.root, self.instead_of_link())
             yield
+
+    def check_publishable(self) -> None:
+        """Check, for a folder that exists, that runs can be moved into it and `latest` can be switched to them.
+
+        Raises:
+            UsageError: something else is called `latest`, or the state is on another disk.
+            StorageError: the folder itself is not writable, though the state is.
+        """
+        self.latest.check()
+        with durable.storage_errors(self.root):
+            state = self.state.path if self.state.path.exists() else self.root
+            on_one_disk = self.root.stat().st_dev == state.stat().st_dev
+            if not os.access(self.root, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.root))
+        if not on_one_disk:
+            raise UsageError(
+                f"{self.state.path}: is on another disk than {self.root}, and runs are moved from one to the other in"
+                " one step; let it be a folder in there."
+            )
 
     def instead_of_link(self) -> str:
         """What there is on a disk without symbolic links, to append to a message."""

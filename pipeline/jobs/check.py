@@ -74,7 +74,7 @@ def _folder(out: Path) -> list[Check]:
             existing = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
         free = StateFolder(existing, existing).check_writable()
         if existing == out.absolute():
-            OutputFolder(out).latest.check()
+            OutputFolder(out).check_publishable()
         lacks = _file_system(existing, out)
     except StopRun as error:
         return [Check("output folder", str(error), error.exit_code)]

@@ -7,8 +7,9 @@ and `configs/default.toml` are generated from the fields of `Settings`.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import ChainMap
-from pathlib import Path  # noqa: TC003 - pydantic resolves it when the class is created
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -41,7 +42,7 @@ def _none_if_empty(value: object) -> object:
 
 def _path(value: object) -> object:
     """No shell has replaced `~` in a TOML file or a variable."""
-    return expand_home(value) if isinstance(value, str) and value else _none_if_empty(value)
+    return expand_home(os.fspath(value)) if value and isinstance(value, str | Path) else _none_if_empty(value)
 
 
 Unset = BeforeValidator(_none_if_empty)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -186,6 +187,49 @@ def test_something_else_called_latest_is_refused(tmp_path: Path, make: Callable[
         pass
     assert all(part in str(error.value) for part in (str(tmp_path / "latest"), "--out"))
     assert names(tmp_path) == [".lead-export", "latest"]
+
+
+def test_a_state_folder_on_another_disk_is_refused(tmp_path: Path) -> None:
+    """Runs are moved out of it in one step, which would fail only when all calls have been made."""
+    memory = Path("/dev/shm")  # noqa: S108 - another disk than that of the tests, on most systems
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second disk")
+    with TemporaryDirectory(dir=memory) as other:
+        (tmp_path / ".lead-export").symlink_to(other)
+        with pytest.raises(UsageError) as error, OutputFolder(tmp_path).locked():
+            pass
+    assert str(error.value).startswith(f"{tmp_path / '.lead-export'}: ")
+
+
+READ_ONLY = """
+import os, sys
+from pathlib import Path
+from pipeline.errors import StorageError
+from pipeline.files.folder import OutputFolder
+folder = OutputFolder(Path("export"))
+os.setuid(64_242)
+try:
+    with folder.locked():
+        print("held")
+except StorageError as error:
+    print(error)
+"""
+
+
+def test_a_folder_that_is_not_writable_though_its_state_is_is_refused(tmp_path: Path) -> None:
+    """As if somebody had protected the published runs: noticed before any call, not when all have been made."""
+    if os.geteuid():
+        pytest.skip("only root can become somebody else, for whom modes count")
+    folder = OutputFolder(tmp_path / "export")
+    folder.state.check_writable()
+    os.chown(folder.state.path, 64_242, -1)
+    tmp_path.chmod(0o755)
+    answers = []
+    for mode in (0o755, 0o777):
+        folder.root.chmod(mode)
+        words = [sys.executable, "-c", READ_ONLY]
+        answers.append(subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True).stdout)
+    assert [answer.split(":")[0] for answer in answers] == ["export", "held\n"]
 
 
 def test_a_link_to_a_deleted_run_is_replaced(folder: OutputFolder) -> None:
