@@ -56,7 +56,7 @@ class OutputFolder:
         """
         self.state.check_writable()
         self.check_publishable()
-        with self.state.locked():
+        with self.state.held():
             with durable.storage_errors(self.root):
                 has_links = self.latest.can_be_link()
             if not has_links:

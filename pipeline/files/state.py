@@ -64,6 +64,17 @@ class StateFolder:
             FolderBusy: another process holds the lock.
         """
         self.check_writable()
+        with self.held():
+            yield
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """The same for a folder that is known to be there and writable.
+
+        Raises:
+            StorageError: the disk has no locks.
+            FolderBusy: another process holds the lock.
+        """
         with hold_lock(self._lock, self.owner):
             self._remove_leftovers()
             yield
