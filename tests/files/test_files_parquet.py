@@ -1,5 +1,7 @@
+from __future__ import annotations
+
 import stat
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pandas as pd
@@ -15,6 +17,12 @@ from pipeline.files.formats.parquet import ParquetWriter
 from pipeline.files.output_format import WriteOptions
 from pipeline.schema import TABLES
 from pipeline.tables.frames import empty_frame, make_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pipeline.schema import Table
 
 STRINGS = st.none() | st.text(st.characters(exclude_categories=["Cs"]))
 
@@ -36,24 +44,32 @@ def write(folder: Path, *frames: pd.DataFrame, name: str = "table.parquet") -> P
 
 
 def as_read(given: pd.DataFrame) -> pd.DataFrame:
-    """The same frame with strings as pandas' own string columns, which are Arrow-backed too."""
-    return given.astype({"string": pd.StringDtype("pyarrow")})
+    """The same frame in the types of pandas that readers get: those with nulls where pandas has them."""
+    types: dict[str, Any] = {"string": "string", "int8": "Int8", "int32": "Int32", "int64": "Int64", "binary": object}
+    types |= {"timestamp[s]": "datetime64[ms]"}  # Parquet has no seconds
+    types |= {"timestamp[s, UTC]": "datetime64[ms, UTC]", "timestamp[ms, UTC]": "datetime64[ms, UTC]"}
+    frame = given.astype(types)
+    return frame.assign(binary=frame["binary"].where(frame["binary"].notna(), None))
 
 
-def test_pandas_reads_the_declared_types(tmp_path: Path) -> None:
-    """`pandas.read_parquet` without any option gives back what was written: no float ids, no lost nulls."""
-    read = pd.read_parquet(write(tmp_path, samples()))
+def test_pandas_reads_types_that_hold_nulls(tmp_path: Path) -> None:
+    """`pandas.read_parquet` without any option gives back what was written: no float numbers, no lost nulls."""
+    assert_frame_equal(pd.read_parquet(write(tmp_path, samples())), as_read(samples()))
+
+
+def test_pandas_reads_the_declared_types_on_request(tmp_path: Path) -> None:
+    """With `dtype_backend="pyarrow"` the columns have the types of the schema, but that Parquet has no seconds."""
+    read = pd.read_parquet(write(tmp_path, samples()), dtype_backend="pyarrow")
     assert {name: str(dtype) for name, dtype in read.dtypes.items()} == {
-        "string": "string",
+        "string": "string[pyarrow]",
         "int8": "int8[pyarrow]",
         "int32": "int32[pyarrow]",
         "int64": "int64[pyarrow]",
-        "timestamp[s]": "timestamp[s][pyarrow]",
-        "timestamp[s, UTC]": "timestamp[s, tz=UTC][pyarrow]",
+        "timestamp[s]": "timestamp[ms][pyarrow]",
+        "timestamp[s, UTC]": "timestamp[ms, tz=UTC][pyarrow]",
         "timestamp[ms, UTC]": "timestamp[ms, tz=UTC][pyarrow]",
         "binary": "binary[pyarrow]",
     }
-    assert_frame_equal(read, as_read(samples()))
 
 
 def test_other_programs_read_it(tmp_path: Path) -> None:
@@ -70,6 +86,36 @@ def test_other_programs_read_it(tmp_path: Path) -> None:
         "binary": "BLOB",
     }
     assert read.to_arrow_table().to_pydict() == SAMPLES
+
+
+def fastparquet(path: Path) -> dict[str, list[Any]]:
+    """The columns of a file as fastparquet reads them, which takes pandas' description literally."""
+    with path.open("rb") as file:
+        read: pd.DataFrame = pytest.importorskip("fastparquet").ParquetFile(file).to_pandas().astype(object)
+    return read.where(read.notna(), None).to_dict("list")  # type: ignore[return-value]  # names are strings
+
+
+def polars(path: Path) -> dict[str, list[Any]]:
+    """The columns of a file as polars reads them."""
+    read: dict[str, list[Any]] = pytest.importorskip("polars").read_parquet(path).to_dict(as_series=False)
+    return read
+
+
+@pytest.mark.parametrize("reader", [fastparquet, polars])
+@pytest.mark.parametrize("rows", [slice(2), slice(0)], ids=["rows", "empty"])  # the third has a year beyond nanoseconds
+def test_other_libraries_read_it(tmp_path: Path, reader: Callable[[Path], dict[str, list[Any]]], rows: slice) -> None:
+    """Every type of column, with rows and without, has the same values and nulls in other readers of Parquet."""
+    assert reader(write(tmp_path, samples().iloc[rows])) == {name: values[rows] for name, values in SAMPLES.items()}
+
+
+@pytest.mark.parametrize("kind", TABLES, ids=lambda kind: kind.name)
+def test_types_are_described_in_words_that_every_pandas_knows(tmp_path: Path, kind: Table) -> None:
+    """Readers fail on a word they do not know (pandas before 2, fastparquet), and on a column that is left out."""
+    path = write(tmp_path, empty_frame(kind, timezone="UTC"))
+    columns = (pq.read_schema(path).pandas_metadata or {})["columns"]
+    assert [column["name"] for column in columns] == list(kind.names)
+    known = {"string", "object", "Int8", "Int32", "Int64", "datetime64[s]", "datetime64[ms]", "datetime64[ns]"}
+    assert {column["numpy_type"] for column in columns} <= known
 
 
 def test_a_table_without_rows_keeps_its_types(tmp_path: Path) -> None:
@@ -146,15 +192,26 @@ def test_texts_come_back_in_pandas_and_duckdb(folder: Path, rows: list[tuple[str
     assert duckdb.read_parquet(str(path)).fetchall() == rows
 
 
+@pytest.mark.parametrize("kind", [pa.string_view(), pa.binary_view()], ids=str)
+def test_views_are_written_as_what_they_view(tmp_path: Path, kind: pa.DataType) -> None:
+    """A file that names views, as other tools write them, cannot be read by pyarrow before 16."""
+    column = pa.array(["a", None], pa.string()).cast(kind)
+    table = pq.read_table(write(tmp_path, make_frame(["a"], [column])))
+    assert table.schema.field("a").type in (pa.string(), pa.binary())
+    assert table["a"].null_count == 1
+
+
 @pytest.mark.parametrize(
-    "kind", [pa.list_(pa.string()), pa.struct([("a", pa.int64())]), pa.dictionary(pa.int32(), pa.string())]
+    "kind",
+    [pa.list_(pa.string()), pa.struct([("a", pa.int64())]), pa.dictionary(pa.int32(), pa.string()), pa.uuid()],
+    ids=str,
 )
 def test_pandas_reads_types_that_it_cannot_name(tmp_path: Path, kind: pa.DataType) -> None:
     """Columns of a user's own list whose types have no name in pandas come back all the same, along with the others."""
     frame = make_frame(["odd", "id"], [pa.array([None, None], kind), pa.array([1, None])])
     read = pd.read_parquet(write(tmp_path, frame))
     assert read["odd"].isna().all()
-    assert str(read["id"].dtype) == "int64[pyarrow]"
+    assert str(read["id"].dtype) == "Int64"
 
 
 def test_columns_of_the_same_name_are_told_apart(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -13,15 +14,29 @@ from pipeline.files.output_format import OutputFormat, written_names
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pandas as pd
-
     from pipeline.files.output_format import WriteOptions
+
+
+_PANDAS_TYPES: dict[pa.DataType, Any] = {
+    pa.string(): pd.StringDtype(),
+    pa.large_string(): pd.StringDtype(),
+    pa.bool_(): pd.BooleanDtype(),
+    pa.int8(): pd.Int8Dtype(),
+    pa.int16(): pd.Int16Dtype(),
+    pa.int32(): pd.Int32Dtype(),
+    pa.int64(): pd.Int64Dtype(),
+    pa.uint8(): pd.UInt8Dtype(),
+    pa.uint16(): pd.UInt16Dtype(),
+    pa.uint32(): pd.UInt32Dtype(),
+    pa.uint64(): pd.UInt64Dtype(),
+}
+"""What readers with pandas get by default, where pandas has a type with nulls; else they get what pandas chooses."""
 
 
 class ParquetWriter:
     """Writes frames to a new Parquet file, compressed by zstd.
 
-    The file carries pandas' own description of the columns, so that `pandas.read_parquet` gives Arrow-backed columns
+    The file carries pandas' own description of the columns, so that `pandas.read_parquet` gives integers with nulls
     back instead of floats with holes.
     """
 
@@ -66,18 +81,23 @@ def _with_unique_names(header: pd.DataFrame) -> pd.DataFrame:
 
 
 def _schema(header: pd.DataFrame) -> pa.Schema:
-    """The Arrow schema of a frame, with pandas' metadata about every column whose type pandas can read back by name."""
-    schema = pa.Schema.from_pandas(header, preserve_index=False)
-    unreadable = [column.name for column in schema if not _has_name_in_pandas(column.type)]
-    if not unreadable:
-        return schema
-    metadata: Any = pa.Schema.from_pandas(header.drop(columns=unreadable), preserve_index=False).metadata
-    return schema.with_metadata(metadata)
+    """The Arrow schema of a frame, with the description that pandas itself writes for columns of its own types.
+
+    pandas before 2 and fastparquet cannot read the names of Arrow-backed types, such as `timestamp[s][pyarrow]`, and
+    fastparquet wants all columns described, or none.
+    """
+    schema = pa.schema(
+        [(field.name, _plain(field.type)) for field in pa.Schema.from_pandas(header, preserve_index=False)]
+    )
+    own = schema.empty_table().to_pandas(types_mapper=_PANDAS_TYPES.get)
+    return schema.with_metadata(pa.Schema.from_pandas(own, preserve_index=False).metadata)
 
 
-def _has_name_in_pandas(kind: pa.DataType) -> bool:
-    encoded = pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind)
-    return not (encoded or pa.types.is_nested(kind) or isinstance(kind, pa.BaseExtensionType))
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The same without views, which pyarrow before 16 does not know."""
+    if pa.types.is_string_view(kind):
+        return pa.string()
+    return pa.binary() if pa.types.is_binary_view(kind) else kind
 
 
 FORMAT = OutputFormat(open=ParquetWriter, bytes_per_lead=300, nested=True, unique_names=True)
