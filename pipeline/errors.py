@@ -17,6 +17,7 @@ LeadExportError
 │   └── ReplyTooLarge      more bytes than any lead should have
 └── StopRun                the run ends, with an exit code
     ├── UsageError         2: usage, settings or input; nothing was called
+    │   └── WrongArgument  of a Python function; a TypeError and a ValueError, too
     ├── ApiRefusal         4: the API refuses the credentials or the App
     │   ├── CredentialsRefused
     │   ├── PermissionRefused
@@ -179,6 +180,21 @@ class UsageError(StopRun):
 
     code = "usage"
     exit_code = ExitCode.USAGE
+
+
+class WrongArgument(UsageError, TypeError, ValueError):
+    """An argument of a Python function has a type or a value that it cannot have."""
+
+    code = "argument"
+
+    @classmethod
+    def of(cls, name: str, wanted: str, given: object) -> Self:
+        """Say what the argument must be, and the type of what was given: never a value, which may be lead data."""
+        if given is None:
+            return cls(f"{name}: must be {wanted}, not None.")
+        word = given.__name__ if isinstance(given, type) else type(given).__name__
+        article = "the class" if isinstance(given, type) else "an" if word[0] in "aeiouAEIO" else "a"
+        return cls(f"{name}: must be {wanted}, not {article} {word}.")
 
 
 class ApiRefusal(StopRun):

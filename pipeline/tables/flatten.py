@@ -18,20 +18,19 @@ import pandas as pd  # noqa: TC002 - the fields of a public dataclass resolve at
 import pyarrow as pa
 
 from pipeline.errors import MalformedReply
-from pipeline.outcomes import Answer
 from pipeline.replies.drift import Drift
 from pipeline.replies.lenient import add_extra
 from pipeline.replies.read import FoundLead, ReplyReader
 from pipeline.replies.shape import REPLY
 from pipeline.schema import LEAD_TABLES, LEADS, Table
 from pipeline.tables.frames import make_frame, value_column
+from pipeline.tables.given import check_timezone, each_reply
 from pipeline.tables.rows import LeadRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pipeline.replies.drift import Extras
     from pipeline.replies.shape import Shape
+    from pipeline.tables.given import Replies
     from pipeline.tables.rows import Columns, ItemRows, ObjectRows, RowNumbers
 
 _CHUNK_LEADS = 64
@@ -65,19 +64,21 @@ class Frames:
         return {table.name: getattr(self, table.name) for table in LEAD_TABLES}
 
 
-def flatten(replies: Iterable[bytes | Answer], *, timezone: str | None = None) -> Frames:
+def flatten(replies: Replies, *, timezone: str | None = None) -> Frames:
     """Make frames of raw replies, in their order.
 
     Args:
-        replies: bodies as the API sent them, or answers; only answers fill `requested_email` and `fetched_at`.
+        replies: bodies as the API sent them, answers, or the frame of `replies.parquet`; bodies alone leave
+            `requested_email` and `fetched_at` null.
         timezone: the zone of the API's dates, to convert them to UTC; None leaves them as given.
+
+    Raises:
+        WrongArgument: something is no reply, or there is no such time zone.
     """
+    check_timezone(timezone)
     batch = _Batch()
-    for reply in replies:
-        if isinstance(reply, Answer):
-            batch.add(reply.body, reply.email, reply.answered_at_ms)
-        else:
-            batch.add(reply)
+    for body, requested, fetched_ms in each_reply(replies):
+        batch.add(body, requested, fetched_ms)
     return batch.frames(timezone)
 
 
