@@ -20,12 +20,11 @@ from pipeline.version import __version__
 if TYPE_CHECKING:
     from pipeline import errors
     from pipeline.calls.client import LeadClient
-    from pipeline.jobs.enrich import enrich
     from pipeline.jobs.enriched_file import Enrichment
-    from pipeline.jobs.export import export
+    from pipeline.jobs.fetch import Observer
     from pipeline.jobs.manifest import Manifest
-    from pipeline.jobs.rebuild import rebuild
-    from pipeline.jobs.status import Status, status
+    from pipeline.jobs.python import enrich, enrich_async, export, export_async, rebuild, status
+    from pipeline.jobs.status import Status
     from pipeline.outcomes import Answer, Outcome
     from pipeline.settings import Settings
     from pipeline.tables.flatten import Frames, flatten
@@ -36,13 +35,16 @@ __all__ = [
     "Frames",
     "LeadClient",
     "Manifest",
+    "Observer",
     "Outcome",
     "Settings",
     "Status",
     "__version__",
     "enrich",
+    "enrich_async",
     "errors",
     "export",
+    "export_async",
     "flatten",
     "rebuild",
     "status",
@@ -54,14 +56,17 @@ _HOMES = {
     "Frames": "pipeline.tables.flatten",
     "LeadClient": "pipeline.calls.client",
     "Manifest": "pipeline.jobs.manifest",
+    "Observer": "pipeline.jobs.fetch",
     "Outcome": "pipeline.outcomes",
     "Settings": "pipeline.settings",
     "Status": "pipeline.jobs.status",
-    "enrich": "pipeline.jobs.enrich",
-    "export": "pipeline.jobs.export",
+    "enrich": "pipeline.jobs.python",
+    "enrich_async": "pipeline.jobs.python",
+    "export": "pipeline.jobs.python",
+    "export_async": "pipeline.jobs.python",
     "flatten": "pipeline.tables.flatten",
-    "rebuild": "pipeline.jobs.rebuild",
-    "status": "pipeline.jobs.status",
+    "rebuild": "pipeline.jobs.python",
+    "status": "pipeline.jobs.python",
 }
 
 
@@ -72,3 +77,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands fo
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'pipeline' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names, for completion in notebooks; those that are not loaded yet included."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from typing import TYPE_CHECKING, Self
 
 from pipeline.calls import kartra
 from pipeline.calls.network import choose_proxy
 from pipeline.calls.pace import Pace
-from pipeline.calls.retry import Lookup, RetryPolicy
+from pipeline.calls.retry import Lookup, RetryPolicy, jitter
 from pipeline.calls.transport import Endpoint
-from pipeline.errors import CredentialsRefused, InternalError, TryAgain
+from pipeline.errors import CredentialsRefused, InternalError, TryAgain, WrongArgument
 from pipeline.outcomes import Address
+from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.outcomes import Answer
-    from pipeline.settings import Settings
 
 
 class LeadClient:
@@ -31,6 +30,8 @@ class LeadClient:
     """
 
     def __init__(self, settings: Settings) -> None:
+        if not isinstance(settings, Settings):
+            raise WrongArgument.of("settings", "a pipeline.Settings", settings)
         self._settings = settings
         self.pace = Pace.of(settings)
         self.retry_policy = RetryPolicy.of(settings)
@@ -70,7 +71,7 @@ class LeadClient:
                     answer = await self.call(email, fresh=lookup.stale > 0)
             except TryAgain as error:
                 self.retry_policy.check_patience(self.pace.throttled_since, clock())
-                delay_s = self.retry_policy.delay_s(lookup, error, now=clock(), random=random.random)
+                delay_s = self.retry_policy.delay_s(lookup, error, now=clock(), random=jitter)
                 if delay_s is None:
                     raise
                 await asyncio.sleep(self.pace.closed_for_s() + delay_s)
@@ -83,6 +84,8 @@ class LeadClient:
         Raises:
             LeadExportError: see `kartra.judge` and `transport.ERROR_RULES`.
         """
+        if not isinstance(email, str):
+            raise WrongArgument.of("email", "a string", email)
         if self._endpoint is None:
             raise InternalError("LeadClient must be used in an `async with` block.")
         reply = await self._endpoint.post(kartra.request_body(self._prefix, email), fresh=fresh)

@@ -12,12 +12,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 from typing import TYPE_CHECKING, Protocol
 
 from pipeline.calls.outage import OutageDetector
 from pipeline.calls.refusals import Refusals
-from pipeline.calls.retry import Lookup, RetryQueue
+from pipeline.calls.retry import Lookup, RetryQueue, jitter
 from pipeline.errors import GiveUp, LeadExportError, StaleConnection, StopRun, Throttled, TryAgain
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ class FanOut:
         counts: CallCounts,
         has_answered: bool = False,
         probe_first: bool = False,
-        random: Callable[[], float] = random.random,
+        random: Callable[[], float] = jitter,
     ) -> None:
         self._client = client
         self._pace = client.pace

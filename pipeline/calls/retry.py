@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from dataclasses import dataclass
+from random import SystemRandom
 from typing import TYPE_CHECKING, Self
 
 from pipeline.errors import ApiUnavailable, FirewallPage, StaleConnection, Throttled
@@ -24,6 +25,8 @@ STALE_RETRIES = 3
 """Free retries per address after stale connections; limited, because some address may break every connection."""
 THROTTLED_DELAY_S = 1.0
 """How long a throttled address lets others go first; should the API refuse only this address, they are not held up."""
+jitter = SystemRandom().random
+"""Numbers from 0 to 1; the generator behind `random.random` belongs to the program around us, which may seed it."""
 
 
 @dataclass(slots=True, eq=False)

@@ -7,14 +7,15 @@ import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.calls.client import LeadClient
 from pipeline.calls.fanout import FanOut
 from pipeline.errors import Interrupted, Terminated
+from pipeline.jobs.awaiting import Stopper
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Coroutine, Iterator
     from pathlib import Path
 
     from pipeline.calls.counts import CallCounts
@@ -57,21 +58,21 @@ def fetch_leads(settings: Settings, journal: Journal, observer: Observer, counts
     """
     before = journal.summary()
     observer.listed(rows=before.rows, addresses=before.addresses, answered=before.answered)
-    fetch = _Fetch(settings, journal, observer, counts, before)
+    stopper, fetch = Stopper.current(), _Fetch(settings, journal, observer, counts, before)
     if not _loop_is_running():
-        asyncio.run(fetch.run())
+        _run(fetch.run(stopper))
         return
     with ThreadPoolExecutor(1, "fetch") as thread:
-        future = thread.submit(asyncio.run, fetch.run())
+        future = thread.submit(_run, fetch.run(stopper))
         try:
             future.result()
         except KeyboardInterrupt:
-            fetch.stop_from_another_thread(_interrupted())
+            stopper.stop(_interrupted())
             future.result()
 
 
 class _Fetch:
-    """The calls of one attempt, which can be stopped."""
+    """The calls of one attempt."""
 
     def __init__(
         self, settings: Settings, journal: Journal, observer: Observer, counts: CallCounts, before: JournalSummary
@@ -80,14 +81,11 @@ class _Fetch:
         self._has_answered = before.answered > 0
         # Or an address for which the API says "wrong credentials" could stop every attempt at its first call.
         self._probe_first = journal.is_resumed and before.addresses > 0 and not self._has_answered
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._fanout: FanOut | None = None
 
-    async def run(self) -> None:
-        """Make the calls."""
-        self._loop = asyncio.get_running_loop()
+    async def run(self, stopper: Stopper) -> None:
+        """Make the calls, until `stopper` or a signal stops them."""
         async with LeadClient(self._settings) as client:
-            self._fanout = FanOut(
+            fanout = FanOut(
                 client,
                 self._report,
                 settings=self._settings,
@@ -95,20 +93,27 @@ class _Fetch:
                 has_answered=self._has_answered,
                 probe_first=self._probe_first,
             )
-            with _stopped_by_signals(self._fanout):
+            with _stopped_by_signals(fanout), stopper.stops(fanout.stop):
                 try:
-                    await self._fanout.run(self._journal.pending())
+                    await fanout.run(self._journal.pending())
                 finally:
                     await self._journal.flush()
-
-    def stop_from_another_thread(self, reason: StopRun) -> None:
-        """Let the calls in flight finish, then raise `reason` in `run`."""
-        if self._loop is not None and self._fanout is not None:
-            self._loop.call_soon_threadsafe(self._fanout.stop, reason)
 
     async def _report(self, address: Address, answer: Answer) -> None:
         await self._journal.append(address.id, answer)
         self._observer.answered(address, answer)
+
+
+def _run(calls: Coroutine[Any, Any, None]) -> None:
+    """Like `asyncio.run`, but leave this thread's current event loop and wakeup file descriptor as they were."""
+    is_main = threading.current_thread() is threading.main_thread()
+    wakeup_fd = signal.set_wakeup_fd(-1) if is_main else -1
+    try:
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            runner.run(calls)
+    finally:
+        if is_main:
+            signal.set_wakeup_fd(wakeup_fd)
 
 
 def _loop_is_running() -> bool:
@@ -142,9 +147,10 @@ def _stopped_by_signals(fanout: FanOut) -> Iterator[None]:
     hangup = signal.getsignal(signal.SIGHUP)
     if hangup is not signal.SIG_IGN and hangup in (signal.SIG_DFL, signal.getsignal(signal.SIGTERM)):
         reasons[signal.SIGHUP] = _terminated(signal.SIGHUP)
-    before = {number: signal.getsignal(number) for number in reasons}
-    for number, reason in reasons.items():
-        loop.add_signal_handler(number, fanout.stop, reason)
+    # A handler that was not installed from Python is None, cannot be put back, and so stays.
+    before = {number: handler for number in reasons if (handler := signal.getsignal(number)) is not None}
+    for number in before:
+        loop.add_signal_handler(number, fanout.stop, reasons[number])
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import ChainMap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -16,12 +17,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, WrongArgument
 from pipeline.filesystem import expand_home
 from pipeline.settings.layers import CREDENTIAL_VARIABLES, SECRETS, explain, read_layers, warn_of_unknown_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import os
     from urllib.parse import SplitResult
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
@@ -170,7 +171,7 @@ class Settings(BaseModel):
         cls,
         options: Mapping[str, object] | None = None,
         *,
-        config: Path | None = None,
+        config: str | os.PathLike[str] | None = None,
         environ: Mapping[str, str] | None = None,
         base: Mapping[str, object] | None = None,
     ) -> Self:
@@ -181,8 +182,11 @@ class Settings(BaseModel):
         Raises:
             UsageError: a key is unknown or a value is wrong; the message says where it is and what is expected.
         """
+        if options is not None and not isinstance(options, Mapping):
+            raise WrongArgument.of("options", "a dictionary of settings (a file is config=…)", options)
         warn_of_unknown_variables(cls.model_fields, environ)
-        layers = {**read_layers(cls.model_fields, options, config, environ), "base": base or {}}
+        file = Path(config) if config else None
+        layers = {**read_layers(cls.model_fields, options, file, environ), "base": base or {}}
         try:
             return cls.model_validate(dict(ChainMap(*(dict(layer) for layer in layers.values()))))
         except ValidationError as error:
