@@ -21,7 +21,7 @@ def set_up_log(*, verbose: int, quiet: bool, as_json: bool) -> None:
 
     Other libraries' log messages are dropped: they may contain addresses, and asyncio logs whole tracebacks.
     """
-    MessageFormat.as_json = as_json
+    MessageFormat.as_json, MessageFormat.with_frames = as_json, verbose > 1
     logging.getLogger().addHandler(logging.NullHandler())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if as_json else logging.Formatter("%(levelname)s: %(message)s"))

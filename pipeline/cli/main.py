@@ -82,7 +82,7 @@ def execute(arguments: Sequence[str] | None = None, *, signals: Sequence[int] = 
         arguments: those of the command line; None takes them from the process.
         signals: those received so far that look like Ctrl-C, as SIGTERM and SIGHUP do.
     """
-    MessageFormat.as_json = False
+    MessageFormat.as_json = MessageFormat.with_frames = False
     try:
         code = cli.main(arguments, prog_name=NAME, standalone_mode=False) or ExitCode.OK
     except click.exceptions.NoArgsIsHelpError as error:
@@ -96,14 +96,16 @@ def execute(arguments: Sequence[str] | None = None, *, signals: Sequence[int] = 
             what, code = signal.Signals(signals[0]).name, ExitCode.TERMINATED
         _fail(f"Stopped by {what}; run the same command again to resume.", code)
     except InternalError as error:
-        code = _fail(_bug_report(str(error), error), error.exit_code)
+        code = _fail(_with_frames(str(error), error), error.exit_code)
     except StopRun as error:
+        if MessageFormat.with_frames:
+            print_message("debug", _with_frames("Where this was raised:", error))
         code = _fail(str(error), error.exit_code)
     except SystemExit as exit_:
         # Click's own exits: 0 after shell completion, 1 if the reader of its help has gone (`--help | head`).
         code = 128 + signal.SIGPIPE if exit_.code else ExitCode.OK
     except Exception as error:  # noqa: BLE001 - the last resort: Python's own traceback could print lead data
-        code = _fail(_bug_report("A bug in lead-export; please report it with these lines.", error), ExitCode.BUG)
+        code = _fail(_with_frames("A bug in lead-export; please report it with these lines.", error), ExitCode.BUG)
     return int(code)
 
 
@@ -135,7 +137,7 @@ def _usage_message(error: click.ClickException) -> str:
     return error.format_message() + hint
 
 
-def _bug_report(message: str, error: BaseException) -> str:
+def _with_frames(message: str, error: BaseException) -> str:
     from pipeline.cli.traces import frames
 
     return "\n".join([message, *(f"  {line}" for line in frames(error))])

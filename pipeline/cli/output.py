@@ -13,9 +13,15 @@ from pipeline.errors import StorageError
 
 
 class MessageFormat:
-    """The format of messages on standard error: text, or JSON lines if `--log-format json` was given."""
+    """The format of messages on standard error.
+
+    Attributes:
+        as_json: JSON lines instead of text: `--log-format json`.
+        with_frames: the frames of an error before its sentence: `-vv`; those of a bug are always shown.
+    """
 
     as_json = False
+    with_frames = False
 
 
 def json_line(time_s: float, level: str, logger: str, message: str) -> str:

@@ -57,7 +57,8 @@ class WorkerPool:
         """Like `Executor.map`, but lazy.
 
         If the executor breaks, because a worker was killed for example, a warning is logged, and calls that have no
-        result yet are repeated in this process. Exceptions that `function` raises are raised here.
+        result yet are repeated in this process. So is a call that raises: its exception then has all its frames, which
+        those of another process have not.
         """
         pending: deque[tuple[Item, Future[Result] | None]] = deque()
         for item in items:
@@ -80,6 +81,8 @@ class WorkerPool:
                 return future.result()
             except BrokenExecutor:
                 self._give_up_executor()
+            except Exception as error:  # noqa: BLE001 - the same call here raises it again, now with all its frames
+                logger.debug("%s in a worker process; repeating its part in this process", type(error).__name__)
         return function(item)
 
     def _give_up_executor(self) -> None:

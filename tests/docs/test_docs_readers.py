@@ -45,7 +45,8 @@ def query(code: str, folder: Path) -> list[tuple[Any, ...]]:
     """The rows that DuckDB finds, with paths relative to `folder`."""
     with duckdb.connect() as connection:
         connection.execute(f"set file_search_path = '{folder}'")
-        return connection.execute(code).fetchall()
+        rows: list[tuple[Any, ...]] = connection.execute(code).fetchall()
+        return rows
 
 
 def test_pandas_keeps_words_that_look_missing(folder: Path) -> None:

@@ -373,3 +373,18 @@ def test_available_memory_is_what_the_tightest_limit_allows(
 def test_available_memory_may_be_unknown(tmp_path: Path) -> None:
     """Without /proc, as on macOS, cores and answers alone decide."""
     assert available_memory(tmp_path) is None
+
+
+def fails_on_three(number: int) -> int:
+    """A function with a bug."""
+    if number == 3:
+        raise KeyError("ann@example.com")
+    return number
+
+
+def test_a_bug_in_a_worker_has_its_frames() -> None:
+    """The exception comes from this process, so its traceback leads to the line, not to the one that waited for it."""
+    with open_pool(Settings(workers=2), answers=0) as pool, pytest.raises(KeyError) as caught:
+        list(pool.map(fails_on_three, range(6)))
+    assert caught.traceback[-1].name == "fails_on_three"
+    assert caught.value.__cause__ is None
