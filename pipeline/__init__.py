@@ -70,13 +70,15 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
-    """Load a public name when it is first used: `lead-export --help` need not wait for pandas."""
-    if name == "errors":
-        return importlib.import_module("pipeline.errors")
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'pipeline' has no attribute {name!r}")
+if not TYPE_CHECKING:  # or checkers would believe any name
+
+    def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+        """Load a public name when it is first used: `lead-export --help` need not wait for pandas."""
+        if name == "errors":
+            return importlib.import_module("pipeline.errors")
+        if name in _HOMES:
+            return getattr(importlib.import_module(_HOMES[name]), name)
+        raise AttributeError(f"module 'pipeline' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

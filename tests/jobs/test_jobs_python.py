@@ -259,7 +259,7 @@ def test_names_can_be_completed() -> None:
         name for name in sorted(pipeline.__all__) if not name.startswith("__")
     ]
     with pytest.raises(AttributeError, match="no_such_name"):
-        pipeline.no_such_name  # noqa: B018
+        pipeline.no_such_name  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_awaitable_jobs_describe_themselves() -> None:
