@@ -22,7 +22,6 @@ from pipeline.filesystem import expand_home
 from pipeline.settings.layers import CREDENTIAL_VARIABLES, SECRETS, explain, read_layers, warn_of_unknown_variables
 
 if TYPE_CHECKING:
-    import os
     from urllib.parse import SplitResult
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")

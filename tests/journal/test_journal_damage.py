@@ -12,7 +12,6 @@ import pytest
 from journal_samples import ANN, EVE, JIM, JOE, answer, append, imported, numbered, started
 
 from pipeline.errors import StorageError
-from pipeline.journal.database import use_write_ahead_log
 from pipeline.journal.replay import read_summary
 from pipeline.journal.store import Journal
 
