@@ -123,7 +123,7 @@ def _write_outcomes(batches: Iterator[Batch], settings: Settings, folder: Path, 
         for batch in batches:
             outcomes = batch.tables[OUTCOMES.name]
             file.write(outcomes)
-            rows = Counter(map(str, outcomes["outcome"]))
+            rows = Counter({str(outcome): count for outcome, count in outcomes["outcome"].value_counts().items()})
             published.rows.update(rows)
             if rows[Outcome.FAILED]:
                 if failures is None:
