@@ -163,9 +163,11 @@ async def serve(options: SandboxOptions) -> None:
     """Print the URL and serve until SIGINT, SIGTERM, SIGHUP or, with `exit_with_stdin`, the end of standard input."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has SIGHUP ignored
-            loop.add_signal_handler(number, stop.set)
+    ends = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under `nohup`
+        ends.append(signal.SIGHUP)
+    for number in ends:
+        loop.add_signal_handler(number, stop.set)
     if options.exit_with_stdin:
         loop.add_reader(sys.stdin.fileno(), _stop_at_end, stop)
     async with listening(options) as url:
