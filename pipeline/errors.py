@@ -4,6 +4,7 @@ LeadExportError
 ├── TryAgain               the call may work later and is retried
 │   ├── Unreachable        no connection, or it broke
 │   ├── StaleConnection    a pooled connection had been closed by the server
+│   ├── OutOfFiles         no connection, as this process or machine has too many open files
 │   ├── TimedOut           no answer in time
 │   ├── ServerTrouble      HTTP 408 or 5xx
 │   ├── FirewallPage       HTTP 403 with a page instead of an answer
@@ -58,7 +59,7 @@ class ExitCode(IntEnum):
     ROWS_FAILED = 3, "finished, but some rows failed; run lists them in failures.csv"
     REFUSED = 4, "stopped: the API refuses access (credentials, App, permission, URL of the API)"
     UNAVAILABLE = 5, "stopped: the API is unavailable"
-    STORAGE = 6, "stopped: local storage (disk full, not writable, files damaged)"
+    STORAGE = 6, "stopped: local storage (disk full, not writable, files damaged) or too many open files"
     BUSY = 7, "another run is using the output folder"
     INTERRUPTED = 130, "stopped by SIGINT (Ctrl-C)"
     TERMINATED = 143, "stopped by SIGTERM or SIGHUP"
@@ -98,6 +99,13 @@ class StaleConnection(TryAgain):
     """A pooled connection was no longer good for a request: the address itself has not failed."""
 
     code = "stale_connection"
+
+
+class OutOfFiles(TryAgain):
+    """No connection could be opened, because this process or this machine has too many open files."""
+
+    code = "open_files"
+    sent = False
 
 
 class TimedOut(TryAgain):
@@ -248,6 +256,8 @@ _ADVICE = {
     (errno.ENOENT, errno.ENOTDIR, errno.ESTALE): "it was removed or replaced by something else",
     (errno.EIO,): "the disk may be failing",
     (errno.ENAMETOOLONG,): "choose a shorter name",
+    (errno.EMFILE,): "raise the limit of open files (ulimit -n), then run the same command again to resume",
+    (errno.ENFILE,): "this machine has too many open files; close some, then run the same command again to resume",
 }
 STORAGE_TROUBLE = frozenset(
     (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Self
 
 from pipeline.calls import kartra
 from pipeline.calls.network import choose_proxy
+from pipeline.calls.open_files import out_of_files
 from pipeline.calls.pace import Pace
 from pipeline.calls.retry import Lookup, RetryPolicy, jitter
 from pipeline.calls.transport import Endpoint
-from pipeline.errors import CredentialsRefused, InternalError, TryAgain, WrongArgument
+from pipeline.errors import CredentialsRefused, InternalError, TryAgain, Unreachable, WrongArgument
 from pipeline.outcomes import Address
 from pipeline.settings import Settings
 
@@ -88,7 +89,10 @@ class LeadClient:
             raise WrongArgument.of("email", "a string", email)
         if self._endpoint is None:
             raise InternalError("LeadClient must be used in an `async with` block.")
-        reply = await self._endpoint.post(kartra.request_body(self._prefix, email), fresh=fresh)
+        try:
+            reply = await self._endpoint.post(kartra.request_body(self._prefix, email), fresh=fresh)
+        except Unreachable as error:
+            raise out_of_files(error.__cause__) or error from error.__cause__
         try:
             return kartra.judge(reply.status, reply.body, email=email, accept_mismatch=self._accept_mismatch)
         except CredentialsRefused as error:

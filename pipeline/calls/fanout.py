@@ -14,10 +14,11 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Protocol
 
+from pipeline.calls.open_files import at_most
 from pipeline.calls.outage import OutageDetector
 from pipeline.calls.refusals import Refusals
 from pipeline.calls.retry import Lookup, RetryQueue, jitter
-from pipeline.errors import GiveUp, LeadExportError, StaleConnection, StopRun, Throttled, TryAgain
+from pipeline.errors import GiveUp, LeadExportError, OutOfFiles, StaleConnection, StopRun, Throttled, TryAgain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -85,7 +86,7 @@ class FanOut:
             pace=client.pace,
             policy=client.retry_policy,
             counts=counts,
-            capacity=settings.concurrency or MAX_CONCURRENCY,
+            capacity=at_most(settings.concurrency or MAX_CONCURRENCY),
             patience_s=settings.outage_patience_s,
             refusals=self._refusals,
             probe_first=probe_first,
@@ -230,6 +231,10 @@ class FanOut:
 
     async def _without_answer(self, lookup: Lookup, error: LeadExportError) -> None:
         match error:
+            case OutOfFiles():
+                self._outage.cramped(error, others=len(self._in_flight) - 1)
+                lookup.is_retry = True
+                self._retries.push(_now(), lookup)
             case TryAgain():
                 await self._retry_or_give_up(lookup, error)
             case GiveUp():

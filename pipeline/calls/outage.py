@@ -16,6 +16,7 @@ from pipeline.errors import (
     ApiUnavailable,
     GiveUp,
     InvalidHttp,
+    StorageError,
     Throttled,
     TryAgain,
     UnknownApiError,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pipeline.calls.pace import Pace
     from pipeline.calls.refusals import Refusals
     from pipeline.calls.retry import Lookup, RetryPolicy
+    from pipeline.errors import OutOfFiles
     from pipeline.outcomes import Answer
 
 logger = logging.getLogger(__name__)
@@ -150,6 +152,19 @@ class OutageDetector:
             return False
         self._undecided.append((lookup, answer))
         return True
+
+    def cramped(self, error: OutOfFiles, *, others: int) -> None:
+        """No connection could be opened next to those of `others` calls: be content with as many from now on.
+
+        Raises:
+            StorageError: there are no others.
+        """
+        if not others:
+            raise StorageError(f"{error}; raise that limit, then run the same command again to resume.") from error
+        if others < self._max_capacity:
+            logger.warning("No more than %d connections at a time from now on: %s.", others, error)
+        self._max_capacity = min(self._max_capacity, others)
+        self.capacity = min(self.capacity, self._max_capacity)
 
     async def resolve(self) -> tuple[list[tuple[Lookup, Answer]], list[Lookup]]:
         """Probe until the API answers.

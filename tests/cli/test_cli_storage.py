@@ -179,3 +179,17 @@ def test_a_second_run_is_told_who_is_using_the_folder(sandbox: RunningSandbox, p
             assert child.poll() is None
         child.send_signal(signal.SIGKILL)
     assert run(people, sandbox, out).code == 0
+
+
+def test_few_open_files_are_enough(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """With ulimit -n 40 the run has fewer connections and says so; it does not take the API for being down."""
+    sandbox.control(latency_ms=50)
+    people = write_list(tmp_path / "people.csv", (f"person.{number}@example.com" for number in range(60)))
+    words = command("run", people, *target(sandbox, tmp_path / "out"))
+    limited = ["/bin/sh", "-c", 'ulimit -n 40; exec "$@"', "sh", *words]
+    done = subprocess.run(limited, env=environment(CREDENTIALS), capture_output=True, text=True, check=False)
+    sandbox.control(latency_ms=0)
+    assert (done.returncode, sandbox.stats()["calls"]) == (0, 60)
+    assert sandbox.stats()["max_in_flight"] < 40
+    assert [fact for fact in ("40 files", "ulimit -n") if fact not in done.stderr] == []
+    assert "not answering" not in done.stderr
