@@ -93,7 +93,7 @@ def _calls(calls: CallTotals, per_second: float) -> str:
         for count, words in (
             (calls.retried, "retried"),
             (calls.throttled, "throttled"),
-            (calls.probes, "probes"),
+            (calls.probes, "probe" if calls.probes == 1 else "probes"),
             (calls.resumed, "from the previous attempt"),
         )
         if count

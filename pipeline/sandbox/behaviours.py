@@ -16,7 +16,8 @@ from pipeline.sandbox.people import lead_details
 from pipeline.sandbox.renderings import rendered
 from pipeline.sandbox.replies import Lead, Reply
 
-# How a good client treats it: an answer · an answer, read leniently · retry · this address fails · stop the run.
+# How a good client treats it: an answer · an answer, read leniently · retry · this address fails · stop the run, unless
+# other addresses are answered.
 Kind: TypeAlias = Literal["result", "shape", "transient", "permanent", "stop"]
 
 
@@ -229,7 +230,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     Behaviour(
         "error-TYPE",
         "stop",
-        "documented error TYPE; most stop a run, but 206 is permanent and 234, 243 and 245 are results",
+        "documented error TYPE; 206 is permanent, 429 transient, and 234, 243 and 245 are results",
         _numbered_error,
         frozenset(map(int, replies.ERROR_MESSAGES)),
     ),

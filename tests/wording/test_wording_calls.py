@@ -7,9 +7,10 @@ import pytest
 
 from pipeline.calls.kartra import judge
 from pipeline.calls.network import choose_proxy
-from pipeline.calls.retry import RetryPolicy
+from pipeline.calls.retry import Lookup, RetryPolicy
 from pipeline.calls.transport import translate
 from pipeline.errors import LeadExportError
+from pipeline.outcomes import Address
 from pipeline.settings import Settings
 
 EMAIL = "ann@example.com"
@@ -75,6 +76,20 @@ def test_proxies(proxy: str, sentence: str) -> None:
     with pytest.raises(LeadExportError) as caught:
         choose_proxy(Settings.load({"proxy": proxy}, environ={}), {})
     assert str(caught.value) == sentence
+
+
+def test_addresses_that_are_refused_alone() -> None:
+    """Why a single address failed although the API answers, and why one failed that got somebody else's lead."""
+    lookup = Lookup(Address(1, EMAIL))
+    with pytest.raises(LeadExportError) as caught:
+        judge(302, b"", email=EMAIL)
+    assert lookup.refusal(caught.value).message == (
+        "the API answers for other addresses, but for this one:"
+        " the server redirects elsewhere; check api_url (HTTP 302)"
+    )
+    with pytest.raises(LeadExportError) as caught:
+        judge(200, b'{"status":"Success","lead_details":{"id":"1","email":"bob@example.com"}}', email=EMAIL)
+    assert str(caught.value) == "the reply holds the lead of another address"
 
 
 def test_patience() -> None:

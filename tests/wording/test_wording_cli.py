@@ -51,7 +51,7 @@ def test_the_life_of_a_run(sandbox: RunningSandbox, people: Path, tmp_path: Path
         "         40 rows read",
         "         25 found",
         "         15 pending",
-        "  26 calls at RATE per second",
+        "  27 calls at RATE per second, 1 probe",
     ]
     assert plain(stopped.err)[-3:-1] == ["  answers so far are kept; resume with:", "    COMMAND"]
     shown = plain(lead_export("status", out).out)
