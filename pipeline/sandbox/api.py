@@ -107,7 +107,7 @@ class Api:
     def _outage_reply(self) -> Reply:
         if self.options.outage_style == "dropped":
             return Reply(b"", delivery=Delivery.DROPPED)
-        return replies.page(503, "503 Service Unavailable")
+        return replies.page(503, "503 Service Unavailable", headers=self._retry_after())
 
     def _throttled(self) -> Reply:
         match self.options.throttle_style:
@@ -116,9 +116,11 @@ class Api:
             case "message":
                 return replies.untyped_error("Too many requests")
             case _:
-                wait_s = self.options.retry_after_s
-                headers = {"Retry-After": str(wait_s)} if wait_s else {}
-                return replies.page(429, "429 Too Many Requests", headers=headers)
+                return replies.page(429, "429 Too Many Requests", headers=self._retry_after())
+
+    def _retry_after(self) -> dict[str, str]:
+        wait_s = self.options.retry_after_s
+        return {"Retry-After": str(wait_s)} if wait_s else {}
 
     def _app(self, call: Call) -> str:
         app = call.field("app_id")

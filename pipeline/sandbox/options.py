@@ -50,7 +50,7 @@ class SandboxOptions:
     outage_s: float = _switch(0.0, "seconds from its first call that the outage lasts, instead of outage_calls")
     outage_style: str = _switch("http-503", "what calls get during an outage", choices=OUTAGE_STYLES)
     throttle_style: str = _switch("http", "how calls over the limit are refused", choices=THROTTLE_STYLES)
-    retry_after_s: int = _switch(0, "seconds in the Retry-After header of HTTP 429; 0 for no header")
+    retry_after_s: int = _switch(0, "seconds in the Retry-After header of HTTP 429, and 503 in an outage; 0 for none")
     app_id: str = _switch("sandbox-app", "prefix of the valid App ids, each of which has its own limit")
     api_key: str = _switch("sandbox-key", "the valid API key")
     api_password: str = _switch("sandbox-password", "the valid API password")

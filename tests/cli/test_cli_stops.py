@@ -160,6 +160,21 @@ def test_a_home_folder_that_does_not_exist(sandbox: RunningSandbox, people: Path
     assert "state_folder" in warning
 
 
+@pytest.mark.parametrize("switches", [{"outage_from": 20, "outage_calls": 1}, {"limit_per_s": 30}], ids=["503", "429"])
+def test_a_run_keeps_to_retry_after(
+    sandbox: RunningSandbox, people: Path, tmp_path: Path, switches: dict[str, int]
+) -> None:
+    """Nobody is called before the time that the server asks for, and nobody fails."""
+    sandbox.control(retry_after_s=2, **switches)
+    started = time.monotonic()
+    done = run(people, sandbox, tmp_path / "export", "--json", "--concurrency", 1)
+    seconds = time.monotonic() - started
+    sandbox.control(retry_after_s=0, outage_from=0, outage_calls=0, limit_per_s=0)
+    assert (done.code, done.json["rows"]["found"]) == (0, len(PEOPLE))
+    assert seconds >= 2
+    assert done.json["calls"]["sent"] <= len(PEOPLE) + 3
+
+
 # Bugs.
 
 BUG = """

@@ -103,6 +103,15 @@ async def test_the_form_of_a_refusal_can_be_chosen(
     assert body is None or refused.body == body
 
 
+async def test_an_outage_can_say_how_long_to_wait() -> None:
+    """HTTP 503 has the same header, if it is switched on."""
+    async with sandbox(outage_from=1) as client:
+        headers = [(await client.get_lead("x@example.com")).headers.get("Retry-After")]
+        await client.control(retry_after_s=7)
+        headers.append((await client.get_lead("x@example.com")).headers.get("Retry-After"))
+    assert headers == [None, "7"]
+
+
 async def test_latency_delays_every_reply() -> None:
     """Calls wait concurrently."""
     async with sandbox(latency_ms=50) as client:
