@@ -19,7 +19,7 @@ class TimeSpent:
 
     Attributes:
         limiter: the configured rate, and other processes that share it.
-        throttled: the gate that a 429 closes, and the lowered rate after it.
+        throttled: the gate that a 429 to this or another process closes, and the lowered rate after it.
         capacity: as many calls were in flight as are allowed.
         network: no address was left to start, but calls were in flight.
         backoff: every address left was waiting for a retry, or the API was down.
