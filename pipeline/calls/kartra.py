@@ -147,6 +147,12 @@ _WHITESPACE = re.compile(r"\s+")
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
 
+def refuses_the_app(code: str | None) -> bool:
+    """Whether an error with this code is about credentials or permissions."""
+    refusals = (CredentialsRefused, PermissionRefused)
+    return any(code in rule.types for rule in RULES if rule.verdict in refusals)
+
+
 def judge(status: int, body: bytes, *, email: str, accept_mismatch: bool = False) -> Answer:
     """What the reply `body` with HTTP `status` says about the address `email`: found, not found or deleted.
 

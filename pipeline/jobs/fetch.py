@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.calls.client import LeadClient
 from pipeline.calls.fanout import FanOut
+from pipeline.calls.kartra import refuses_the_app
 from pipeline.errors import Interrupted, Terminated
 from pipeline.jobs.awaiting import Stopper
 
@@ -80,7 +81,7 @@ class _Fetch:
         self._settings, self._journal, self._observer, self._counts = settings, journal, observer, counts
         self._has_answered = before.answered > 0
         # Or an address for which the API says "wrong credentials" could stop every attempt at its first call.
-        self._probe_first = journal.is_resumed and before.addresses > 0 and not self._has_answered
+        self._probe_first = not self._has_answered and refuses_the_app(journal.stop_code)
 
     async def run(self, stopper: Stopper) -> None:
         """Make the calls, until `stopper` or a signal stops them."""

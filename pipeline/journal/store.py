@@ -50,7 +50,7 @@ class Journal:
 
     Attributes:
         path: the file.
-        is_resumed: whether an earlier attempt at the run has stopped or was killed.
+        stop_code: the code with which an earlier attempt at the run stopped; None if there was none or it was killed.
     """
 
     def __init__(self, path: Path, db: sqlite3.Connection) -> None:
@@ -58,7 +58,7 @@ class Journal:
         self._db = db
         self._writer = AnswerWriter(path)
         self._closed = False
-        self.is_resumed = False
+        self.stop_code: str | None = None
 
     @classmethod
     def create(cls, path: Path) -> Self:
@@ -126,8 +126,9 @@ class Journal:
 
     def resume(self, list_names: Sequence[str]) -> None:
         """Forget why the run stopped, and call its lists by their present names, in order: files may have moved."""
-        self.is_resumed = True
         with storage(self.path), transaction(self._db):
+            stop = self._db.execute("SELECT code FROM stops ORDER BY rowid DESC LIMIT 1").fetchone()
+            self.stop_code = stop and stop[0]
             self._db.execute("DELETE FROM stops")
             renamed = [(name, number) for number, name in enumerate(list_names, 1)]
             self._db.executemany("UPDATE lists SET name = ? WHERE id = ?", renamed)

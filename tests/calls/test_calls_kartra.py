@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from pipeline.calls.kartra import RULES, judge, request_body, request_prefix, retry_after_s
+from pipeline.calls.kartra import RULES, judge, refuses_the_app, request_body, request_prefix, retry_after_s
 from pipeline.errors import (
     AddressRefused,
     CredentialsRefused,
@@ -250,6 +250,13 @@ def test_redirect_is_a_wrong_endpoint_that_names_the_setting() -> None:
     kind, code, message = verdict(PAGE, 302)
     assert (kind, code) == (WrongEndpoint, "http_302")
     assert all(fact in message for fact in ("api_url", "302"))
+
+
+def test_errors_about_credentials_and_permissions_are_known_by_their_code() -> None:
+    """A run that one of them has stopped begins differently when it is resumed."""
+    codes = [str(code) for code, (kind, _) in BY_TYPE.items() if kind in (CredentialsRefused, PermissionRefused)]
+    assert len(codes) == 9
+    assert [code for code in (*codes, "236", "201", "http_302", "disk", None) if refuses_the_app(code)] == codes
 
 
 # A lead.
