@@ -9,8 +9,8 @@ Source: Kartra's inbound API documentation for `get_lead`; the aliases are field
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
@@ -77,14 +77,17 @@ class Shape:
     items: Mapping[str, type[Any]]
     reply: type[Any]
     undocumented: Mapping[str, tuple[str, ...]]
-    reply_decoder: msgspec.json.Decoder[Any] = field(init=False, repr=False)
-    lead_decoder: msgspec.json.Decoder[Any] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        """Make the decoders, one for a lead within a reply and one for a lead that comes as JSON text."""
-        object.__setattr__(self, "reply_decoder", msgspec.json.Decoder(self.reply))
-        lead: Any = self.lead | list[self.lead]  # type: ignore[name-defined]  # built at run time, for msgspec
-        object.__setattr__(self, "lead_decoder", msgspec.json.Decoder(lead))
+    @cached_property
+    def reply_decoder(self) -> msgspec.json.Decoder[Any]:
+        """Decodes a whole reply."""
+        return msgspec.json.Decoder(self.reply)
+
+    @cached_property
+    def lead_decoder(self) -> msgspec.json.Decoder[Any]:
+        """Decodes a lead, or a list of leads, that comes as JSON text."""
+        lead: Any = self.lead | list[self.lead]  # type: ignore[name-defined]  # made at run time
+        return msgspec.json.Decoder(lead)
 
 
 @lru_cache(maxsize=16)
