@@ -21,7 +21,7 @@ from pipeline.errors import MalformedReply
 from pipeline.replies.drift import Drift, Extras, looks_like_a_key
 from pipeline.replies.envelope import LEADING, Envelope, is_success, may_be_deep, parse_envelope
 from pipeline.replies.lenient import LenientReader
-from pipeline.replies.shape import COLLECTIONS, REPLY, Scalar, shape_with
+from pipeline.replies.shape import COLLECTIONS, DOCUMENTED, REPLY, Scalar, shape_with
 from pipeline.replies.values import is_empty, is_keyed_list, read_value
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class ReplyReader:
     """
 
     def __init__(self) -> None:
-        self.shape = shape_with()
+        self.shape = DOCUMENTED
         self._keys: frozenset[Key] = frozenset()
         self._seen: Counter[Key] = Counter()
 
@@ -195,7 +195,7 @@ def read_leniently(body: bytes, shape: Shape | None = None) -> FoundLead | Envel
     if not envelope.succeeded:
         return envelope
     if envelope.details is not None:
-        reader = LenientReader(shape or shape_with())
+        reader = LenientReader(shape or DOCUMENTED)
         lead = reader.read(envelope.details, envelope.unknown_keys)
         if _has_identity(lead):
             if not _is_utf8(body):

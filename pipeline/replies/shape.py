@@ -91,7 +91,7 @@ class Shape:
 
 
 @lru_cache(maxsize=16)
-def shape_with(keys: frozenset[Key] = frozenset()) -> Shape:
+def shape_with(keys: frozenset[Key]) -> Shape:
     """The documented shape, extended by these undocumented keys."""
     names: dict[str, list[str]] = {}
     for level, name in sorted(keys):
@@ -131,3 +131,7 @@ def _struct(level: str, undocumented: Mapping[str, Iterable[str]], *more: tuple[
 
 def _absent(key: str) -> Any:  # noqa: ANN401 - what msgspec.field returns
     return msgspec.field(default=msgspec.UNSET, name=key)
+
+
+DOCUMENTED = shape_with(frozenset())
+"""The documented shape, without further keys."""

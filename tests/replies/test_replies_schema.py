@@ -34,11 +34,11 @@ import json, sys
 import pyarrow as pa
 from pipeline.tables.flatten import flatten
 from pipeline.replies.read import read_directly
-from pipeline.replies.shape import shape_with
+from pipeline.replies.shape import DOCUMENTED
 bodies = [line.rstrip().encode() for line in sys.stdin]
 frames = flatten(bodies).by_name()
 tables = {name: pa.Table.from_pandas(frame).to_pylist() for name, frame in frames.items()}
-print(json.dumps([[read_directly(body, shape_with()) is not None for body in bodies], tables], default=str))
+print(json.dumps([[read_directly(body, DOCUMENTED) is not None for body in bodies], tables], default=str))
 """
 
 
