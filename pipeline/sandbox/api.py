@@ -48,7 +48,7 @@ class Call:
     @property
     def key(self) -> str:
         """What addresses are counted by: they differ by more than case."""
-        return self.address.casefold()
+        return self.address.lower()
 
 
 class Api:

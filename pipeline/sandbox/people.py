@@ -27,7 +27,7 @@ def lead_details(address: str, seed: int, least: int = 0) -> Lead:
         seed: a different seed gives a different person.
         least: the minimum number of items in each collection; custom fields are always all those of the account.
     """
-    number = int.from_bytes(blake2b(f"{seed}|{address.casefold()}".encode(errors="replace"), digest_size=8).digest())
+    number = int.from_bytes(blake2b(f"{seed}|{address.lower()}".encode(errors="replace"), digest_size=8).digest())
     draw = Random(number).random
     lead = _scalars(address, str(number % ID_LIMIT), draw)
     lead["tags"] = _tags(draw, least)
