@@ -86,6 +86,8 @@ SETTING_OPTIONS: dict[str, Callable[[Command], Command]] = {
         ("email_column", "--email-column", "NAME"),
         ("encoding", "--encoding", "NAME"),
         ("delimiter", "--delimiter", "CHAR"),
+        ("quoting", "--quoting", "HOW"),
+        ("allow_empty", "--allow-empty/--no-allow-empty", None),
         ("rate_per_s", "--rate", "N"),
         ("concurrency", "--concurrency", "N"),
         ("api_url", "--api-url", "URL"),
@@ -99,7 +101,7 @@ SETTING_OPTIONS: dict[str, Callable[[Command], Command]] = {
         ("workers", "--workers", "N"),
     )
 }
-LIST_OPTIONS = ("email_column", "encoding", "delimiter")
+LIST_OPTIONS = ("email_column", "encoding", "delimiter", "quoting", "allow_empty")
 CALL_OPTIONS = ("rate_per_s", "concurrency", "api_url")
 CSV_OPTIONS = ("csv_bom", "formula_guard")
 TABLE_OPTIONS = ("formats", "timezone", "keep_replies", *CSV_OPTIONS, "workers")

@@ -45,6 +45,9 @@ _NAME_PARTS = tuple(
 """Parts of longer names, such as `lead_email`."""
 _MIN_ADDRESS_SHARE = 0.6
 """A column holds addresses if at least this share of its filled cells are addresses."""
+_MAX_ABOVE_HEADER = 50
+"""Rows among which a header is looked for."""
+_BETWEEN_ADDRESSES = re.compile(r"[,;:|\s]+")
 _VALUE = re.compile(r"[@/]|\w\.\w")
 """What addresses, hosts, dates and `n/a` contain, and names of columns do not."""
 
@@ -52,7 +55,7 @@ _VALUE = re.compile(r"[@/]|\w\.\w")
 def looks_like_address(cell: str) -> bool:
     """Whether a cell clearly holds an address: one with a dot in its domain."""
     address = clean(cell)
-    return isinstance(address, str) and "." in address.partition("@")[2]
+    return isinstance(address, str) and "." in address.rpartition("@")[2]
 
 
 def is_header(row: Sequence[str], sample: Sequence[Sequence[str]] = ()) -> bool:
@@ -63,7 +66,8 @@ def is_header(row: Sequence[str], sample: Sequence[Sequence[str]] = ()) -> bool:
     """
     if any("@" in cell for cell in row):
         return False
-    return any(_names_emails(cell, n, sample) for n, cell in enumerate(row)) or (
+    others = without(row, sample)
+    return any(_names_emails(cell, n, others) for n, cell in enumerate(row)) or (
         any(map(str.strip, row)) and all(_may_be_name(cell, n, sample) for n, cell in enumerate(row))
     )
 
@@ -73,6 +77,44 @@ def has_stated_name(row: Sequence[str], wanted: str | None) -> bool:
     if wanted is None or wanted.strip().isdecimal() or any(looks_like_address(cell) for cell in row):
         return False
     return wanted.strip().casefold() in (cell.strip().casefold() for cell in row)
+
+
+def rows_above_header(rows: Sequence[Sequence[str]], wanted: str | None) -> int:
+    """How many of the first rows are no part of the table: a title, say, or the date of a report above its header.
+
+    The header is the first row with the stated name; or, before any row with an address, the first that names emails
+    above a column of addresses; or else the last before them, if it has names only and more than any row above it. In
+    doubt there is nothing above it.
+    """
+    stated = next((n for n, row in enumerate(rows[:_MAX_ABOVE_HEADER]) if has_stated_name(row, wanted)), None)
+    if stated is not None:
+        return stated
+    data = next((n for n, row in enumerate(rows) if any(map(_may_be_address, row))), len(rows))
+    first, *before = [*rows[: min(data, _MAX_ABOVE_HEADER)]] or [()]
+    for number, row in enumerate([first, *before]):
+        below = without(row, rows[number + 1 :])
+        if any(_heads_addresses(cell, n, below) for n, cell in enumerate(row)):
+            return number
+    if not before or data == len(rows):
+        return 0
+    filled = [sum(map(bool, map(str.strip, row))) for row in (first, *before)]
+    is_wider = filled[-1] > max(filled[:-1]) and len(before[-1]) > 1
+    return len(before) if is_wider and is_header(before[-1], rows[data:]) else 0
+
+
+def misplaced_header(rows: Sequence[Sequence[str]]) -> int | None:
+    """The index of a row that names emails above a column of addresses, although rows with addresses come before it."""
+    for number, row in enumerate(rows[1:_MAX_ABOVE_HEADER], 1):
+        if not any("@" in cell for cell in row):
+            below = rows[number + 1 :]
+            if any(_heads_addresses(cell, n, below) for n, cell in enumerate(row)):
+                return number
+    return None
+
+
+def without(header: Sequence[str], sample: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """The rows that do not repeat the header, as they do where files were joined."""
+    return [row for row in sample if row != header]
 
 
 def column_names(header: Sequence[str], width: int) -> tuple[str, ...]:
@@ -151,6 +193,18 @@ def _names_emails(cell: str, column: int, sample: Sequence[Sequence[str]]) -> bo
     return cell not in _filled(column, sample) or _holds_addresses(column, sample)
 
 
+def _may_be_address(cell: str) -> bool:
+    """Whether a cell is an address, or something like it rather than a sentence that mentions one."""
+    return looks_like_address(cell) or ("@" in cell and not any(map(str.isspace, cell.strip())))
+
+
+def _heads_addresses(cell: str, column: int, sample: Sequence[Sequence[str]]) -> bool:
+    """Whether a cell is a name for email addresses, and those below it are some."""
+    name = _normalize(cell)
+    named = name in _EXACT_NAMES or any(part in name for part in _NAME_PARTS)
+    return named and _holds_addresses(column, sample)
+
+
 def _may_be_name(cell: str, column: int, sample: Sequence[Sequence[str]]) -> bool:
     """Whether a cell of a first row could be a name: words that do not recur in the column; empty above no address."""
     if not cell.strip():
@@ -160,7 +214,13 @@ def _may_be_name(cell: str, column: int, sample: Sequence[Sequence[str]]) -> boo
 
 def _holds_addresses(column: int, sample: Sequence[Sequence[str]]) -> bool:
     cells = _filled(column, sample)
-    return bool(cells) and sum(map(looks_like_address, cells)) >= _MIN_ADDRESS_SHARE * len(cells)
+    return bool(cells) and sum(map(looks_like_addresses, cells)) >= _MIN_ADDRESS_SHARE * len(cells)
+
+
+def looks_like_addresses(cell: str) -> bool:
+    """Whether a cell clearly holds an address, or several as address books write them."""
+    parts = [part for part in _BETWEEN_ADDRESSES.split(cell) if part]
+    return looks_like_address(cell) or (len(parts) > 1 and all(map(looks_like_address, parts)))
 
 
 def _holds_other_values(column: int, sample: Sequence[Sequence[str]]) -> bool:

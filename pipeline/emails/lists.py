@@ -62,10 +62,9 @@ class EmailList:
 
         Raises:
             UsageError: the file does not exist, cannot be read or has an unsupported type; its format needs a library
-                that is not installed; an unknown encoding or an invalid delimiter was stated.
+                that is not installed; an unknown encoding or quoting, or an invalid delimiter, was stated.
         """
-        self.options.codec()
-        self.options.delimiter_character()
+        self.options.check()
         self._source.check()
         if not self._source.is_pipe and format_of(self.path) is None:
             raise UsageError(f"{self.path}: unsupported file type; use {supported()}.")
@@ -125,7 +124,7 @@ class EmailList:
         return self._opened.row_counts()
 
     def batches(self, width: int | None = None) -> Iterator[pa.RecordBatch]:
-        """All columns of all rows, in order, about 5,000 rows at a time.
+        """All columns of all rows, in order, about 5,000 rows at a time; one batch without rows if there are none.
 
         Columns are named as in the header, including empty and repeated names. Text formats and workbooks give columns
         of strings, exactly as they are within their quotes; Parquet files keep their types.
@@ -154,7 +153,7 @@ class EmailList:
 
     @cached_property
     def _opened(self) -> ListFormat:
-        self.options.delimiter_character()
+        self.options.check()
         self._format.check_library(self.name)
         if not self._format.is_text and self._source.is_empty():
             raise self._format.error("the list is empty")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import codecs
 import io
 from dataclasses import dataclass
+from typing import get_args
 
+from pipeline.emails.delimited import Quoting
 from pipeline.errors import UsageError
 
 _DELIMITER_NAMES = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|"}
@@ -22,11 +24,25 @@ class ReadOptions:
         email_column: the column with the addresses: its name, or its number counted from 1.
         encoding: the character encoding, by any name that Python knows, such as `utf-8` or `cp1252`.
         delimiter: the character between cells, or one of the words comma, semicolon, tab and pipe.
+        quoting: standard, backslash or none; see `pipeline.emails.delimited`.
+        allow_empty: whether a list may hold nothing, not even a header.
     """
 
     email_column: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
+    quoting: str | None = None
+    allow_empty: bool = False
+
+    def check(self) -> None:
+        """Check what was stated.
+
+        Raises:
+            UsageError: an unknown encoding or quoting, or an invalid delimiter.
+        """
+        self.codec()
+        self.delimiter_character()
+        self.quoting_mode()
 
     def codec(self) -> str | None:
         """Python's canonical name of the stated encoding; None if none was stated.
@@ -62,6 +78,17 @@ class ReadOptions:
             )
         return character
 
+    def quoting_mode(self) -> Quoting | None:
+        """How cells are quoted; None if it was not stated.
+
+        Raises:
+            UsageError: there is no such way.
+        """
+        modes: dict[str, Quoting] = {mode: mode for mode in get_args(Quoting)}
+        if self.quoting is None or self.quoting in modes:
+            return modes.get(self.quoting or "")
+        raise UsageError(f"Unknown quoting {self.quoting!r}; use {', '.join(modes)}.")
+
 
 @dataclass(frozen=True, slots=True)
 class Detected:
@@ -72,17 +99,20 @@ class Detected:
         compression: gz, zst or None.
         encoding: the name of the codec; None for binary formats.
         delimiter: the character between cells; None for formats without one.
+        quoting: standard, backslash or none; None for formats without a delimiter.
         header: whether the list itself names its columns.
         columns: their names; `column 1` and so on where they have none.
         email_column: the name of the column with the addresses.
         email_index: its position, counted from 0.
-        guessed: which of encoding, delimiter, header and email_column were detected rather than stated.
+        guessed: which of encoding, delimiter, header and email_column were detected rather than stated; and quoting,
+            if it was detected to be other than standard.
     """
 
     format: str
     compression: str | None
     encoding: str | None
     delimiter: str | None
+    quoting: Quoting | None
     header: bool
     columns: tuple[str, ...]
     email_column: str
@@ -97,6 +127,8 @@ class Detected:
             parts.append(self.encoding)
         if self.delimiter:
             parts.append(words.get(self.delimiter, repr(self.delimiter)))
+        if self.quoting not in (None, "standard"):
+            parts.append(f"{'no' if self.quoting == 'none' else self.quoting} quoting")
         if not self.header:
             parts.append("no header")
         parts.append(f"column {self.email_column[:40]!r} ({self.email_index + 1} of {len(self.columns)})")

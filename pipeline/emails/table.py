@@ -7,9 +7,18 @@ import logging
 from abc import abstractmethod
 from contextlib import closing
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
 
-from pipeline.emails.columns import column_names, find_column, has_stated_name, is_header, looks_like_address
+from pipeline.emails.columns import (
+    column_names,
+    find_column,
+    has_stated_name,
+    is_header,
+    looks_like_address,
+    misplaced_header,
+    rows_above_header,
+    without,
+)
 from pipeline.emails.formats import ListFormat
 from pipeline.emails.options import Detected, RowCounts
 from pipeline.errors import UsageError
@@ -18,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     import pyarrow as pa
+
+    from pipeline.emails.delimited import Quoting, Row
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +40,21 @@ _BATCH_CELLS = 1_000_000
 _BATCH_CHARACTERS = 1 << 24
 _LISTED_LINES = 10
 
-Row = list[str | None]
 _Item = TypeVar("_Item")
+
+
+class _Layout(NamedTuple):
+    """How a list is read.
+
+    Attributes:
+        detected: what is reported.
+        first: the header, or the first row if there is none.
+        above: how many rows come before it and are none of the table.
+    """
+
+    detected: Detected
+    first: Row
+    above: int
 
 
 class TableFormat(ListFormat):
@@ -43,6 +67,7 @@ class TableFormat(ListFormat):
 
     single_column: ClassVar[bool] = False
     omits_trailing_cells: ClassVar[bool] = False
+    _warned = False
 
     @abstractmethod
     def rows(self) -> Iterator[tuple[int, Row]]:
@@ -52,9 +77,16 @@ class TableFormat(ListFormat):
         """The character between cells, if there is one, and whether it was detected."""
         return None, False
 
+    def quoting(self) -> tuple[Quoting | None, bool]:
+        """How cells are quoted, if they can be, and whether that was detected."""
+        return None, False
+
+    def check_sample(self, numbers: Sequence[int], rows: Sequence[Sequence[str]]) -> None:
+        """Reject a list whose first rows show that it is in another format; `numbers` are those of their lines."""
+
     def detected(self) -> Detected:
         """How the list is read."""
-        return self._layout[0]
+        return self._layout.detected
 
     def cells(self) -> Iterator[str]:
         """The cell of the email column of each row; empty if the row is too short."""
@@ -68,7 +100,7 @@ class TableFormat(ListFormat):
 
     def row_counts(self) -> RowCounts:
         """How many rows and cells there are, and which rows do not have as many cells as the first one."""
-        usual = self._layout[1]
+        usual = len(self._layout.first)
         rows, width, ragged = 0, usual, 0
         listed: list[int] = []
         for number, row in self._data():
@@ -86,7 +118,7 @@ class TableFormat(ListFormat):
         Raises:
             UsageError: also if a row has more cells than that, which would be lost.
         """
-        detected, usual = self._layout
+        detected, usual = self._layout.detected, len(self._layout.first)
         more = max(0, (width or self.row_counts().width) - usual)
         names = (*detected.columns[:usual], *([""] * more)) if detected.header else column_names((), usual + more)
         return string_batches(self._filled_up(len(names)), names)
@@ -95,50 +127,98 @@ class TableFormat(ListFormat):
         missing = None if self.omits_trailing_cells else ""
         for number, row in self._data():
             if len(row) > width:
-                where = f"{'line' if self.is_text else 'row'} {number}"
-                raise self.error(f"{where} has {len(row):,} cells, more than the {width:,} expected")
+                raise self.error(f"{self.place} {number} has {len(row):,} cells, more than the {width:,} expected")
             if len(row) < width:
                 row.extend([missing] * (width - len(row)))
             yield row
 
     def _data(self) -> Iterator[tuple[int, Row]]:
-        return itertools.islice(self.rows(), int(self.detected().header), None)
+        """The rows below the header, without those that repeat it."""
+        layout = self._layout
+        rows = itertools.islice(self.rows(), layout.above + layout.detected.header, None)
+        return self._without_headers(rows, layout) if layout.detected.header else rows
+
+    def _without_headers(self, rows: Iterator[tuple[int, Row]], layout: _Layout) -> Iterator[tuple[int, Row]]:
+        """Leave out rows that repeat the header, as they do in files that were joined; a warning says where they are.
+
+        Raises:
+            UsageError: such a row has the same names in another order, so that the cells below it would be mixed up.
+        """
+        header = [*map(_text, layout.first)]
+        names, column = sorted(header), min(layout.detected.email_index, len(header) - 1)
+        repeated: list[int] = []
+        for number, row in rows:
+            if len(row) != len(header) or row[column] not in header or sorted(map(_text, row)) != names:
+                yield number, row
+            elif [*map(_text, row)] == header:
+                repeated += [number] if len(repeated) <= _LISTED_LINES else []
+            elif sum(map(bool, header)) > 1:
+                problem = "is a header with its columns in another order; pass the files that were joined one by one"
+                raise self.error(f"{self.place} {number} {problem}")
+            else:
+                yield number, row
+        if repeated and not self._warned:
+            self._warned = True
+            where = ", ".join(map(str, repeated[:_LISTED_LINES])) + (", …" if len(repeated) > _LISTED_LINES else "")
+            text = "%s: the header is repeated and left out in %s %s."
+            logger.warning(text, self.source.name, self.place, where)
+
+    @property
+    def place(self) -> str:
+        """What the numbers of rows count."""
+        return "line" if self.is_text else "row"
 
     @cached_property
-    def _layout(self) -> tuple[Detected, int]:
-        """How the list is read, and the number of cells in its first row."""
-        first, *others = self._sample()
-        if self.single_column:
-            return self.describe(column_names((), 1), 0, header=False), 1
+    def _layout(self) -> _Layout:
+        """How the list is read, from its first rows."""
+        numbers, some = self._sample()
+        self.check_sample(numbers, some)
+        if self.single_column or not some:
+            return _Layout(self.describe(column_names((), 1), 0, header=False), [None], 0)
         wanted = self.options.email_column
-        header = has_stated_name(first, wanted) or is_header(first, others)
-        names, data = (first, others) if header else ((), [first, *others])
-        email_index = find_column(self.source.name, names if header else None, data, wanted)
+        above = rows_above_header(some, wanted)
+        if above:
+            text = "%s: the header is in %s %d; what is above it is left out."
+            logger.warning(text, self.source.name, self.place, numbers[above])
+        first, *others = some[above:]
+        header = bool(above) or has_stated_name(first, wanted) or is_header(first, others)
+        if not header and wanted is None and (found := misplaced_header(some)):
+            problem = "looks like a header, but rows come before it; remove them, or pass --email-column"
+            raise self.error(f"{self.place} {numbers[found]} {problem}")
+        names, data = (first, without(first, others)) if header else ((), [first, *others])
+        if data or wanted is not None or not self.options.allow_empty:
+            email_index = find_column(self.source.name, names if header else None, data, wanted)
+        else:
+            email_index = 0  # of a list without rows, which may have been detected by its contents on other days
         if not header and not looks_like_address("".join(first[email_index : email_index + 1])):
             message = (
                 "%s: the first row has no address and is not taken for a header; if it is one, pass --email-column."
             )
             logger.warning(message, self.source.name)
-        width = max(email_index + 1, *map(len, [first] if header else data))
-        delimiter, is_guess = self.delimiter()
-        guessed = ("delimiter",) * is_guess + ("header", "email_column")
-        columns = column_names(names, width)
-        described = self.describe(columns, email_index, header=header, delimiter=delimiter, guessed=guessed)
-        return described, len(first)
+        columns = column_names(names, max(email_index + 1, *map(len, [first] if header else data)))
+        return _Layout(self._described(columns, email_index, header=header), [cell or "" for cell in first], above)
 
-    def _sample(self) -> list[list[str]]:
-        """The first rows, at least one; they end early at a row that cannot be read unless it is the very first."""
+    def _described(self, columns: Sequence[str], email_index: int, *, header: bool) -> Detected:
+        delimiter, delimiter_is_guess = self.delimiter()
+        quoting, quoting_is_guess = self.quoting()
+        guessed = ("delimiter",) * delimiter_is_guess + ("quoting",) * quoting_is_guess + ("header", "email_column")
+        return self.describe(columns, email_index, header=header, delimiter=delimiter, quoting=quoting, guessed=guessed)
+
+    def _sample(self) -> tuple[list[int], list[list[str]]]:
+        """The first rows, and their numbers; they end early at a row that cannot be read, unless it is the first."""
         found: list[list[str]] = []
+        numbers: list[int] = []
         with closing(self.rows()) as rows:  # type: ignore[type-var]  # a generator
             try:
-                for _, row in sample(rows, lambda row: sum(len(cell or "") for cell in row[1])):
+                for number, row in sample(rows, lambda row: sum(len(cell or "") for cell in row[1])):
+                    numbers.append(number)
                     found.append([cell or "" for cell in row])
             except UsageError:
                 if not found:
                     raise
         if not found:
-            raise self.error("the list is empty")
-        return found
+            self.check_may_be_empty()
+        return numbers, found
 
 
 def sample(items: Iterator[_Item], size: Callable[[_Item], int]) -> Iterator[_Item]:
@@ -157,25 +237,33 @@ def pick_numbers(numbers: Iterator[int], rows: Collection[int]) -> dict[int, int
 
 
 def string_batches(rows: Iterable[Sequence[str | None]], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Batches of string columns, bounded in rows, cells and characters; each row has a cell for each of `names`."""
+    """Batches of string columns, bounded in rows, cells and characters; one without rows if there are none.
+
+    Each row has a cell for each of `names`.
+    """
     import pyarrow as pa
 
     schema = pa.schema([pa.field(name, pa.string()) for name in names])
     most = max(1, min(BATCH_ROWS, _BATCH_CELLS // max(1, len(names))))
     held: list[Sequence[str | None]] = []
-    characters = 0
+    characters, written = 0, 0
     for row in rows:
         held.append(row)
         characters += sum(len(cell) for cell in row if cell)
         if len(held) >= most or characters >= _BATCH_CHARACTERS:
             yield _to_batch(held, schema)
+            written += 1
             held, characters = [], 0
-    if held:
+    if held or not written:
         yield _to_batch(held, schema)
+
+
+def _text(cell: str | None) -> str:
+    return cell or ""
 
 
 def _to_batch(rows: Sequence[Sequence[str | None]], schema: pa.Schema) -> pa.RecordBatch:
     import pyarrow as pa
 
-    columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+    columns = [pa.array(column, pa.string()) for column in (zip(*rows, strict=True) if rows else [()] * len(schema))]
     return pa.RecordBatch.from_arrays(columns, schema=schema)

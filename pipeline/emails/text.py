@@ -37,6 +37,8 @@ _BYTE_ORDER_MARKS = {
 }
 _CONTROLS = bytes({*range(0x20)} - {*b"\t\n\v\f\r\x1a"})
 """Bytes that occur in no text, whatever its encoding; 1A ends text files of DOS."""
+_END_OF_FILE = "\x1a"
+"""What programs for DOS write at the end of a text."""
 _NOT_IN_1252 = b"\x81\x8d\x8f\x90\x9d"
 _NON_ASCII = bytes(range(0x80, 0x100))
 _NON_ASCII_RUN = re.compile(rb"[\x80-\xff]{3,}")
@@ -44,6 +46,8 @@ _MAX_COINCIDENCES = 0.1
 """The largest share of accented letters in another encoding that happen to be valid UTF-8."""
 _MAX_RUN_SHARE = 0.6
 """Hardly any Western European word has three accents in a row; in other scripts nearly every letter is non-ASCII."""
+_ESCAPED_QUOTE = re.compile(rb'\\\x00?"')
+"""A backslash before a quote, in single bytes or UTF-16."""
 _ENOUGH_NON_ASCII = 100_000
 """Non-ASCII bytes that identify a script as well as all of them would."""
 
@@ -61,6 +65,7 @@ class ByteStats:
             once a byte is not UTF-8, up to a limit.
         controls: how many bytes are control characters, including zeros.
         not_in_1252: how many bytes Windows-1252 does not define.
+        escapes_quotes: whether there is a backslash before a quote.
     """
 
     start: bytes = b""
@@ -72,7 +77,9 @@ class ByteStats:
     in_runs: int = 0
     controls: int = 0
     not_in_1252: int = 0
+    escapes_quotes: bool = False
     _lines: int = 1
+    _end: bytes = b""
     _decoder: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")("surrogateescape")
     )
@@ -94,6 +101,8 @@ class ByteStats:
     def _add(self, chunk: bytes, *, last: bool = False) -> None:
         if len(self.start) < _START_BYTES:
             self.start += chunk[: _START_BYTES - len(self.start)]
+        self.escapes_quotes = self.escapes_quotes or bool(_ESCAPED_QUOTE.search(self._end + chunk))
+        self._end = chunk[-2:]
         self.controls += len(chunk) - len(chunk.translate(None, _CONTROLS))
         if self.known is None:
             self.known = _byte_order_mark(self.start) or _utf_16(self.start) or ""
@@ -174,7 +183,9 @@ def _guess_single_byte(name: str, stats: ByteStats) -> str:
 
 
 def read_lines(name: str, binary: io.RawIOBase, codec: str, *, max_length: int = MAX_LINE) -> Iterator[list[str]]:
-    r"""The lines of a text, some at a time, with their ends (`\n`, `\r\n` or `\r`), without a byte order mark.
+    r"""The lines of a text, some at a time, with their ends (`\n`, `\r\n` or `\r`).
+
+    A byte order mark before any of them is left out: files are joined that begin with one each.
 
     Raises:
         UsageError: bytes that are not valid in this encoding, binary data, or a line of more than `max_length`
@@ -185,11 +196,13 @@ def read_lines(name: str, binary: io.RawIOBase, codec: str, *, max_length: int =
     while not ended:
         text = _decode_chunk(name, binary, decoder, codec, passed + 1)
         ended = not text
-        if not passed and not rest:
-            text = text.removeprefix("\ufeff")
         # The last line waits for the next chunk even if it looks complete: a \r at its end may be half of a \r\n.
         ready = list(io.StringIO(rest + text, newline=""))
+        if "\ufeff" in text:
+            ready = [line.removeprefix("\ufeff") for line in ready]
         rest = ready.pop() if ready and not ended else ""
+        if ended and ready:
+            ready[-1:] = [line for line in [ready[-1].rstrip(_END_OF_FILE)] if line]
         _check_lines(name, [*ready, rest], passed, max_length, binary_data="\0" in text)
         passed += len(ready)
         yield ready

@@ -38,10 +38,12 @@ class FrameWriter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """How files are written; each format uses what concerns it.
+    r"""How files are written; each format uses what concerns it.
 
     Attributes:
         delimiter: between the fields of a CSV file.
+        quoting: `standard` doubles a quote within a field; `backslash` puts a backslash before it, and writes a null of
+            the `unguarded` columns as `\N`; `none` has no quotes, and spaces for delimiters and line ends in a field.
         encoding: of text; characters that it does not have become `?` and are counted as losses.
         bom: start UTF-8 text with a byte order mark, for Excel.
         formula_guard: put `'` before strings that a spreadsheet would run as a formula.
@@ -50,6 +52,7 @@ class WriteOptions:
     """
 
     delimiter: str = ","
+    quoting: str = "standard"
     encoding: str = "utf-8"
     bom: bool = False
     formula_guard: bool = True

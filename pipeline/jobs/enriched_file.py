@@ -99,11 +99,12 @@ class EnrichTarget:
         return field if field.startswith(CUSTOM) else f"{self.how.prefix}{field}"
 
     def write_options(self, own_columns: int) -> WriteOptions:
-        """The list's own delimiter, UTF-8 unless an encoding was stated; the list's own columns stay unguarded."""
+        """The list's delimiter and quoting, UTF-8 unless an encoding was stated; the list's columns stay unguarded."""
         detected, settings = self.source.detected(), self.settings
         same_format = detected.format == self.out.suffix.lower().removeprefix(".")
         return WriteOptions(
             delimiter=(same_format and detected.delimiter) or ",",
+            quoting=(same_format and detected.quoting) or "standard",
             encoding=settings.encoding or "utf-8",
             bom=settings.csv_bom,
             formula_guard=settings.formula_guard,

@@ -30,7 +30,9 @@ def email_lists(paths: Sequence[Path], settings: Settings) -> list[EmailList]:
         UsageError: a list cannot be read.
     """
     names = Counter(path.name for path in dict.fromkeys(paths))
-    options = ReadOptions(settings.email_column, settings.encoding, settings.delimiter)
+    options = ReadOptions(
+        settings.email_column, settings.encoding, settings.delimiter, settings.quoting, settings.allow_empty
+    )
     lists = [EmailList(path, options, str(path) if names[path.name] > 1 else None) for path in paths]
     for one in lists:
         one.check()
@@ -63,14 +65,19 @@ def _import(journal: Journal, source: EmailList) -> None:
 
 
 def _check_addresses(journal: Journal, lists: Sequence[EmailList]) -> None:
-    """A run without addresses would replace good tables with empty ones, and call that a success."""
+    """Refuse a run without addresses, unless the lists may be empty.
+
+    It would replace good tables with empty ones, and call that a success; more often than not something went wrong
+    where the list was made. Who looks up what is new each night knows better.
+    """
     if next(journal.pending(), None) is not None:
         return
     rows = sum(source.rows for source in lists)
     names = ", ".join(source.name for source in lists)
-    if not rows:
-        raise UsageError(f"{names}: there is a header, but no row.")
-    raise UsageError(f"{names}: none of the {rows:,} rows holds an address; is --email-column right?")
+    if rows:
+        raise UsageError(f"{names}: none of the {rows:,} rows holds an address; is --email-column right?")
+    if not all(source.options.allow_empty for source in lists):
+        raise UsageError(f"{names}: there is a header, but no row; pass --allow-empty to publish empty tables.")
 
 
 def _rows(cells: Iterable[str]) -> Iterator[ListRow]:

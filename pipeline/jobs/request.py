@@ -28,7 +28,7 @@ def subject(settings: Settings) -> str:
     """The settings that decide whose leads a run fetches, as one JSON string; of the App id only a hash."""
     url = urlsplit(settings.api_url)
     api = "loopback" if url.hostname in LOOPBACK_HOSTS else settings.api_url  # a sandbox has another port every time
-    reading = {key: getattr(settings, key) for key in ("email_column", "encoding", "delimiter")}
+    reading = {key: getattr(settings, key) for key in ("email_column", "encoding", "delimiter", "quoting")}
     return json.dumps({"api_url": api, "app_hash": settings.app_hash(), **reading})
 
 

@@ -107,6 +107,10 @@ class Settings(BaseModel):
     delimiter: Annotated[str | None, Unset] = Field(
         default=None, description="Field delimiter: a character, or comma, semicolon, tab or pipe; detected if unset"
     )
+    quoting: Annotated[Literal["standard", "backslash", "none"] | None, Unset] = Field(
+        default=None, description="Quotes in CSV and TSV lists: standard, backslash or none; detected if unset"
+    )
+    allow_empty: bool = Field(default=False, description="Accept lists without rows, and publish empty tables")
     formats: Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z0-9]+$")], ...], BeforeValidator(_split)] = Field(
         default=("parquet",), min_length=1, description="File formats of the tables: parquet, csv, tsv, xlsx"
     )

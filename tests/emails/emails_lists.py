@@ -10,7 +10,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import openpyxl
 import pyarrow as pa
@@ -45,7 +45,7 @@ def write(folder: Path, content: str | bytes, name: str = "list.csv") -> Path:
     return path
 
 
-def listed(folder: Path, content: str | bytes, name: str = "list.csv", **stated: str | None) -> EmailList:
+def listed(folder: Path, content: str | bytes, name: str = "list.csv", **stated: Any) -> EmailList:
     """A list with this content, and with what is stated about it."""
     return EmailList(write(folder, content, name), ReadOptions(**stated))
 

@@ -122,3 +122,59 @@ def test_written_objects_come_back_value_for_value(
                 assert cell == value
             else:
                 assert json.loads(str(cell)) == value
+
+
+NESTED = [
+    ({"properties": {"email": JOE}}, "properties.email"),
+    ({"email": {"address": JOE}}, "email.address"),
+    ({"type": "RECORD", "stream": "contacts", "record": {"email": JOE}}, "record.email"),
+    ({"_airbyte_data": {"email": JOE, "id": 1}}, "_airbyte_data.email"),
+    ({"_airbyte_data": json.dumps({"email": JOE})}, "_airbyte_data.email"),
+    ({"emails": [{"kind": "work", "value": JOE}]}, "emails.0.value"),
+    ({"emails": [JOE, JIM]}, "emails.0"),
+    ({"a.b": {"c.d": {"email": JOE}}}, "a.b.c.d.email"),
+]
+
+
+@pytest.mark.parametrize(("row", "path"), NESTED)
+def test_addresses_within_objects_are_read_by_their_path(tmp_path: Path, row: dict[str, object], path: str) -> None:
+    """Never asked as JSON text: without the option the message names the path, and with it they are read."""
+    others: list[dict[str, object]] = [{"id": 1}, {"type": "STATE", "value": {"a": [1]}}]
+    text = as_jsonl([{"id": 0} | row, *others, row])
+    refusal(listed(tmp_path, text, NAME), "--email-column", path)
+    emails = listed(tmp_path, text, NAME, email_column=path)
+    assert list(emails.cells()) == [JOE, "", "", JOE]
+    assert (emails.rows, emails.detected().email_column) == (4, path)
+    assert columns_of(emails)[0][0] == "id"
+
+
+def test_a_path_that_only_later_objects_have_is_found(tmp_path: Path) -> None:
+    """As a key at the top is."""
+    text = as_jsonl([*([{"id": 1}] * 300), {"a": {"email": JOE}}])
+    assert list(listed(tmp_path, text, NAME, email_column="a.email").cells())[299:] == ["", JOE]
+
+
+@pytest.mark.parametrize("stated", ["a", "a.mail", "a.email.x", "a.0", ".", "a.", "email"])
+def test_a_path_without_a_value_is_refused(tmp_path: Path, stated: str) -> None:
+    """The message names the keys, or the paths that there are."""
+    message = refusal(listed(tmp_path, as_jsonl([{"id": 1, "a": {"email": JOE}}]), NAME, email_column=stated))
+    assert "a.email" in message or "'id', 'a'" in message
+
+
+def test_objects_keyed_by_addresses_are_not_named(tmp_path: Path) -> None:
+    """A path may hold somebody's address; messages do not."""
+    text = as_jsonl([{"by": {JOE: {"email": JOE}, "x": {"email": JOE}}}])
+    assert "@" not in refusal(listed(tmp_path, text, NAME), "by.x.email")
+
+
+@given(
+    st.lists(st.dictionaries(st.text("ab.0", max_size=3), VALUES, max_size=3), min_size=1, max_size=4),
+    st.text("ab.0", max_size=6),
+)
+def test_any_path_is_read_or_refused(folder: Path, objects: list[dict[str, object]], path: str) -> None:
+    """Whatever the objects and the path, there is a cell for each object, or one sentence."""
+    emails = listed(folder, as_jsonl([{"a": {"b": JOE}}, *objects]), NAME, email_column=path)
+    try:
+        assert len(list(emails.cells())) == len(objects) + 1
+    except UsageError as error:
+        assert "--email-column" in str(error) or "column" in str(error)  # noqa: PT017

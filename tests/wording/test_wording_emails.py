@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +13,10 @@ from pipeline.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+ADVICE = (
+    "correct it, or pass --quoting none if quotes are part of the text"
+    r", or --quoting backslash if a quote in quotes is written as \"."
+)
 TYPES = (
     ".csv, .jsonl, .ndjson, .tsv, .txt (each also compressed as .gz or .zst), .parquet, .xlsx, or - for standard input"
 )
@@ -53,7 +57,7 @@ TYPES = (
             "a.csv",
             b'email\n"x\n',
             {},
-            "a.csv: line 2 is not valid CSV (unexpected end of data); check for a quote that is never closed.",
+            "a.csv: line 2 is not valid CSV (a quote is never closed); " + ADVICE,
         ),
         (
             "a.csv",
@@ -79,6 +83,31 @@ TYPES = (
             {},
             "a.jsonl: line 1 is not a JSON object; every line must hold one object, or every line one string.",
         ),
+        (
+            "a.jsonl",
+            b'{"properties": {"email": "a@example.com"}}\n',
+            {},
+            "a.jsonl: the addresses are within objects; pass --email-column with their path: properties.email.",
+        ),
+        (
+            "a.txt",
+            b"Ann,a@example.com\n",
+            {},
+            "a.txt: most lines hold several cells, the first of them line 1; rename it to .csv.",
+        ),
+        (
+            "a.csv",
+            b"a@example.com\nemail\nb@example.com\n",
+            {},
+            "a.csv: line 2 looks like a header, but rows come before it; remove them, or pass --email-column.",
+        ),
+        (
+            "a.csv",
+            b"id,email\n1,a@example.com\nemail,id\nb@example.com,2\n",
+            {},
+            "a.csv: line 3 is a header with its columns in another order; pass the files that were joined one by one.",
+        ),
+        ("a.csv", b"x", {"quoting": "both"}, "Unknown quoting 'both'; use standard, backslash, none."),
         ("a.parquet", b"x", {}, "a.parquet: not a Parquet file, or it is damaged."),
         ("a.xlsx", b"x", {}, "a.xlsx: not a workbook (.xlsx), or it is damaged or encrypted."),
         (
@@ -96,7 +125,7 @@ TYPES = (
     ],
 )
 def test_sentences_about_lists(
-    tmp_path: Path, name: str, content: bytes, stated: dict[str, str], sentence: str
+    tmp_path: Path, name: str, content: bytes, stated: dict[str, Any], sentence: str
 ) -> None:
     """What is wrong, where, and what to do."""
     path = tmp_path / name
@@ -130,6 +159,15 @@ def test_sentences_about_files(tmp_path: Path) -> None:
         (
             b"n/a\na@example.com\nb@example.com\n",
             "a.csv: the first row has no address and is not taken for a header; if it is one, pass --email-column.",
+        ),
+        (b"Report\n\nid,email\n1,a@example.com\n", "a.csv: the header is in line 3; what is above it is left out."),
+        (
+            b"email\na@example.com\nemail\nb@example.com\n",
+            "a.csv: the header is repeated and left out in line 3.",
+        ),
+        (
+            b'email,name\na@example.com,"Ann \\"AJ\\" Lee"\n',
+            r"a.csv: quotes are read as escaped by backslashes (\"), a guess; check the cells, or pass --quoting.",
         ),
         (
             b"email\nJos\xe9\n",

@@ -71,7 +71,10 @@ def removed_journal(path: Path) -> None:
         (killed_import, "{path}: the journal is incomplete: its lists were never completely imported."),
         (changed_answer, "{path}: the journal is damaged (an answer does not match its checksum)."),
         (removed_journal, "{path}: the journal was removed while the run was writing it."),
-        (lambda path: imported(path, "email"), "people.csv: there is a header, but no row."),
+        (
+            lambda path: imported(path, "email"),
+            "people.csv: there is a header, but no row; pass --allow-empty to publish empty tables.",
+        ),
         (
             lambda path: imported(path, "email", "ann", "bob"),
             "people.csv: none of the 2 rows holds an address; is --email-column right?",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from pipeline.emails.delimited import Quoting
     from pipeline.emails.options import ReadOptions, RowCounts
     from pipeline.emails.source import Source
 
@@ -41,6 +42,7 @@ class ListFormat(ABC):
         name: what reports call the format.
         suffixes: of file names in this format, in lower case; a class without them is not a format itself.
         is_text: whether it is text, which can be in any encoding and compressed.
+        max_line: characters in the longest line of a text that is read.
         title: what a file in this format is, with its article; for files with a wrong suffix.
         signature: the first bytes of every file in this format; empty if they can be anything.
         library: the module that reading it needs if that is not installed with lead-export itself.
@@ -50,6 +52,7 @@ class ListFormat(ABC):
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]] = ()
     is_text: ClassVar[bool] = False
+    max_line: ClassVar[int] = MAX_LINE
     title: ClassVar[str] = ""
     signature: ClassVar[bytes] = b""
     library: ClassVar[str] = ""
@@ -107,13 +110,13 @@ class ListFormat(ABC):
             raise self.error(hint)
         return detect_codec(self.source.name, self.byte_stats, self.options.codec())
 
-    def lines(self, *, max_length: int = MAX_LINE) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
         """Of a text, its lines with their ends, from the start."""
-        return itertools.chain.from_iterable(self._line_lists(max_length))
+        return itertools.chain.from_iterable(self._line_lists())
 
-    def _line_lists(self, max_length: int) -> Iterator[list[str]]:
+    def _line_lists(self) -> Iterator[list[str]]:
         with self.source.open_decompressed() as binary:
-            yield from read_lines(self.source.name, binary, self.codec, max_length=max_length)
+            yield from read_lines(self.source.name, binary, self.codec, max_length=self.max_line)
 
     def describe(
         self,
@@ -122,6 +125,7 @@ class ListFormat(ABC):
         *,
         header: bool,
         delimiter: str | None = None,
+        quoting: Quoting | None = None,
         guessed: Sequence[str] = (),
     ) -> Detected:
         """How the list is read; of the facts in `guessed`, and the encoding, those count that were not stated."""
@@ -131,6 +135,7 @@ class ListFormat(ABC):
             compression=self.source.compression.name if self.source.compression else None,
             encoding=self.codec.removesuffix("-sig") if self.is_text else None,
             delimiter=delimiter,
+            quoting=quoting,
             header=header,
             columns=tuple(columns),
             email_column=columns[email_index],
@@ -141,6 +146,15 @@ class ListFormat(ABC):
     def error(self, problem: str) -> UsageError:
         """An error about this list."""
         return UsageError(f"{self.source.name}: {problem}.")
+
+    def check_may_be_empty(self) -> None:
+        """Check that a list may hold nothing, not even a header, as this one does.
+
+        Raises:
+            UsageError: it may not.
+        """
+        if not self.options.allow_empty:
+            raise self.error("the list is empty")
 
     @contextmanager
     def errors_as(self, problem: str, *errors: type[Exception]) -> Iterator[None]:

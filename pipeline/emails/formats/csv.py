@@ -1,4 +1,4 @@
-"""Delimited text (`.csv`, `.tsv`), as RFC 4180 and spreadsheets write it.
+"""Delimited text (`.csv`, `.tsv`), as RFC 4180, spreadsheets and databases write it.
 
 The delimiter of `.csv` is detected: with the right one, most addresses are whole cells and rows are of the same length.
 The standard library's `csv.Sniffer` was tried: it takes a letter for the delimiter of a list of one column, and the
@@ -7,24 +7,40 @@ comma for that of `1,5;joe@example.com`.
 
 from __future__ import annotations
 
-import csv
 import itertools
+import logging
 import re
+import sys
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from pipeline.emails.columns import looks_like_address
+from pipeline.emails.delimited import MAX_ROW, Dialect, RowError, read_rows
 from pipeline.emails.table import TableFormat, sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pipeline.emails.table import Row
+    from pipeline.emails.delimited import Quoting, Row
+
+logger = logging.getLogger(__name__)
 
 DELIMITERS = ",;\t|"
-_SEP_LINE = re.compile(r'"?sep=([^"\r\n])"?(?:\r\n?|\n)?', re.IGNORECASE)
-"""The first line by which a file tells spreadsheets its delimiter."""
+_SEP_LINE = re.compile(r"""["']?sep=(?P<stated>[^"\r\n])["']?(?P<saved>([^"\r\n])\3*)?(?:\r\n?|\n)?""", re.IGNORECASE)
+"""The first line by which a file tells spreadsheets its delimiter; one that saves it again fills up its empty cells."""
+_ADVICE = (
+    "correct it, or pass --quoting none if quotes are part of the text"
+    r", or --quoting backslash if a quote in quotes is written as \""
+)
+
+
+class _Layout(NamedTuple):
+    """How lines become rows: the dialect, and how many lines come before the first row."""
+
+    dialect: Dialect
+    skipped: int
+    quoting_is_guess: bool = False
 
 
 class Csv(TableFormat):
@@ -33,40 +49,64 @@ class Csv(TableFormat):
     name = "csv"
     suffixes = (".csv",)
     is_text = True
+    max_line = MAX_ROW
     usual_delimiter: ClassVar[str | None] = None
 
     def rows(self) -> Iterator[tuple[int, Row]]:
         """The rows, with the line on which each begins."""
-        delimiter, skipped = self._dialect
-        lines = itertools.islice(self.lines(), skipped, None)
-        # Strict, because otherwise a quote that is never closed silently swallows all rows after it.
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
-        number = skipped + 1
+        layout = self._dialect
         try:
-            for row in reader:
-                if row:
-                    yield number, row  # type: ignore[misc]  # cells of CSV are never None
-                number = skipped + reader.line_num + 1
-        except csv.Error as error:
-            raise self.error(
-                f"line {number} is not valid CSV ({error}); check for a quote that is never closed"
-            ) from error
+            yield from self._read(layout)
+        except RowError as error:
+            # An error, because otherwise a quote that is never closed silently swallows all rows after it.
+            raise self.error(f"line {error.line} is not valid CSV ({error.problem}); {_ADVICE}") from error
 
     def delimiter(self) -> tuple[str, bool]:
         """The delimiter, and whether it was detected."""
-        return self._dialect[0], self.options.delimiter is None and self.usual_delimiter is None
+        return self._dialect.dialect.delimiter, self.options.delimiter is None and self.usual_delimiter is None
+
+    def quoting(self) -> tuple[Quoting, bool]:
+        """How cells are quoted, and whether that was detected."""
+        return self._dialect.dialect.quoting, self._dialect.quoting_is_guess
+
+    def _read(self, layout: _Layout) -> Iterator[tuple[int, Row]]:
+        lines = itertools.islice(self.lines(), layout.skipped, None)
+        return read_rows(lines, layout.dialect, layout.skipped)
 
     @cached_property
-    def _dialect(self) -> tuple[str, int]:
-        """The delimiter, and how many lines come before the first row."""
+    def _dialect(self) -> _Layout:
+        stated = self.options.quoting_mode()
+        layout = self._layout_for(stated or "standard")
+        if stated or not self.byte_stats.escapes_quotes or self._is_valid(layout):
+            return layout
+        escaped = self._layout_for("backslash")
+        if not self._is_valid(escaped):
+            return layout  # whose error is the one to show
+        logger.warning(
+            r"%s: quotes are read as escaped by backslashes (\"), a guess; check the cells, or pass --quoting.",
+            self.source.name,
+        )
+        return escaped._replace(quoting_is_guess=True)
+
+    def _is_valid(self, layout: _Layout) -> bool:
+        """Whether every row of the list is valid."""
+        try:
+            return all(True for _ in self._read(layout))
+        except RowError:
+            return False
+
+    def _layout_for(self, quoting: Quoting) -> _Layout:
         lines = self.lines()
-        skipped, first = next(((n, line) for n, line in enumerate(lines) if line.strip()), (0, ""))
+        skipped, first = next(((n, line) for n, line in enumerate(lines) if line.strip()), (sys.maxsize, ""))
         if not first:
-            raise self.error("the list is empty")
-        if announced := _SEP_LINE.fullmatch(first):
-            skipped += 1
-        stated = self.options.delimiter_character() or (announced and announced[1]) or self.usual_delimiter
-        return stated or detect_delimiter([first, *sample(lines, len)]), skipped
+            self.check_may_be_empty()
+        announced = _SEP_LINE.fullmatch(first)
+        some = [*([] if announced else [first]), *sample(lines, len)]
+        delimiter = self.options.delimiter_character()
+        if announced and not delimiter:
+            delimiter = _announced(announced, some)
+        delimiter = delimiter or self.usual_delimiter or detect_delimiter(some or [first], quoting)
+        return _Layout(Dialect(delimiter, quoting), skipped + bool(announced))
 
 
 class Tsv(Csv):
@@ -77,19 +117,30 @@ class Tsv(Csv):
     usual_delimiter = "\t"
 
 
-def detect_delimiter(lines: Sequence[str]) -> str:
+def _announced(line: re.Match[str], others: Sequence[str]) -> str | None:
+    """The delimiter that a `sep=` line means: after it was saved again, that which fills up its empty cells.
+
+    None if it is on no other line although another delimiter is: the file was saved with that one.
+    """
+    delimiter = (line["saved"] or line["stated"])[0]
+    lines = "".join(others)
+    return None if delimiter not in lines and any(each in lines for each in DELIMITERS) else delimiter
+
+
+def detect_delimiter(lines: Sequence[str], quoting: Quoting = "standard") -> str:
     """The delimiter that makes the most addresses whole cells, then the most rows as long as the first; else a comma.
 
-    A character that is neither on the first line nor on most lines belongs to a cell.
+    A character that is neither on the first line nor on most of those with an @ belongs to a cell.
     """
-    usual = [each for each in DELIMITERS if each in lines[0] or sum(each in line for line in lines) > len(lines) / 2]
-    return max(usual, key=lambda delimiter: _fit(lines, delimiter), default=",")
+    rows = [line for line in lines if "@" in line] or lines
+    usual = [each for each in DELIMITERS if each in lines[0] or sum(each in row for row in rows) > len(rows) / 2]
+    return max(usual, key=lambda delimiter: _fit(lines, Dialect(delimiter, quoting)), default=",")
 
 
-def _fit(lines: Sequence[str], delimiter: str) -> tuple[int, int, int]:
+def _fit(lines: Sequence[str], dialect: Dialect) -> tuple[int, int, int]:
     rows: list[list[str]] = []
-    with suppress(csv.Error):
-        rows.extend(row for row in csv.reader(lines, delimiter=delimiter) if row)
+    with suppress(RowError):
+        rows.extend([cell or "" for cell in row] for _, row in read_rows(iter(lines), dialect))
     cells = (cell for row in rows for cell in row if not any(each in cell for each in DELIMITERS))
     width = len(rows[0]) if rows else 0
     return sum(map(looks_like_address, cells)), sum(len(row) == width for row in rows), width

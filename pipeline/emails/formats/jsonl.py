@@ -1,17 +1,20 @@
-"""JSON Lines (`.jsonl`, `.ndjson`): on each line an object with the address under a key, or an address as a string."""
+"""JSON Lines (`.jsonl`, `.ndjson`): on each line an object with an address in it, or an address as a string."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from pipeline.emails.columns import find_column
+from pipeline.emails.columns import find_column, looks_like_address
 from pipeline.emails.formats import ListFormat
+from pipeline.emails.json_paths import address_paths, value_at
 from pipeline.emails.options import Detected, RowCounts
 from pipeline.emails.table import pick_numbers, sample, string_batches
+from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     import msgspec
     import pyarrow as pa
@@ -22,6 +25,7 @@ _MAX_LINE = 1 << 24
 """Characters on the longest line: an object can hold a whole document."""
 _MAX_KEYS = 10_000
 """Different keys of all objects; more of them are data rather than columns, and must not fill the memory."""
+_LISTED_PATHS = 5
 _STRING_COLUMN = "column 1"
 """The name of the one column of a list of strings."""
 
@@ -34,6 +38,7 @@ class JsonLines(ListFormat):
     name = "jsonl"
     suffixes = (".jsonl", ".ndjson")
     is_text = True
+    max_line = _MAX_LINE
 
     def detected(self) -> Detected:
         """How the list is read."""
@@ -43,7 +48,11 @@ class JsonLines(ListFormat):
         """The value under the email key of each object; empty if it is null or missing."""
         import msgspec
 
-        key = self.detected().email_column
+        detected = self.detected()
+        key = detected.email_column
+        if key not in detected.columns:
+            yield from (self._nested_string(number, row, key) for number, row in self._objects())
+            return
         if self._has_strings:
             yield from (self._to_string(number, row[key]) or "" for number, row in self._objects())
             return
@@ -88,27 +97,75 @@ class JsonLines(ListFormat):
         """Whether the list consists of strings, as its first line shows."""
         line = next((line for _, line in self._filled_lines()), None)
         if line is None:
-            raise self.error("the list is empty")
-        return not line.lstrip().startswith(("{", "["))
+            self.check_may_be_empty()
+        return not (line or "{").lstrip().startswith(("{", "["))
 
     @cached_property
     def _detected(self) -> Detected:
         first = list(sample(self._objects(), lambda row: sum(len(bytes(value)) for value in row[1].values())))
-        if self._has_strings:
+        if self._has_strings or not first:
             return self.describe((_STRING_COLUMN,), 0, header=False)
         keys = tuple(dict.fromkeys(key for _, row in first for key in row))
         self._check_keys(keys)
         wanted = self.options.email_column
         if wanted is not None and wanted not in keys:
             keys = self._rows_and_keys[1]  # the stated key may be in later objects only
-        cells = [[self._to_string(number, row.get(key)) or "" for key in keys] for number, row in first]
-        email_index = find_column(self.source.name, keys, cells, wanted)
+            head = next((n for n, key in enumerate(keys) if wanted.startswith(f"{key}.")), None)
+            if head is not None and wanted not in keys and any(map(self._has_nested, self._objects())):
+                return replace(self.describe(keys, head, header=True), email_column=wanted)
+        email_index = self._find_key(keys, first, wanted)
         return self.describe(keys, email_index, header=True, guessed=("email_column",))
+
+    def _find_key(self, keys: Sequence[str], first: list[tuple[int, Object]], wanted: str | None) -> int:
+        """The index of the email key.
+
+        Raises:
+            UsageError: there is none, or it holds no addresses but objects or lists with addresses in them; the message
+                names their paths.
+        """
+        cells = [[self._to_flat_string(number, row.get(key)) for key in keys] for number, row in first]
+        paths = address_paths(self._decoded(number, row) for number, row in first)
+        try:
+            found = find_column(self.source.name, keys, cells, wanted)
+        except UsageError as error:
+            if wanted is None and paths and "several" not in str(error):
+                self._refuse_nested(paths)
+            raise
+        if wanted is not None:
+            paths = [path for path in paths if path.startswith(f"{keys[found]}.")]
+        if paths and not any(looks_like_address(row[found]) for row in cells):
+            self._refuse_nested(paths)
+        return found
+
+    def _refuse_nested(self, paths: Sequence[str]) -> NoReturn:
+        names = ", ".join(path[:60] for path in paths[:_LISTED_PATHS])
+        raise self.error(f"the addresses are within objects; pass --email-column with their path: {names}")
+
+    def _has_nested(self, numbered: tuple[int, Object]) -> bool:
+        """Whether an object has a value at the stated path."""
+        return bool(self._nested_string(*numbered, self.options.email_column or ""))
+
+    def _nested_string(self, number: int, row: Object, path: str) -> str:
+        """The value at a path, as `_to_string` gives it; empty if there is none."""
+        import msgspec
+
+        value = value_at(self._decoded(number, {key: row[key] for key in row if path.startswith(f"{key}.")}), path)
+        if value is None or isinstance(value, str):
+            return value or ""
+        return msgspec.json.encode(value).decode()
+
+    def _decoded(self, number: int, row: Object) -> dict[str, object]:
+        """The values of an object."""
+        import msgspec
+
+        try:
+            return {key: msgspec.json.decode(value) for key, value in row.items()}
+        except (ValueError, RecursionError) as error:
+            self._reject(number, error)
 
     def _filled_lines(self) -> Iterator[tuple[int, str]]:
         """Every line that is not blank, with its number."""
-        lines = self.lines(max_length=_MAX_LINE)
-        return ((number, line) for number, line in enumerate(lines, 1) if not line.isspace())
+        return ((number, line) for number, line in enumerate(self.lines(), 1) if not line.isspace())
 
     def _objects(self) -> Iterator[tuple[int, Object]]:
         """The object on each line, with the line's number; a string, or null in its place, is an object of one key."""
@@ -132,6 +189,10 @@ class JsonLines(ListFormat):
             return decode(line)
         except (ValueError, RecursionError) as error:  # msgspec.DecodeError is a ValueError
             self._reject(number, error)
+
+    def _to_flat_string(self, number: int, value: msgspec.Raw | None) -> str:
+        """A value as `_to_string` gives it; empty if it is an object or a list, which are no addresses."""
+        return "" if value is not None and bytes(value)[:1] in b"{[" else self._to_string(number, value) or ""
 
     def _to_string(self, number: int, value: msgspec.Raw | None) -> str | None:
         """A string as it is, null as None, and any other value as its JSON."""

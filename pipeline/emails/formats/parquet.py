@@ -61,7 +61,11 @@ class Parquet(ListFormat):
 
     def batches(self, width: int | None) -> Iterator[pa.RecordBatch]:  # noqa: ARG002 - all rows have all columns
         """All columns with their types."""
+        import pyarrow as pa
+
         with self._open() as file:
+            if not file.metadata.num_rows:
+                yield pa.RecordBatch.from_pylist([], file.schema_arrow)
             yield from self._read(file, None)
 
     @cached_property

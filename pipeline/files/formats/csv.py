@@ -37,11 +37,13 @@ class CsvWriter:
         self._options = options
         self._replaced = 0
         self._encoder = codecs.getincrementalencoder(options.encoding)()
-        self._needs_quotes = rf'[{re.escape(options.delimiter)}"\r\n]'
+        self._blanked = 0
+        marks = {"standard": '"', "backslash": r'"\\', "none": ""}[options.quoting]
+        self._needs_quotes = rf"[{re.escape(options.delimiter)}\r\n{marks}]"
         self._file = durable.create(path)
         # UTF-16 and UTF-32 write a byte order mark of their own.
         self._put("\ufeff" if options.bom and codecs.lookup(options.encoding).name == "utf-8" else "")
-        self._put(self._lines([self._quoted(pa.array([name], pa.string())) for name in header.columns]))
+        self._put(self._lines([self._written(pa.array([name], pa.string())) for name in header.columns]))
 
     def __enter__(self) -> Self:
         """Return the writer itself."""
@@ -58,10 +60,10 @@ class CsvWriter:
             self._put(self._lines([self._fields(column, number) for number, column in enumerate(columns)]))
 
     def losses(self) -> list[str]:
-        """Characters that the encoding does not have."""
-        if not self._replaced:
-            return []
-        return [f'{self._replaced:,} characters cannot be encoded in {self._options.encoding} and were replaced by "?"']
+        """Characters that the encoding does not have, and what cannot be written without quotes."""
+        replaced = f'characters cannot be encoded in {self._options.encoding} and were replaced by "?"'
+        blanked = "cells have spaces for delimiters or line ends, because the list has no quotes"
+        return [f"{count:,} {what}" for count, what in ((self._replaced, replaced), (self._blanked, blanked)) if count]
 
     def _fields(self, column: Column, number: int) -> Column:
         """A column as CSV fields."""
@@ -72,11 +74,21 @@ class CsvWriter:
             guarded = self._options.formula_guard and number >= self._options.unguarded
             if guarded and pa.types.is_string(column.type):
                 strings = _guarded(strings)
-        return self._quoted(_choose(strings.is_null(), pa.scalar(""), strings))
+        written = self._written(_choose(strings.is_null(), pa.scalar(""), strings))
+        if self._options.quoting == "backslash" and number < self._options.unguarded:
+            written = _choose(strings.is_null(), pa.scalar(r"\N"), written)
+        return written
 
-    def _quoted(self, strings: Column) -> Column:
-        quoted = _join('"', pc.replace_substring(strings, '"', '""'), '"', "")
-        return _choose(pc.match_substring_regex(strings, self._needs_quotes), quoted, strings)
+    def _written(self, strings: Column) -> Column:
+        """Strings as fields: in quotes where they need them, if there are quotes."""
+        needs_quotes = pc.match_substring_regex(strings, self._needs_quotes)
+        if self._options.quoting == "none":
+            self._blanked += pc.call_function("sum", [needs_quotes]).as_py() or 0
+            return pc.replace_substring_regex(strings, self._needs_quotes, " ")
+        if self._options.quoting == "backslash":
+            strings = pc.replace_substring(strings, "\\", r"\\")
+        escape = '""' if self._options.quoting == "standard" else r"\""
+        return _choose(needs_quotes, _join('"', pc.replace_substring(strings, '"', escape), '"', ""), strings)
 
     def _lines(self, columns: Iterable[Column]) -> str:
         lines = _join(*columns, self._options.delimiter).to_pylist()
