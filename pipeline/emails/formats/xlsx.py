@@ -5,22 +5,28 @@ from __future__ import annotations
 import itertools
 import logging
 import warnings
+import weakref
 from contextlib import contextmanager
 from datetime import date, time
 from typing import IO, TYPE_CHECKING
 
 from pipeline.emails.table import TableFormat
+from pipeline.emails.workbook import as_transitional, formulas_without_values, is_strict
+from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from openpyxl.workbook import Workbook
 
-    from pipeline.emails.table import Row
+    from pipeline.emails.delimited import Row
+    from pipeline.emails.options import Detected
 
 logger = logging.getLogger(__name__)
 
 _BLOCK_ROWS = 500
+_MAX_FORMULAS = 100_000
+_NO_VALUE = "has a formula without its value; open the workbook in a spreadsheet program and save it"
 _PROBLEM = "not a workbook (.xlsx), or it is damaged or encrypted"
 
 
@@ -35,21 +41,75 @@ class Xlsx(TableFormat):
     extra = "xlsx"
     omits_trailing_cells = True
     _sheet: int | None = None
+    _copy: IO[bytes] | None = None
+    _is_usual = _formulas_checked = False
 
     def rows(self) -> Iterator[tuple[int, Row]]:
         """The rows of the first sheet that is not empty, with their numbers on it."""
-        with self.source.open() as file, self._open_workbook(file) as workbook:
+        with self._open_file() as file, self._open_workbook(file) as workbook:
             if self._sheet is None:
                 self._sheet = self._first_filled_sheet(workbook)
             yield from self._sheet_rows(workbook, self._sheet)
 
+    def detected(self) -> Detected:
+        """How the list is read.
+
+        Raises:
+            UsageError: also if a cell of the email column has a formula without a value; elsewhere that is a warning.
+        """
+        try:
+            detected = super().detected()
+        except UsageError as error:
+            if self._sheet is not None and (cell := next(self._formulas_without_values(self._sheet), None)):
+                raise self.error(f"cell {cell} {_NO_VALUE}") from error
+            raise
+        if not self._formulas_checked:
+            self._formulas_checked = True
+            self._check_formulas(detected.email_index)
+        return detected
+
+    def _check_formulas(self, email_index: int) -> None:
+        from openpyxl.utils import get_column_letter
+
+        column = get_column_letter(email_index + 1)
+        cells = [*itertools.islice(self._formulas_without_values(self._sheet or 0), _MAX_FORMULAS)]
+        for cell in cells:
+            if cell.rstrip("0123456789") == column:
+                raise self.error(f"cell {cell}, in the column with the addresses, {_NO_VALUE}")
+        if cells:
+            others = f" (and {len(cells) - 1:,} others)" if len(cells) > 1 else ""
+            text = "%s: cell %s%s is read as empty: it %s."
+            logger.warning(text, self.source.name, cells[0], others, _NO_VALUE)
+
+    def _formulas_without_values(self, sheet: int) -> Iterator[str]:
+        with self._open_file() as file, self._library_errors():
+            yield from formulas_without_values(file, sheet)
+
+    @contextmanager
+    def _open_file(self) -> Iterator[IO[bytes]]:
+        """The workbook, in the variant that openpyxl reads; the copy of another one is made once."""
+        with self.source.open() as file:
+            if self._copy is None and not self._is_usual:
+                with self._library_errors():
+                    self._is_usual = not is_strict(file)
+                    if not self._is_usual:
+                        self._copy = as_transitional(file)
+                        weakref.finalize(self, self._copy.close)
+                file.seek(0)
+            (self._copy or file).seek(0)
+            yield self._copy or file
+
     def _first_filled_sheet(self, workbook: Workbook) -> int:
-        filled = [n for n in range(len(workbook.worksheets)) if next(self._sheet_rows(workbook, n), None)]
+        filled = [
+            n
+            for n in range(len(workbook.worksheets))
+            if next(self._sheet_rows(workbook, n), None) or next(self._formulas_without_values(n), None)
+        ]
         if not filled:
-            raise self.error("the list is empty")
+            self.check_may_be_empty()
         if len(filled) > 1:
             logger.warning("%s: %d sheets are not empty; only the first one is read.", self.source.name, len(filled))
-        return filled[0]
+        return filled[0] if filled else 0
 
     def _sheet_rows(self, workbook: Workbook, number: int) -> Iterator[tuple[int, Row]]:
         with self._library_errors():
