@@ -10,11 +10,11 @@ from pipeline.cli.options import LIST_OPTIONS, UserPath, out_path, takes_output_
 from pipeline.cli.output import duration, print_json, print_result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from pipeline.cli.options import GivenSettings, OutputOptions
-    from pipeline.jobs.plan import Plan, PlannedList
+    from pipeline.jobs.plan import NamedRow, Plan, PlannedList
 
 
 @click.command(
@@ -84,8 +84,17 @@ def _list(entry: PlannedList) -> Iterator[str]:
         f"  {entry.rows:,} rows, {entry.new_addresses:,} new addresses, {entry.duplicate:,} duplicate,"
         f" {entry.invalid:,} invalid"
     )
-    for bad in entry.first_invalid:
-        line = "" if bad.line is None else f" (line {bad.line:,})"
-        yield f"    row {bad.row:,}{line}: {bad.code.replace('_', ' ')}"
-    if entry.invalid > len(entry.first_invalid):
-        yield f"    and {entry.invalid - len(entry.first_invalid):,} more"
+    yield from _rows(entry.first_invalid, entry.invalid)
+    if entry.suspicious:
+        yield f"  {entry.suspicious:,} suspicious, looked up all the same"
+        yield from _rows(entry.first_suspicious, entry.suspicious)
+
+
+def _rows(first: Sequence[NamedRow], count: int) -> Iterator[str]:
+    from pipeline.cli.summary import meaning
+
+    for odd in first:
+        line = "" if odd.line is None else f" (line {odd.line:,})"
+        yield f"    row {odd.row:,}{line}: {meaning(odd.code)}"
+    if count > len(first):
+        yield f"    and {count - len(first):,} more"

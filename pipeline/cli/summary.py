@@ -10,12 +10,13 @@ from pipeline.errors import EmailMismatch, ExitCode, StopRun
 from pipeline.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from pipeline.cli.options import OutputOptions
     from pipeline.cli.progress import Progress
     from pipeline.jobs.manifest import CallTotals, DriftCounts, Manifest, Speed
+    from pipeline.jobs.odd_rows import OddRow, OddRows
 
 
 MIN_CALLS = 20
@@ -62,6 +63,7 @@ def lines(manifest: Manifest, out: Path) -> list[str]:
     started = f" (started {manifest.started_at[:16].replace('T', ' ')} UTC)" if manifest.calls.resumed else ""
     text = [f"Run {manifest.run_id}: {status} after {duration(manifest.duration_s)}{started}"]
     text += _rows(manifest)
+    text += _odd_rows(manifest.odd_rows)
     text.append(f"  {_calls(manifest.calls, manifest.rate.achieved_per_s)}")
     if speed := _speed(manifest.speed, manifest.calls.sent):
         text.append(f"  {speed}")
@@ -84,6 +86,37 @@ def _rows(manifest: Manifest) -> list[str]:
     if accepted := manifest.codes.get(Outcome.FOUND, {}).get(EmailMismatch.code):
         text.append(f"  {accepted:,} row{'' if accepted == 1 else 's'} found under another address")
     return text
+
+
+def _odd_rows(odd: OddRows | None) -> Iterator[str]:
+    """Where the first rows are that people should look at, those with the same fault on one line."""
+    if odd is None:
+        return
+    for what, first, count in (
+        ("invalid", odd.first_invalid, None),
+        (f"{odd.suspicious:,} suspicious, looked up all the same", odd.first_suspicious, odd.suspicious),
+    ):
+        if first:
+            yield f"  {what}{':' if count is None or count <= len(first) else f', the first {len(first)} of them:'}"
+        for (name, code), rows in _grouped(first).items():
+            yield f"    {name}, {', '.join(rows)}: {meaning(code)}"
+
+
+def _grouped(rows: Sequence[OddRow]) -> dict[tuple[str, str], list[str]]:
+    found: dict[tuple[str, str], list[str]] = {}
+    for odd in rows:
+        place = f"row {odd.row:,}" if odd.line is None else f"line {odd.line:,}"
+        found.setdefault((odd.input, odd.code), []).append(place)
+    return found
+
+
+def meaning(code: str) -> str:
+    """What is wrong with a row, in words; without an @, so that whoever looks for addresses in a log finds none."""
+    from pipeline.emails.address import REFUSALS
+    from pipeline.emails.suspicion import SUSPICIONS
+
+    reasons = {**SUSPICIONS, **{each.code: each.message for each in REFUSALS}}
+    return reasons.get(code, code.replace("_", " ")).replace("@", "at sign")
 
 
 def _calls(calls: CallTotals, per_second: float) -> str:

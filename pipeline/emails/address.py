@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 MAX_LENGTH = 254
 """Characters in the longest address that mail can carry (RFC 5321, 4.5.3.1)."""
-_MAX_WRAPPED = 10_000
+_MAX_WRAPPED = 4_000
 """Characters in the longest cell that is unwrapped: that is done layer by layer, and a cell may consist of layers."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9._%+-]{1,100}@[A-Za-z0-9.-]{1,100}")
@@ -30,6 +30,8 @@ _SEPARATORS = ",;\N{FULLWIDTH COMMA}\N{FULLWIDTH SEMICOLON}\N{IDEOGRAPHIC COMMA}
 _ENCLOSING = ("()", "[]", "{}")
 _MAILTO = re.compile(r"mailto:([^?|]*).*", re.IGNORECASE | re.DOTALL)
 """A link (RFC 6068), without its parameters and without the text that chat programs put after a `|`."""
+_LABEL = re.compile(r"(?:smtp|e-?mail) *:", re.IGNORECASE)
+"""What Exchange (`SMTP:ada@example.com`) and people write before an address."""
 _WRAPPERS = (
     re.compile(r'(?:[^<>@]*|"[^"]*"\s*)<([^<>]*)>'),  # Ada <ada@example.com>
     re.compile(r"[^()\[\]@]*\((?=[^()@]*@)([^()]*)\)"),  # Ada (ada@example.com)
@@ -41,7 +43,7 @@ _QUOTES = "\"'`“”„\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION 
 _FORMULA = ("'=", "'+", "'-", "'@")
 _QUOTED_NAME = re.compile(r'"(?:[^"\\]|\\.)+"(?=@)', re.DOTALL)
 """A local part in quotes, which may contain anything (RFC 5321, 4.1.2)."""
-_MARKS = re.compile(r'[,;<>()\[\]"\\]')
+_MARKS = re.compile(r'[,;:<>()\[\]"\\]')
 """What an address may only contain within a local part in quotes."""
 
 
@@ -58,7 +60,7 @@ NO_AT = Refusal("no_at", "has no @")
 MANY_AT = Refusal("many_at", "has more than one @")
 NO_NAME = Refusal("half", "nothing before or after the @")
 WHITESPACE = Refusal("blank_inside", "contains whitespace or a control character")
-MARK_INSIDE = Refusal("mark_inside", 'contains , ; < > ( ) [ ] " or \\, which no address does without quotes')
+MARK_INSIDE = Refusal("mark_inside", 'contains , ; : < > ( ) [ ] " or \\, which no address does without quotes')
 TOO_LONG = Refusal("too_long", f"longer than {MAX_LENGTH} characters")
 REFUSALS = (EMPTY, NO_AT, MANY_AT, NO_NAME, WHITESPACE, MARK_INSIDE, TOO_LONG)
 
@@ -113,6 +115,7 @@ def _without_a_layer(given: str) -> str:
         address = address[1:-1]
     if match := _MAILTO.fullmatch(address):
         address = unquote(match[1], errors="surrogateescape")
+    address = _LABEL.sub("", address, count=1) if _LABEL.match(address) else address
     for wrapper in _WRAPPERS:
         if match := wrapper.fullmatch(address):
             return match[1]

@@ -59,7 +59,7 @@ def enrich(
             target = EnrichTarget.of(source, out, fields, how, settings)
             with open_run(folder, [source], settings, request) as journal:
                 check_fits(out, own_header(source, target.width), journal.rows_read())
-                with recorded_attempt(journal, settings) as attempt:
+                with recorded_attempt(journal, settings, [source]) as attempt:
                     check_space(folder, journal, settings)
                     fetch_leads(settings, journal, observer, attempt.calls)
                     observer.publishing()

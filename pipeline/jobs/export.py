@@ -55,7 +55,7 @@ def export(
         manifest = finish_published(folder, request)
         if manifest is None:
             with open_run(folder.state, sources, settings, request, is_published=folder.is_published) as journal:
-                with recorded_attempt(journal, settings) as attempt:
+                with recorded_attempt(journal, settings, sources) as attempt:
                     check_space(folder.state, journal, settings)
                     fetch_leads(settings, journal, observer, attempt.calls)
                     observer.publishing()

@@ -10,6 +10,7 @@ import msgspec
 
 from pipeline.calls.counts import CallCounts
 from pipeline.errors import StorageError
+from pipeline.jobs.odd_rows import OddRows  # noqa: TC001 - msgspec resolves it when a manifest is read
 from pipeline.outcomes import Outcome, iso, now_ms
 from pipeline.version import __version__
 
@@ -162,6 +163,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         settings: all settings but the credentials, as `Settings.public` gives them.
         tables: files by the name of the table; of a published run only.
         output: of `enrich` only.
+        odd_rows: rows without an address, and addresses that are probably mistyped; None if there are none.
         drift: of a job that finished.
         reason: why the job stopped.
         resume: the command that resumes a stopped job; "" if it was started from Python.
@@ -184,6 +186,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tables: dict[str, PublishedTable] | None = None
     output: OutputFile | None = None
     drift: DriftCounts | None = None
+    odd_rows: OddRows | None = None
     reason: str | None = None
     resume: str | None = None
 
@@ -214,6 +217,7 @@ class ManifestBuilder:
         lists: the lists of the run.
         settings: those of this attempt.
         resumed: addresses answered before this attempt.
+        odd_rows: what people should look at in the lists, if anything.
         calls: counted up while the calls are made.
         start_s: when the attempt started, in seconds of the monotonic clock.
     """
@@ -222,14 +226,15 @@ class ManifestBuilder:
     lists: list[ListSummary]
     settings: Settings
     resumed: int
+    odd_rows: OddRows | None = None
     calls: CallCounts = field(default_factory=CallCounts)
     start_s: float = field(default_factory=time.monotonic)
 
     @classmethod
-    def start(cls, journal: Journal, settings: Settings) -> Self:
+    def start(cls, journal: Journal, settings: Settings, odd_rows: OddRows | None = None) -> Self:
         """Start with what the journal holds before the first call."""
         before = journal.summary()
-        return cls(before.run, before.lists, settings, before.answered)
+        return cls(before.run, before.lists, settings, before.answered, odd_rows)
 
     def published(self, published: Published, codes: Codes) -> Manifest:
         """Describe a published run."""
@@ -273,6 +278,7 @@ class ManifestBuilder:
             rate=CallRate(self.settings.rate_per_s, round(calls.per_second, 2)),
             speed=Speed(calls.bound_by(), calls.shares()),
             settings=self.settings.public(),
+            odd_rows=self.odd_rows,
             **rest,
         )
 

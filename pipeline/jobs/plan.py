@@ -11,11 +11,13 @@ import msgspec
 
 from pipeline.calls.rate import interval_s
 from pipeline.emails.address import Refusal, clean, key
+from pipeline.emails.suspicion import suspicion
 from pipeline.errors import StorageError, UsageError
 from pipeline.files import durable
 from pipeline.files.folder import OutputFolder
 from pipeline.files.state import StateFolder
 from pipeline.jobs.import_lists import email_lists
+from pipeline.jobs.odd_rows import MAX_SHOWN
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import refusal
 from pipeline.jobs.space import needed_bytes
@@ -28,12 +30,9 @@ if TYPE_CHECKING:
     from pipeline.emails.lists import EmailList
     from pipeline.settings import Settings
 
-MAX_INVALID_SHOWN = 10
-"""Invalid rows named for each list."""
 
-
-class InvalidRow(msgspec.Struct, frozen=True):
-    """A row without a valid address: its number from 1, its line if the format has lines, and the reason."""
+class NamedRow(msgspec.Struct, frozen=True):
+    """A row that people should look at: its number from 1, its line if the format has lines, and the reason."""
 
     row: int
     line: int | None
@@ -50,14 +49,17 @@ class PlannedList(msgspec.Struct, frozen=True, kw_only=True):
         compression: gz, zst or None.
         encoding: name of the encoding; None for binary formats.
         delimiter: the character between fields; None for formats without delimiters.
+        quoting: standard, backslash or none; None for formats without delimiters.
         header: whether the list names its columns.
         email_column: name of the column with the addresses.
-        guessed: which of encoding, delimiter, header and email_column were detected and not stated.
+        guessed: which of encoding, delimiter, quoting, header and email_column were detected and not stated.
         rows: rows of data.
         new_addresses: distinct addresses that are in no list before this one.
         duplicate: rows whose address an earlier row has, of this or another list.
         invalid: rows without a valid address.
         first_invalid: the first ten of these.
+        suspicious: rows of new addresses that are probably mistyped, and looked up all the same.
+        first_suspicious: the first ten of these.
     """
 
     name: str
@@ -66,6 +68,7 @@ class PlannedList(msgspec.Struct, frozen=True, kw_only=True):
     compression: str | None
     encoding: str | None
     delimiter: str | None
+    quoting: str | None
     header: bool
     email_column: str
     guessed: list[str]
@@ -73,7 +76,9 @@ class PlannedList(msgspec.Struct, frozen=True, kw_only=True):
     new_addresses: int
     duplicate: int
     invalid: int
-    first_invalid: list[InvalidRow]
+    first_invalid: list[NamedRow]
+    suspicious: int
+    first_suspicious: list[NamedRow]
 
 
 class PlannedRows(msgspec.Struct, frozen=True):
@@ -127,6 +132,24 @@ class _Counts:
     seen: set[int] = field(default_factory=set)
 
 
+class _FirstRows:
+    """Counts rows, and remembers the first ones with the code of what is odd about them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._codes: dict[int, str] = {}
+
+    def add(self, row: int, code: str) -> None:
+        self.count += 1
+        if len(self._codes) < MAX_SHOWN:
+            self._codes[row] = code
+
+    def named(self, source: EmailList) -> list[NamedRow]:
+        """The first rows, with their lines."""
+        lines = source.line_numbers(self._codes) if self._codes else {}
+        return [NamedRow(row, lines.get(row), code) for row, code in self._codes.items()]
+
+
 def plan(settings: Settings, lists: Sequence[Path], out: Path | None = None) -> Plan:
     """Read all lists and work out what a run over them would do.
 
@@ -144,7 +167,7 @@ def plan(settings: Settings, lists: Sequence[Path], out: Path | None = None) -> 
     counts = _Counts()
     planned = [_read(source, counts) for source in sources]
     addresses = len(counts.seen)
-    if not addresses:
+    if not addresses and (counts.rows or not settings.allow_empty):
         raise UsageError("The lists hold no address; is --email-column right?")
     answered, refused = _unfinished(out, request, settings)
     to_ask = addresses - answered
@@ -170,20 +193,21 @@ def _time_in(seconds: float) -> str:
 def _read(source: EmailList, counts: _Counts) -> PlannedList:
     """Read one list and add its rows to the counts."""
     detected = source.detected()
-    distinct, duplicates, invalid = len(counts.seen), counts.duplicates, counts.invalid
-    first: dict[int, str] = {}
+    distinct, duplicates = len(counts.seen), counts.duplicates
+    invalid, suspicious = _FirstRows(), _FirstRows()
     for row, given in enumerate(source.cells(), 1):
         address = clean(given)
         if isinstance(address, Refusal):
-            counts.invalid += 1
-            if len(first) < MAX_INVALID_SHOWN:
-                first[row] = address.code
+            invalid.add(row, address.code)
             continue
         hashed = hash(key(address))
-        counts.duplicates += hashed in counts.seen
+        if hashed in counts.seen:
+            counts.duplicates += 1
+        elif code := suspicion(address):
+            suspicious.add(row, code)
         counts.seen.add(hashed)
     counts.rows += source.rows
-    lines = source.line_numbers(first) if first else {}
+    counts.invalid += invalid.count
     return PlannedList(
         name=source.name,
         read_as=str(detected),
@@ -191,14 +215,17 @@ def _read(source: EmailList, counts: _Counts) -> PlannedList:
         compression=detected.compression,
         encoding=detected.encoding,
         delimiter=detected.delimiter,
+        quoting=detected.quoting,
         header=detected.header,
         email_column=detected.email_column,
         guessed=list(detected.guessed),
         rows=source.rows,
         new_addresses=len(counts.seen) - distinct,
         duplicate=counts.duplicates - duplicates,
-        invalid=counts.invalid - invalid,
-        first_invalid=[InvalidRow(row, lines.get(row), code) for row, code in first.items()],
+        invalid=invalid.count,
+        first_invalid=invalid.named(source),
+        suspicious=suspicious.count,
+        first_suspicious=suspicious.named(source),
     )
 
 

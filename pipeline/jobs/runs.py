@@ -17,6 +17,7 @@ from pipeline.errors import StopRun, StorageError, UsageError
 from pipeline.files.folder import read_manifest
 from pipeline.jobs.import_lists import import_lists
 from pipeline.jobs.manifest import Manifest, ManifestBuilder
+from pipeline.jobs.odd_rows import find_odd_rows
 from pipeline.journal.database import remove_journal
 from pipeline.journal.records import RunRecord
 from pipeline.journal.replay import JournalSummary, read_summary
@@ -122,13 +123,13 @@ def open_run(
 
 
 @contextmanager
-def recorded_attempt(journal: Journal, settings: Settings) -> Iterator[ManifestBuilder]:
+def recorded_attempt(journal: Journal, settings: Settings, lists: Sequence[EmailList]) -> Iterator[ManifestBuilder]:
     """Collect what the manifest of this attempt says; if the block stops, record why in the journal.
 
     Raises:
         StopRun: as in the block; `manifest` on it says what was done.
     """
-    builder = ManifestBuilder.start(journal, settings)
+    builder = ManifestBuilder.start(journal, settings, find_odd_rows(journal, lists))
     try:
         yield builder
     except StopRun as error:

@@ -205,6 +205,26 @@ class JournalRows:
         with reading(self.path), closing(connect(self.path)) as db:
             return db.execute(query, (first, last)).fetchall()
 
+    def addressed(self) -> Iterator[tuple[int, int, str]]:
+        """Where each distinct address is first: the number of the list from 0, that of the row from 1, and the address.
+
+        Raises:
+            StorageError: the journal cannot be read.
+        """
+        return self._positions("addresses JOIN rows ON rows.id = addresses.first_row ORDER BY addresses.id", "email")
+
+    def invalid(self) -> Iterator[tuple[int, int, str]]:
+        """The rows without an address, likewise, with the code of the reason.
+
+        Raises:
+            StorageError: the journal cannot be read.
+        """
+        return self._positions("rows WHERE address IS NULL ORDER BY id", "code")
+
+    def _positions(self, source: str, column: str) -> Iterator[tuple[int, int, str]]:
+        with reading(self.path), closing(connect(self.path)) as db:
+            yield from db.execute(select(("list - 1", "row", column), source))
+
     def codes(self) -> dict[str, dict[str, int]]:
         """How many rows there are by outcome and code, the most frequent code first; rows without a code do not count.
 

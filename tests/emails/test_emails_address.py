@@ -207,7 +207,11 @@ def test_different_addresses_have_different_keys(other: str) -> None:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("info@straße.de", "info@strasse.de"), ("ﬁ@example.com", "fi@example.com"), ("ſ@example.com", "s@example.com")],
+    [
+        ("info@straße.de", "info@strasse.de"),
+        ("ﬁ@example.com", "fi@example.com"),
+        ("\u017f@example.com", "s@example.com"),
+    ],
 )
 def test_other_letters_make_another_address(one: str, other: str) -> None:
     """Only case is ignored: `ß` is not `ss`, because these are two domains, and no ligature is two letters."""

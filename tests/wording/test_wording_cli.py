@@ -102,8 +102,23 @@ def test_a_plan(tmp_path: Path) -> None:
         "list.csv: csv, utf-8, comma, column 'email' (1 of 1)",
         "  detected: encoding, delimiter, header, email column",
         "  4 rows, 2 new addresses, 1 duplicate, 1 invalid",
-        "    row 3 (line 4): no at",
+        "    row 3 (line 4): has no at sign",
         "4 rows: 2 distinct addresses, 1 duplicate, 1 invalid",
         "2 calls at RATE per second: at least 0.1 s, done TIME UTC if started now",
         "about 5 MB of disk space",
+    ]
+
+
+def test_odd_rows_in_the_summary(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """Where the rows are that people should look at, those with the same fault on one line."""
+    emails = ["ann@example.com", "bob@localhost", "nobody", *(f"p{n}@gmial.com" for n in range(11))]
+    path = write_list(tmp_path / "list.csv", emails)
+    lines = plain(run(path, sandbox, tmp_path / "export").err)
+    assert lines[4:9] == [
+        "  invalid:",
+        "    list.csv, line 4: has no at sign",
+        "  12 suspicious, looked up all the same, the first 10 of them:",
+        "    list.csv, line 3: no dot in the domain",
+        "    list.csv, " + ", ".join(f"line {n}" for n in range(5, 14)) + ": a domain like that of a large provider,"
+        " but for a letter",
     ]
