@@ -39,6 +39,19 @@ def test_sandbox_prints_its_url_and_ends_on_a_signal(number: signal.Signals) -> 
     assert (switches["seed"], switches["limit_per_s"]) == (7, 3)
 
 
+def test_sandbox_in_the_background_ends_on_a_signal_and_outlives_its_terminal() -> None:
+    """A shell starts it with SIGINT ignored, which ends it all the same; `nohup` has SIGHUP ignored, which does not."""
+    ignoring = ["/bin/sh", "-c", "trap '' INT HUP && exec \"$@\"", "sh"]
+    words = [*ignoring, *command("sandbox", "--seed", 7)]
+    with subprocess.Popen(words, env=environment({}), stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        sandbox = RunningSandbox(child.stdout.readline().removeprefix(READY).strip(), child.pid)
+        child.send_signal(signal.SIGHUP)
+        assert sandbox.control()["seed"] == 7
+        child.send_signal(signal.SIGINT)
+        assert child.wait() == 0
+
+
 def test_port_that_is_taken_is_invalid_usage() -> None:
     """The port is named."""
     with socket.socket() as holder:
