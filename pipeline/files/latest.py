@@ -57,8 +57,8 @@ class Latest:
         try:
             probe.symlink_to(f"{RUN_PREFIX}probe", target_is_directory=True)
         except OSError as error:
-            if error.errno not in _NO_LINKS:
-                raise
+            if error.errno not in _NO_LINKS:  # Python names the target of a link that cannot be made
+                raise OSError(error.errno, error.strerror, str(probe)) from error
         else:
             probe.unlink()
             return True

@@ -154,6 +154,14 @@ def test_a_disk_without_links(job: Job, number: int) -> None:
     assert json.loads((job.folder / "again" / "latest.json").read_text())["path"] == "run=a"
 
 
+def test_a_link_that_cannot_be_made_for_another_reason(job: Job) -> None:
+    """A full disk is no disk without links: exit 6 before the first call, with its path."""
+    result = job.run(on(job.folder, {"SYMLINK": errno.ENOSPC}))
+    assert (result.code, job.sandbox.stats()["calls"]) == (6, 0)
+    assert result.err.startswith(f"lead-export: {job.out}")
+    assert not (job.out / "latest.json").exists()
+
+
 def test_a_folder_that_moves_between_disks_has_one_latest(job: Job) -> None:
     """Whichever names an older run goes: a link that cannot be switched any more, and a file once there are links."""
     faults = on(job.folder, NO_LINKS)
