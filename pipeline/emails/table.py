@@ -58,13 +58,17 @@ class TableFormat(ListFormat):
 
     def cells(self) -> Iterator[str]:
         """The cell of the email column of each row; empty if the row is too short."""
+        return (cell for _, cell in self.numbered_cells())
+
+    def numbered_cells(self) -> Iterator[tuple[int, str]]:
+        """The same, each with the number of its line or row."""
         column = self.detected().email_index
-        for _, row in self._data():
-            yield row[column] or "" if column < len(row) else ""
+        for number, row in self._data():
+            yield number, row[column] or "" if column < len(row) else ""
 
     def line_numbers(self, rows: Collection[int]) -> dict[int, int]:
-        """The line on which each of these rows begins, in a text."""
-        return pick_numbers((number for number, _ in self._data()), rows) if self.is_text else {}
+        """The line, or row of the sheet, on which each of these rows begins."""
+        return pick_numbers((number for number, _ in self._data()), rows)
 
     def row_counts(self) -> RowCounts:
         """How many rows and cells there are, and which rows do not have as many cells as the first one."""
@@ -95,8 +99,7 @@ class TableFormat(ListFormat):
         missing = None if self.omits_trailing_cells else ""
         for number, row in self._data():
             if len(row) > width:
-                where = f"{'line' if self.is_text else 'row'} {number}"
-                raise self.error(f"{where} has {len(row):,} cells, more than the {width:,} expected")
+                raise self.error(f"{self.unit} {number} has {len(row):,} cells, more than the {width:,} expected")
             if len(row) < width:
                 row.extend([missing] * (width - len(row)))
             yield row

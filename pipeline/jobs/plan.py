@@ -33,10 +33,10 @@ MAX_INVALID_SHOWN = 10
 
 
 class InvalidRow(msgspec.Struct, frozen=True):
-    """A row without a valid address: its number from 1, its line if the format has lines, and the reason."""
+    """A row without a valid address: its number among the rows of data, its line or row in the file, and why."""
 
     row: int
-    line: int | None
+    line: int
     code: str
 
 
@@ -58,6 +58,7 @@ class PlannedList(msgspec.Struct, frozen=True, kw_only=True):
         duplicate: rows whose address an earlier row has, of this or another list.
         invalid: rows without a valid address.
         first_invalid: the first ten of these.
+        unit: what their `line` counts: the lines of a text, or the rows of a sheet or a table.
     """
 
     name: str
@@ -74,6 +75,7 @@ class PlannedList(msgspec.Struct, frozen=True, kw_only=True):
     duplicate: int
     invalid: int
     first_invalid: list[InvalidRow]
+    unit: str
 
 
 class PlannedRows(msgspec.Struct, frozen=True):
@@ -198,7 +200,8 @@ def _read(source: EmailList, counts: _Counts) -> PlannedList:
         new_addresses=len(counts.seen) - distinct,
         duplicate=counts.duplicates - duplicates,
         invalid=counts.invalid - invalid,
-        first_invalid=[InvalidRow(row, lines.get(row), code) for row, code in first.items()],
+        first_invalid=[InvalidRow(row, lines[row], code) for row, code in first.items()],
+        unit=source.unit,
     )
 
 

@@ -26,7 +26,7 @@ PLAN_KEYS = [
 ]
 LIST_KEYS = [
     *("name", "read_as", "form", "compression", "encoding", "delimiter", "header", "email_column", "guessed", "rows"),
-    *("new_addresses", "duplicate", "invalid", "first_invalid"),
+    *("new_addresses", "duplicate", "invalid", "first_invalid", "unit"),
 ]
 
 
@@ -40,7 +40,7 @@ def test_a_plan_counts_and_shows_what_was_detected(tmp_path: Path) -> None:
     lines = done.out.splitlines()
     assert lines[0] == "first.csv: csv, utf-8, comma, column 'email' (1 of 1)"
     assert "  35 rows, 21 new addresses, 1 duplicate, 13 invalid" in lines
-    assert "    row 22 (line 23): no at" in lines
+    assert "    line 23: no at" in lines
     assert "    and 3 more" in lines
     assert "second.csv: csv, cp1252, semicolon, column 'E-Mail' (2 of 2)" in lines
     assert "  detected: encoding, delimiter, header, email column" in lines

@@ -11,8 +11,9 @@ import csv
 import itertools
 import re
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline.emails.columns import looks_like_address
 from pipeline.emails.table import TableFormat, sample
@@ -20,6 +21,7 @@ from pipeline.emails.table import TableFormat, sample
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pipeline.emails.options import Detected
     from pipeline.emails.table import Row
 
 DELIMITERS = ",;\t|"
@@ -51,6 +53,12 @@ class Csv(TableFormat):
             raise self.error(
                 f"line {number} is not valid CSV ({error}); check for a quote that is never closed"
             ) from error
+
+    def describe(self, *arguments: Any, **facts: Any) -> Detected:  # noqa: ANN401 - those of the base class
+        """How the list is read, and whether its first line announces the delimiter."""
+        first = next((line for line in self.lines() if line.strip()), "")
+        announced = _SEP_LINE.fullmatch(first) is not None
+        return replace(super().describe(*arguments, **facts), announces_delimiter=announced)
 
     def delimiter(self) -> tuple[str, bool]:
         """The delimiter, and whether it was detected."""

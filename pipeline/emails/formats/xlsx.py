@@ -6,8 +6,9 @@ import itertools
 import logging
 import warnings
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, time
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from pipeline.emails.table import TableFormat
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from openpyxl.workbook import Workbook
 
+    from pipeline.emails.options import Detected
     from pipeline.emails.table import Row
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ class Xlsx(TableFormat):
     signature = b"PK\x03\x04"
     library = "openpyxl"
     extra = "xlsx"
+    unit = "row"
     omits_trailing_cells = True
     _sheet: int | None = None
 
@@ -42,6 +45,10 @@ class Xlsx(TableFormat):
             if self._sheet is None:
                 self._sheet = self._first_filled_sheet(workbook)
             yield from self._sheet_rows(workbook, self._sheet)
+
+    def describe(self, *arguments: Any, **facts: Any) -> Detected:  # noqa: ANN401 - those of the base class
+        """How the list is read, and from which sheet."""
+        return replace(super().describe(*arguments, **facts), sheet=self._sheet)
 
     def _first_filled_sheet(self, workbook: Workbook) -> int:
         filled = [n for n in range(len(workbook.worksheets)) if next(self._sheet_rows(workbook, n), None)]

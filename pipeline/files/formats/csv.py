@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from pipeline.files import durable
 from pipeline.files.output_format import OutputFormat, arrow_columns
+from pipeline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,6 +42,7 @@ class CsvWriter:
         self._file = durable.create(path)
         # UTF-16 and UTF-32 write a byte order mark of their own.
         self._put("\ufeff" if options.bom and codecs.lookup(options.encoding).name == "utf-8" else "")
+        self._put(f"sep={options.delimiter}\n" if options.announce_delimiter else "")
         self._put(self._lines([self._quoted(pa.array([name], pa.string())) for name in header.columns]))
 
     def __enter__(self) -> Self:
@@ -61,7 +63,8 @@ class CsvWriter:
         """Characters that the encoding does not have."""
         if not self._replaced:
             return []
-        return [f'{self._replaced:,} characters cannot be encoded in {self._options.encoding} and were replaced by "?"']
+        characters = f"{counted(self._replaced, 'character')} cannot be encoded in {self._options.encoding}"
+        return [f'{characters} and {"was" if self._replaced == 1 else "were"} replaced by "?"']
 
     def _fields(self, column: Column, number: int) -> Column:
         """A column as CSV fields."""
