@@ -20,7 +20,7 @@ from pipeline.version import __version__
 if TYPE_CHECKING:
     from pipeline import errors
     from pipeline.calls.client import LeadClient
-    from pipeline.jobs.enriched_file import Enrichment
+    from pipeline.jobs.enrich_target import Enrichment
     from pipeline.jobs.fetch import Observer
     from pipeline.jobs.manifest import Manifest
     from pipeline.jobs.python import enrich, enrich_async, export, export_async, rebuild, status
@@ -52,7 +52,7 @@ __all__ = [
 
 _HOMES = {
     "Answer": "pipeline.outcomes",
-    "Enrichment": "pipeline.jobs.enriched_file",
+    "Enrichment": "pipeline.jobs.enrich_target",
     "Frames": "pipeline.tables.flatten",
     "LeadClient": "pipeline.calls.client",
     "Manifest": "pipeline.jobs.manifest",

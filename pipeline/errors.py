@@ -56,7 +56,7 @@ class ExitCode(IntEnum):
     OK = 0, "every row is accounted for and none failed"
     BUG = 1, "a bug in lead-export; please report it"
     USAGE = 2, "invalid usage, settings, input or output folder; no call was made"
-    ROWS_FAILED = 3, "finished, but some rows failed; run lists them in failures.csv"
+    ROWS_FAILED = 3, "finished, but some rows failed; run lists them in failures.csv, enrich in lead_reason"
     REFUSED = 4, "stopped: the API refuses access (credentials, App, permission, URL of the API)"
     UNAVAILABLE = 5, "stopped: the API is unavailable"
     STORAGE = 6, "stopped: local storage (disk full, not writable, files damaged) or too many open files"

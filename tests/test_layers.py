@@ -15,7 +15,7 @@ ROWS = (
     ("calls", "journal", "files", "emails", "tables"),
     ("replies",),
     ("settings", "schema", "outcomes"),
-    ("errors", "version", "filesystem"),
+    ("errors", "version", "filesystem", "words"),
 )
 """From the top down; a part may import from the rows below its own, but nothing from its own row."""
 RANKS = {part: rank for rank, parts in enumerate(ROWS) for part in parts}

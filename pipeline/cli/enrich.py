@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,14 +18,62 @@ from pipeline.cli.options import (
     resuming_command,
     takes_output_options,
     takes_settings,
+    with_options,
 )
 from pipeline.cli.sandbox import sandbox_option, temporary_sandbox
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.cli.options import GivenSettings, OutputOptions
+    from pipeline.cli.options import Command, GivenSettings, OutputOptions
     from pipeline.errors import ExitCode
+    from pipeline.jobs.enrich_target import Enrichment
+
+
+@dataclass(frozen=True, slots=True)
+class GivenEnrichment:
+    """The options about what is added and written; see `Enrichment`."""
+
+    fields: str
+    prefix: str
+    list_separator: str
+    only_found: bool
+    force: bool
+
+    def parsed(self) -> Enrichment:
+        """The same for the job."""
+        from pipeline.jobs.enrich_target import Enrichment
+
+        fields = tuple(name.strip() for name in self.fields.split(",") if name.strip())
+        return Enrichment(fields, self.prefix, self.list_separator, self.only_found, self.force)
+
+
+def takes_enrichment(command: Command) -> Command:
+    """Add the options about what is added and written; the command gets `how: GivenEnrichment`."""
+
+    @functools.wraps(command)
+    def with_enrichment(**values: Any) -> Any:  # noqa: ANN401 - of any command
+        given = {field.name: values.pop(field.name) for field in dataclasses.fields(GivenEnrichment)}
+        return command(how=GivenEnrichment(**given), **values)
+
+    options = (
+        click.option(
+            "--fields",
+            metavar="NAMES",
+            default="all",
+            show_default=True,
+            help="Comma-separated fields, basic or all; * matches any.",
+        ),
+        click.option(
+            "--prefix", metavar="STRING", default="lead_", show_default=True, help="Prefix of the added columns."
+        ),
+        click.option(
+            "--list-separator", metavar="STRING", default="|", show_default=True, help="Separates names in a cell."
+        ),
+        click.option("--only-found", is_flag=True, help="Omit rows whose address was not found."),
+        click.option("--force", is_flag=True, help="Replace an existing file; its mode and owner stay."),
+    )
+    return with_options(with_enrichment, *options)
 
 
 @click.command(
@@ -30,37 +81,28 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   lead-export enrich customers.csv --out enriched.csv --sandbox
-  lead-export enrich customers.csv --out enriched.csv --fields first_name,score,tags,'custom.*'
+  lead-export enrich customers.xlsx --out enriched.xlsx --fields basic,'custom.*'
   lead-export enrich people.xlsx --out people.parquet --only-found
 
 The rows and columns of FILE come first, unchanged. Fields are the columns of `leads`, and tags, lists,
-sequences, memberships, transactions, last_transaction_date and custom.NAME. If the job stops, the same
-command resumes it.
+sequences, memberships, transaction_count, last_transaction_date and custom.NAME; basic is a dozen of them.
+If the job stops, the same command resumes it. If rows failed, the same command with --force asks again
+for these alone, within 24 hours.
 """,
 )
 @click.argument("file", metavar="FILE", type=UserPath())
 @click.option("--out", required=True, metavar="FILE", type=out_path, help="A .csv, .tsv, .parquet or .xlsx file.")
-@click.option(
-    "--fields", metavar="NAMES", default="*", show_default=True, help="Comma-separated fields; * matches any."
-)
-@click.option("--prefix", metavar="STRING", default="lead_", show_default=True, help="Prefix of the added columns.")
-@click.option("--list-separator", metavar="STRING", default="|", show_default=True, help="Separates names in a cell.")
-@click.option("--only-found", is_flag=True, help="Omit rows whose address was not found.")
-@click.option("--force", is_flag=True, help="Replace an existing file.")
+@takes_enrichment
 @click.option("--new", is_flag=True, help="Start over instead of resuming a stopped job.")
 @sandbox_option
 @click.option("--progress/--no-progress", default=None, help="Show a progress bar.  [default: on a terminal]")
 @takes_settings(*LIST_OPTIONS, *CALL_OPTIONS, "timezone", *CSV_OPTIONS)
 @takes_output_options
-def enrich_command(  # noqa: PLR0913 - one parameter for each argument of the command
+def enrich_command(
     file: Path,
     out: Path,
-    fields: str,
-    prefix: str,
-    list_separator: str,
+    how: GivenEnrichment,
     *,
-    only_found: bool,
-    force: bool,
     new: bool,
     sandbox: bool,
     progress: bool | None,
@@ -73,14 +115,13 @@ def enrich_command(  # noqa: PLR0913 - one parameter for each argument of the co
 
     with temporary_sandbox(start=sandbox) as overrides:
         loaded = settings.load(overrides=overrides)
-        from pipeline.jobs.enrich import enrich
-        from pipeline.jobs.enriched_file import Enrichment  # only now: wrong settings are reported without loading it
+        from pipeline.jobs.enrich import enrich  # only now: wrong settings are reported without loading it
 
-        names = tuple(name.strip() for name in fields.split(",") if name.strip())
-        how = Enrichment(names, prefix=prefix, separator=list_separator, only_found=only_found, force=force)
         with (
             Progress(enabled=progress, quiet=output.quiet) as observer,
             summary.shown_if_stopped(observer, out, output),
         ):
-            manifest = enrich(loaded, file, out, how, resume=not new, command=resuming_command(), observer=observer)
+            manifest = enrich(
+                loaded, file, out, how.parsed(), resume=not new, command=resuming_command(), observer=observer
+            )
     return summary.show(manifest, out, output)

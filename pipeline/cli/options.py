@@ -8,15 +8,16 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import click
+from click.shell_completion import CompletionItem
 
 from pipeline.errors import UsageError
 from pipeline.filesystem import expand_home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pydantic.fields import FieldInfo
 
@@ -51,12 +52,30 @@ class SettingOption(click.Option):
     `Settings` is loaded only to show help or to run a command, so that `lead-export --help` starts at once.
     """
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the values of a setting that has few."""
+        choices = _choices(str(self.name))
+        found = [CompletionItem(choice) for choice in choices if choice.startswith(incomplete)]
+        return found or super().shell_complete(ctx, incomplete)
+
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Return the option with the description and the default of its setting."""
         from pipeline.settings import Settings
 
         self.help = setting_help(Settings.model_fields[str(self.name)])
         return super().get_help_record(ctx)
+
+
+def _choices(key: str) -> Sequence[str]:
+    """The values that a setting may have, if there are few."""
+    from pipeline.settings import Settings
+
+    if key == "formats":
+        from pipeline.files.output_format import format_names
+
+        return format_names()
+    kind = Settings.model_fields[key].annotation
+    return get_args(kind) if get_origin(kind) is Literal else ()
 
 
 def setting_help(field: FieldInfo) -> str:
@@ -148,7 +167,7 @@ def takes_settings(*keys: str) -> Callable[[Command], Command]:
             given = {key: value for key, value in options.items() if value is not None and value != ()}
             return command(settings=GivenSettings(given, config), **values)
 
-        return _with_options(with_settings, _CONFIG, *(SETTING_OPTIONS[key] for key in keys))
+        return with_options(with_settings, _CONFIG, *(SETTING_OPTIONS[key] for key in keys))
 
     return decorate
 
@@ -171,7 +190,7 @@ def takes_output_options(command: Command) -> Command:
         set_up_log(verbose=verbose, quiet=quiet, as_json=log_format == "json")
         return command(output=OutputOptions(as_json, quiet), **values)
 
-    return _with_options(
+    return with_options(
         with_output,
         click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output."),
         click.option("-v", "--verbose", count=True, help="Log what happens; -vv logs every detail."),
@@ -182,7 +201,8 @@ def takes_output_options(command: Command) -> Command:
     )
 
 
-def _with_options(command: Command, *options: Callable[[Command], Command]) -> Command:
+def with_options(command: Command, *options: Callable[[Command], Command]) -> Command:
+    """Add options to a command, in the order in which its help shows them."""
     for option in reversed(options):
         command = option(command)
     return command

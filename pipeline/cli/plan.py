@@ -8,6 +8,7 @@ import click
 
 from pipeline.cli.options import LIST_OPTIONS, UserPath, out_path, takes_output_options, takes_settings
 from pipeline.cli.output import duration, print_json, print_result
+from pipeline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +50,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield from _list(entry)
     rows = plan.rows
     yield (
-        f"{rows.read:,} rows: {rows.distinct:,} distinct addresses, {rows.duplicate:,} duplicate,"
+        f"{counted(rows.read, 'row')}: {counted(rows.distinct, 'distinct address')}, {rows.duplicate:,} duplicate,"
         f" {rows.invalid:,} invalid"
     )
     if plan.answered:
@@ -62,10 +63,11 @@ def _lines(plan: Plan) -> Iterator[str]:
 
 def _calls(plan: Plan) -> str:
     if plan.least_s is None or plan.done_at is None:
-        return f"{plan.to_ask:,} calls without a limit"
+        return f"{counted(plan.to_ask, 'call')} without a limit"
     done = plan.done_at[:16].replace("T", " ")
     least = duration(plan.least_s)
-    return f"{plan.to_ask:,} calls at {plan.rate_per_s:g} per second: at least {least}, done {done} UTC if started now"
+    calls = f"{counted(plan.to_ask, 'call')} at {plan.rate_per_s:g} per second"
+    return f"{calls}: at least {least}, done {done} UTC if started now"
 
 
 def _disk(plan: Plan) -> str:
@@ -81,20 +83,19 @@ def _list(entry: PlannedList) -> Iterator[str]:
     if entry.guessed:
         yield f"  detected: {', '.join(entry.guessed).replace('_', ' ')}"
     yield (
-        f"  {entry.rows:,} rows, {entry.new_addresses:,} new addresses, {entry.duplicate:,} duplicate,"
+        f"  {counted(entry.rows, 'row')}, {counted(entry.new_addresses, 'new address')}, {entry.duplicate:,} duplicate,"
         f" {entry.invalid:,} invalid"
     )
-    yield from _rows(entry.first_invalid, entry.invalid)
+    yield from _rows(entry.unit, entry.first_invalid, entry.invalid)
     if entry.suspicious:
         yield f"  {entry.suspicious:,} suspicious, looked up all the same"
-        yield from _rows(entry.first_suspicious, entry.suspicious)
+        yield from _rows(entry.unit, entry.first_suspicious, entry.suspicious)
 
 
-def _rows(first: Sequence[NamedRow], count: int) -> Iterator[str]:
+def _rows(unit: str, first: Sequence[NamedRow], count: int) -> Iterator[str]:
     from pipeline.cli.summary import meaning
 
     for odd in first:
-        line = "" if odd.line is None else f" (line {odd.line:,})"
-        yield f"    row {odd.row:,}{line}: {meaning(odd.code)}"
+        yield f"    {unit} {odd.line:,}: {meaning(odd.code)}"
     if count > len(first):
         yield f"    and {count - len(first):,} more"

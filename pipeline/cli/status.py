@@ -8,6 +8,7 @@ import click
 
 from pipeline.cli.options import UserPath, takes_output_options
 from pipeline.cli.output import print_json, print_result
+from pipeline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ def status_command(folder: Path, output: OutputOptions) -> None:
 
 def _lines(found: Status) -> Iterator[str]:
     if not found.published and not found.unfinished:
-        yield f"{found.folder}: no runs."
+        yield f"{found.folder}: no runs, finished or unfinished. Files that enrich has written are not listed."
     for published in found.published:
         yield from _published(published)
     for unfinished in found.unfinished:
@@ -59,19 +60,24 @@ def _published(run: PublishedStatus) -> Iterator[str]:
     if run.finished_at:
         counts = [f"{run.rows[name]:,} {name.replace('_', ' ')}" for name in Outcome if run.rows.get(name)]
         yield f"  published {_time(run.finished_at)}, {_size(run.bytes)}"
-        yield f"  {run.rows.get('read', 0):,} rows: {', '.join(counts)}"
+        yield f"  {counted(run.rows.get('read', 0), 'row')}: {', '.join(counts)}"
 
 
 def _unfinished(run: UnfinishedStatus, *, running: bool) -> Iterator[str]:
     file = f", will write {run.file}" if run.file else ""
-    yield f"{run.run_id}: unfinished{file}"
+    yield f"{run.run_id}: {run.file} is written, {run.reason}" if run.written_at else f"{run.run_id}: unfinished{file}"
     if run.addresses is None or run.answered is None or run.started_at is None:
         yield f"  {run.reason}"
         return
     failed = f", {run.failed:,} failed" if run.failed else ""
-    yield f"  {run.answered:,} of {run.addresses:,} addresses answered{failed}, {_size(run.bytes)}"
+    yield f"  {run.answered:,} of {counted(run.addresses, 'address')} answered{failed}, {_size(run.bytes)}"
+    if run.written_at and run.kept_until:
+        yield f"  written {_time(run.written_at)}; the answers are used again until {_time(run.kept_until)}"
+        yield f"  ask again for what failed with: {run.command or 'the same call of pipeline.enrich, with force'}"
+        return
     yield f"  started {_time(run.started_at)}; {_state(run, running=running)}"
-    yield f"  resume with: {run.command or 'the same call of pipeline.export'}"
+    call = f"pipeline.{'enrich' if run.file else 'export'}"
+    yield f"  resume with: {run.command or f'the same call of {call}'}"
 
 
 def _state(run: UnfinishedStatus, *, running: bool) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline.cli.output import duration, print_json, print_message
 from pipeline.errors import EmailMismatch, ExitCode, StopRun
 from pipeline.outcomes import Outcome
+from pipeline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
     from pipeline.cli.options import OutputOptions
     from pipeline.cli.progress import Progress
     from pipeline.jobs.manifest import CallTotals, DriftCounts, Manifest, Speed
+    from pipeline.jobs.manifest_files import OutputFile
     from pipeline.jobs.odd_rows import OddRow, OddRows
 
 
+FRESH_H = 24
+"""Hours for which `enrich` uses answers again; see `pipeline.jobs.kept_answers`, which would load much."""
 MIN_CALLS = 20
 """With fewer calls, what limited the speed is not worth telling."""
 MAX_REASONS = 3
@@ -78,13 +82,13 @@ def _rows(manifest: Manifest) -> list[str]:
     """Rows by outcome, why rows failed, and how many were found under another address."""
     rows = manifest.rows
     counts = [f"  {count:>9,} {name.replace('_', ' ')}" for name, count in rows.by_outcome().items() if count]
-    text = [f"  {rows.read:>9,} rows read", *counts]
+    text = [f"  {rows.read:>9,} {'row' if rows.read == 1 else 'rows'} read", *counts]
     if failed := manifest.codes.get(Outcome.FAILED):
         reasons = [f"{count:,} {code}" for code, count in list(failed.items())[:MAX_REASONS]]
         more = [f"{len(failed) - MAX_REASONS} more"] if len(failed) > MAX_REASONS else []
         text.append(f"  failed with: {', '.join(reasons + more)}")
     if accepted := manifest.codes.get(Outcome.FOUND, {}).get(EmailMismatch.code):
-        text.append(f"  {accepted:,} row{'' if accepted == 1 else 's'} found under another address")
+        text.append(f"  {counted(accepted, 'row')} found under another address")
     return text
 
 
@@ -105,8 +109,7 @@ def _odd_rows(odd: OddRows | None) -> Iterator[str]:
 def _grouped(rows: Sequence[OddRow]) -> dict[tuple[str, str], list[str]]:
     found: dict[tuple[str, str], list[str]] = {}
     for odd in rows:
-        place = f"row {odd.row:,}" if odd.line is None else f"line {odd.line:,}"
-        found.setdefault((odd.input, odd.code), []).append(place)
+        found.setdefault((odd.input, odd.code), []).append(f"{odd.unit} {odd.line:,}")
     return found
 
 
@@ -131,7 +134,7 @@ def _calls(calls: CallTotals, per_second: float) -> str:
         )
         if count
     ]
-    return ", ".join([f"{calls.sent:,} call{'' if calls.sent == 1 else 's'}{rate}", *details])
+    return ", ".join([f"{counted(calls.sent, 'call')}{rate}", *details])
 
 
 def _speed(speed: Speed, calls: int) -> str:
@@ -146,8 +149,9 @@ def _results(manifest: Manifest, out: Path) -> list[str]:
     """Differences from the API's documentation, and where the results are."""
     drift = _drift(manifest.drift) if manifest.drift else ""
     text = [f"  {drift}"] if drift else []
+    text += [f"  {_failed(manifest)}"] if manifest.first_failed else []
     if manifest.output:
-        return [*text, f"  {manifest.output.rows:,} rows in {out}"]
+        return [*text, f"  {_enriched(manifest.output, manifest.rows.found)} in {out}", *_again(manifest)]
     folder = out / f"run={manifest.run_id}"
     text.append(f"  tables in {folder}")
     if manifest.rows.failed:
@@ -155,13 +159,46 @@ def _results(manifest: Manifest, out: Path) -> list[str]:
     return text
 
 
+def _failed(manifest: Manifest) -> str:
+    """Where the first rows are that failed, and why they did."""
+    named = manifest.first_failed or []
+    several = len(manifest.input) > 1
+    places = [
+        f"{row.unit} {row.line:,}{f' of {row.input}' if several else ''} ({row.code or 'no reason given'})"
+        for row in named
+    ]
+    more = manifest.rows.failed - len(named)
+    return f"failed rows: {', '.join(places)}{f' and {more:,} more' if more else ''}"
+
+
+def _enriched(output: OutputFile, found: int) -> str:
+    """The rows of the file, and how many of them have the data of a lead: more than were found if some are the same."""
+    duplicates = output.filled - found
+    more = f" ({found:,} found, and {counted(duplicates, 'duplicate')} of these)" if duplicates else ""
+    return f"{counted(output.rows, 'row')}, {output.filled:,} of them with a lead{more},"
+
+
+def _again(manifest: Manifest) -> list[str]:
+    """What to do about the rows of `enrich` that failed."""
+    if not manifest.rows.failed:
+        return []
+    again = manifest.resume or "the same call with force=True"
+    return [f"  to ask again for what failed, and for nothing else, within {FRESH_H} hours:", f"    {again}"]
+
+
+def _several(count: int, what: str) -> str:
+    """The number of things whose first word or words are the noun: `2 columns with unreadable values`."""
+    noun, _, rest = what.partition(" with ")
+    return f"{counted(count, noun)} with {rest}" if rest else counted(count, noun)
+
+
 def _drift(drift: DriftCounts) -> str:
     """What the API sent that is not documented; "" if there was nothing."""
     parts = [
-        f"{len(names)} {what} ({', '.join(list(names)[:3])}{', …' if len(names) > 3 else ''})"
+        f"{_several(len(names), what)} ({', '.join(list(names)[:3])}{', …' if len(names) > 3 else ''})"
         for names, what in (
-            (drift.unknown_keys, "unknown keys"),
-            (drift.unreadable_values, "columns with unreadable values"),
+            (drift.unknown_keys, "unknown key"),
+            (drift.unreadable_values, "column with unreadable values"),
         )
         if names
     ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Literal
 
 from pipeline.emails.formats import format_of, formats, supported
 from pipeline.emails.options import Detected, ReadOptions, RowCounts
@@ -19,6 +19,7 @@ from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import pyarrow as pa
@@ -95,6 +96,19 @@ class EmailList:
         """
         return self._opened.detected()
 
+    @property
+    def unit(self) -> Literal["line", "row"]:
+        """What a person counts in the file: `line`, or `row` of a sheet or a table."""
+        return self._format.unit
+
+    def stored(self) -> AbstractContextManager[IO[bytes]]:
+        """The bytes of the file, as a library for its format reads them.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
+        return self._format.stored()
+
     def cells(self) -> Iterator[str]:
         """The email cell of each row.
 
@@ -102,13 +116,21 @@ class EmailList:
             UsageError: the list is empty, damaged, not in its format or encoding, or no email column was detected.
                 A list with a header and no rows is a list without rows.
         """
+        return (cell for _, cell in self.numbered_cells())
+
+    def numbered_cells(self) -> Iterator[tuple[int, str]]:
+        """The same, each with the number of its line, or row of the sheet, from 1.
+
+        Raises:
+            UsageError: as from `cells`.
+        """
         rows = 0
-        for rows, cell in enumerate(self._opened.cells(), 1):  # noqa: B007 - the last number is the count
+        for rows, cell in enumerate(self._opened.numbered_cells(), 1):  # noqa: B007 - the last number is the count
             yield cell
         self._finish(rows)
 
     def line_numbers(self, rows: Collection[int]) -> dict[int, int]:
-        """The line of the file on which each of these rows begins, counted from 1; empty for binary formats.
+        """The line, or row of the sheet, on which each of these rows begins; both are counted from 1.
 
         Raises:
             UsageError: as from `cells`.

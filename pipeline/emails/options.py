@@ -106,6 +106,9 @@ class Detected:
         email_index: its position, counted from 0.
         guessed: which of encoding, delimiter, header and email_column were detected rather than stated; and quoting,
             if it was detected to be other than standard.
+        byte_order_mark: whether a text begins with one.
+        announces_delimiter: whether the first line is `sep=;` or the like, by which spreadsheets know the delimiter.
+        sheet: which worksheet of a workbook is read, counted from 0; None for other formats.
     """
 
     format: str
@@ -118,6 +121,9 @@ class Detected:
     email_column: str
     email_index: int
     guessed: tuple[str, ...]
+    byte_order_mark: bool = False
+    announces_delimiter: bool = False
+    sheet: int | None = None
 
     def __str__(self) -> str:
         """One line for people: `csv, cp1252, semicolon, column 'E-Mail' (2 of 5)`."""

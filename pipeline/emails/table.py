@@ -90,13 +90,17 @@ class TableFormat(ListFormat):
 
     def cells(self) -> Iterator[str]:
         """The cell of the email column of each row; empty if the row is too short."""
+        return (cell for _, cell in self.numbered_cells())
+
+    def numbered_cells(self) -> Iterator[tuple[int, str]]:
+        """The same, each with the number of its line or row."""
         column = self.detected().email_index
-        for _, row in self._data():
-            yield row[column] or "" if column < len(row) else ""
+        for number, row in self._data():
+            yield number, row[column] or "" if column < len(row) else ""
 
     def line_numbers(self, rows: Collection[int]) -> dict[int, int]:
-        """The line on which each of these rows begins, in a text."""
-        return pick_numbers((number for number, _ in self._data()), rows) if self.is_text else {}
+        """The line, or row of the sheet, on which each of these rows begins."""
+        return pick_numbers((number for number, _ in self._data()), rows)
 
     def row_counts(self) -> RowCounts:
         """How many rows and cells there are, and which rows do not have as many cells as the first one."""
@@ -127,7 +131,7 @@ class TableFormat(ListFormat):
         missing = None if self.omits_trailing_cells else ""
         for number, row in self._data():
             if len(row) > width:
-                raise self.error(f"{self.place} {number} has {len(row):,} cells, more than the {width:,} expected")
+                raise self.error(f"{self.unit} {number} has {len(row):,} cells, more than the {width:,} expected")
             if len(row) < width:
                 row.extend([missing] * (width - len(row)))
             yield row
@@ -154,19 +158,14 @@ class TableFormat(ListFormat):
                 repeated += [number] if len(repeated) <= _LISTED_LINES else []
             elif sum(map(bool, header)) > 1:
                 problem = "is a header with its columns in another order; pass the files that were joined one by one"
-                raise self.error(f"{self.place} {number} {problem}")
+                raise self.error(f"{self.unit} {number} {problem}")
             else:
                 yield number, row
         if repeated and not self._warned:
             self._warned = True
             where = ", ".join(map(str, repeated[:_LISTED_LINES])) + (", …" if len(repeated) > _LISTED_LINES else "")
             text = "%s: the header is repeated and left out in %s %s."
-            logger.warning(text, self.source.name, self.place, where)
-
-    @property
-    def place(self) -> str:
-        """What the numbers of rows count."""
-        return "line" if self.is_text else "row"
+            logger.warning(text, self.source.name, self.unit, where)
 
     @cached_property
     def _layout(self) -> _Layout:
@@ -179,12 +178,12 @@ class TableFormat(ListFormat):
         above = rows_above_header(some, wanted)
         if above:
             text = "%s: the header is in %s %d; what is above it is left out."
-            logger.warning(text, self.source.name, self.place, numbers[above])
+            logger.warning(text, self.source.name, self.unit, numbers[above])
         first, *others = some[above:]
         header = bool(above) or has_stated_name(first, wanted) or is_header(first, others)
         if not header and wanted is None and (found := misplaced_header(some)):
             problem = "looks like a header, but rows come before it; remove them, or pass --email-column"
-            raise self.error(f"{self.place} {numbers[found]} {problem}")
+            raise self.error(f"{self.unit} {numbers[found]} {problem}")
         names, data = (first, without(first, others)) if header else ((), [first, *others])
         if data or wanted is not None or not self.options.allow_empty:
             email_index = find_column(self.source.name, names if header else None, data, wanted)

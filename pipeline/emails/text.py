@@ -146,6 +146,11 @@ def detect_codec(name: str, stats: ByteStats, stated: str | None) -> str:
     return _guess_single_byte(name, stats) if stats.invalid else "utf-8"
 
 
+def has_byte_order_mark(start: bytes) -> bool:
+    """Whether a text that starts with these bytes has a byte order mark."""
+    return _byte_order_mark(start) is not None
+
+
 def _byte_order_mark(start: bytes) -> str | None:
     return next((codec for mark, codec in _BYTE_ORDER_MARKS.items() if start.startswith(mark)), None)
 

@@ -46,6 +46,8 @@ class WriteOptions:
             the `unguarded` columns as `\N`; `none` has no quotes, and spaces for delimiters and line ends in a field.
         encoding: of text; characters that it does not have become `?` and are counted as losses.
         bom: start UTF-8 text with a byte order mark, for Excel.
+        announce_delimiter: make `sep=;` or the like the first line of a CSV file, for Excel.
+        title: of a worksheet.
         formula_guard: put `'` before strings that a spreadsheet would run as a formula.
         unguarded: the number of leading columns that are written without that guard.
         mostly_unique: columns whose values rarely repeat, so that a dictionary would only make them larger.
@@ -55,6 +57,8 @@ class WriteOptions:
     quoting: str = "standard"
     encoding: str = "utf-8"
     bom: bool = False
+    announce_delimiter: bool = False
+    title: str = "leads"
     formula_guard: bool = True
     unguarded: int = 0
     mostly_unique: frozenset[str] = frozenset()

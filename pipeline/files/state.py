@@ -99,9 +99,14 @@ class StateFolder:
             sync(self.path)
         except OSError as error:
             if error.errno in STORAGE_TROUBLE:
-                raise StorageError.of(OSError(error.errno, error.strerror), self.owner) from error
+                where = "" if self.owner.is_dir() else f" in the folder {self._nearest_folder()}"
+                raise StorageError.of(OSError(error.errno, f"{error.strerror}{where}"), self.owner) from error
             raise UsageError(f"{self.owner}: cannot be written to ({error.strerror}); name another --out.") from error
         return self.free_bytes()
+
+    def _nearest_folder(self) -> Path:
+        """The folder that this one is in or, if that does not exist either, would be created in."""
+        return next((folder for folder in self.path.parents if folder.is_dir()), self.path.parent)
 
     def holder(self) -> str | None:
         """The process that holds the lock, and since when; None if no process does."""

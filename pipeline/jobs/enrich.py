@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.files import durable
-from pipeline.files.output_format import check_fits, format_of
+from pipeline.files.output_format import format_of
+from pipeline.files.replaced import behind_links, take_over_access
 from pipeline.files.state import StateFolder
 from pipeline.filesystem import sync
-from pipeline.jobs.enriched_file import Enrichment, EnrichTarget, own_header, write_enriched
+from pipeline.jobs import kept_answers
+from pipeline.jobs.enrich_target import Enrichment, EnrichTarget
+from pipeline.jobs.enriched_file import write_enriched
+from pipeline.jobs.failed_lines import failed_lines
 from pipeline.jobs.fetch import Observer, fetch_leads
 from pipeline.jobs.import_lists import email_lists
-from pipeline.jobs.manifest import OutputFile
+from pipeline.jobs.manifest_files import OutputFile
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import open_run, recorded_attempt
 from pipeline.jobs.space import check_space
@@ -43,7 +47,8 @@ def enrich(
     """Write the list `path` to `out` with columns of what is known about its addresses; return the manifest.
 
     All rows and columns of the list come first, unchanged. The answers are kept in a hidden folder next to `out` until
-    it is written, so that the same call resumes after a stop; `out` appears complete or not at all.
+    it is written, so that the same call resumes after a stop; `out` appears complete or not at all. While rows have
+    failed they are kept for a day longer: the same call with `how.force` then asks only for these.
 
     Raises:
         UsageError: settings, `path`, `out` or `how` cannot be used; nothing was called.
@@ -51,20 +56,18 @@ def enrich(
     """
     observer = observer or Observer()
     settings.require_credentials()
-    (source,), fields = email_lists([path], settings), select_fields(how.fields)
-    folder = _check_out(path, out, how)
+    (source,), fields = email_lists([path], settings), select_fields(how.fields, how.prefix)
+    file = _check_out(path, out, how)
+    folder = StateFolder.of_file(file)
+    kept_answers.remove_old(file.parent)
     try:
         with folder.locked():
             request = Request.of(folder, [source], settings, resume=resume, command=command)
-            target = EnrichTarget.of(source, out, fields, how, settings)
+            target = EnrichTarget.of(source, file, fields, how, settings)
+            kept_answers.remove_unusable(folder, request)
             with open_run(folder, [source], settings, request) as journal:
-                check_fits(out, own_header(source, target.width), journal.rows_read())
-                with recorded_attempt(journal, settings, [source]) as attempt:
-                    check_space(folder, journal, settings)
-                    fetch_leads(settings, journal, observer, attempt.calls)
-                    observer.publishing()
-                    manifest = _publish(folder, journal, target, attempt)
-            _remove_journals(folder)
+                manifest = _fetch_and_write(folder, journal, target, observer)
+            _remove_journals(folder, kept=journal.path if manifest.rows.failed else None)
             folder.remove_if_empty()
     finally:
         folder.remove_unused()
@@ -72,8 +75,8 @@ def enrich(
     return manifest
 
 
-def _check_out(path: Path, out: Path, how: Enrichment) -> StateFolder:
-    """Check that `out` can be written; return the folder in which its answers are kept."""
+def _check_out(path: Path, out: Path, how: Enrichment) -> Path:
+    """Check that `out` can be written; return the file itself, which may be behind symbolic links."""
     format_of(out)
     if not how.separator or "\\" in how.separator:
         raise UsageError("--list-separator: must be a string without a backslash, which escapes it in values.")
@@ -84,7 +87,19 @@ def _check_out(path: Path, out: Path, how: Enrichment) -> StateFolder:
             raise UsageError(f"{out}: is the list itself; name another --out.")
         if out.exists() and not how.force:
             raise UsageError(f"{out}: already exists; add --force to replace it, or name another --out.")
-    return StateFolder.of_file(out)
+        return behind_links(out)
+
+
+def _fetch_and_write(folder: StateFolder, journal: Journal, target: EnrichTarget, observer: Observer) -> Manifest:
+    """Look up what has no answer yet, and write the file; while rows have failed, the journal says so."""
+    with recorded_attempt(journal, target.settings, [target.source]) as attempt:
+        check_space(folder, journal, target.settings)
+        fetch_leads(target.settings, journal, observer, attempt.calls)
+        observer.publishing()
+        manifest = _publish(folder, journal, target, attempt)
+    if manifest.rows.failed:
+        kept_answers.keep_answers(journal, manifest.rows.failed)
+    return manifest
 
 
 def _publish(folder: StateFolder, journal: Journal, target: EnrichTarget, attempt: ManifestBuilder) -> Manifest:
@@ -99,7 +114,9 @@ def _publish(folder: StateFolder, journal: Journal, target: EnrichTarget, attemp
             bytes=staged.stat().st_size,
             sha256=durable.sha256(staged),
             columns=[*written.columns],
+            filled=written.filled,
         )
+        take_over_access(staged, target.out)
         try:
             durable.move(staged, target.out, replace=target.how.force)
         except FileExistsError:
@@ -108,13 +125,17 @@ def _publish(folder: StateFolder, journal: Journal, target: EnrichTarget, attemp
             ) from None
         sync(target.out.parent)
     logger.info("wrote %s", target.out)
-    return attempt.enriched(journal.count_rows(), journal.rows().codes(), output, written.drift)
+    failed = failed_lines(journal)
+    again = kept_answers.command_again(attempt.run.command) if failed else None
+    rows, codes = journal.count_rows(), journal.rows().codes()
+    return attempt.enriched(rows, codes, output, written.drift, first_failed=failed, resume=again)
 
 
-def _remove_journals(folder: StateFolder) -> None:
-    """Remove every journal of this file: its answers are in the file, or were replaced."""
+def _remove_journals(folder: StateFolder, *, kept: Path | None) -> None:
+    """Remove every other journal of this file: its answers are in the file, or were replaced."""
     try:
         for path in folder.journals():
-            remove_journal(path)
+            if path != kept:
+                remove_journal(path)
     except StorageError as error:
         logger.warning("%s", error)

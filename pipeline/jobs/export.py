@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.files.folder import OutputFolder
 from pipeline.files.output_format import check_formats
+from pipeline.jobs.failed_lines import failed_lines
 from pipeline.jobs.fetch import Observer, fetch_leads
 from pipeline.jobs.import_lists import email_lists
 from pipeline.jobs.publishing import write_tables
@@ -70,7 +71,8 @@ def export(
 def _publish(folder: OutputFolder, journal: Journal, settings: Settings, attempt: ManifestBuilder) -> Manifest:
     run_id = attempt.run.run_id
     with folder.staging(run_id) as staging:
-        manifest = attempt.published(write_tables(journal, settings, staging), journal.rows().codes())
+        tables = write_tables(journal, settings, staging)
+        manifest = attempt.published(tables, journal.rows().codes(), failed_lines(journal))
         path = folder.publish(staging, run_id, manifest.to_dict())
     logger.info("published %s", path)
     return manifest

@@ -12,6 +12,7 @@ from pipeline.errors import UsageError
 from pipeline.journal.database import remove_journal
 from pipeline.journal.records import ListRow
 from pipeline.journal.store import Journal
+from pipeline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -60,8 +61,8 @@ def import_lists(lists: Sequence[EmailList], path: Path, run: RunRecord) -> Jour
 
 
 def _import(journal: Journal, source: EmailList) -> None:
-    journal.add_list(source.name, _rows(source.cells()), sha256=lambda: source.sha256)
-    logger.info("%s: %d rows read", source.name, source.rows)
+    journal.add_list(source.name, _rows(source.numbered_cells()), sha256=lambda: source.sha256, unit=source.unit)
+    logger.info("%s: %s read", source.name, counted(source.rows, "row"))
 
 
 def _check_addresses(journal: Journal, lists: Sequence[EmailList]) -> None:
@@ -75,15 +76,16 @@ def _check_addresses(journal: Journal, lists: Sequence[EmailList]) -> None:
     rows = sum(source.rows for source in lists)
     names = ", ".join(source.name for source in lists)
     if rows:
-        raise UsageError(f"{names}: none of the {rows:,} rows holds an address; is --email-column right?")
+        none = f"none of the {rows:,} rows holds" if rows > 1 else "its one row does not hold"
+        raise UsageError(f"{names}: {none} an address; is --email-column right?")
     if not all(source.options.allow_empty for source in lists):
         raise UsageError(f"{names}: there is a header, but no row; pass --allow-empty to publish empty tables.")
 
 
-def _rows(cells: Iterable[str]) -> Iterator[ListRow]:
-    for given in cells:
+def _rows(cells: Iterable[tuple[int, str]]) -> Iterator[ListRow]:
+    for line, given in cells:
         email = clean(given)
         if isinstance(email, Refusal):
-            yield ListRow(given, code=email.code, message=email.message)
+            yield ListRow(given, code=email.code, message=email.message, line=line)
         else:
-            yield ListRow(given, email, key(email))
+            yield ListRow(given, email, key(email), line=line)

@@ -10,6 +10,8 @@ import msgspec
 
 from pipeline.calls.counts import CallCounts
 from pipeline.errors import StorageError
+from pipeline.jobs.failed_lines import FailedLine  # noqa: TC001 - msgspec resolves it
+from pipeline.jobs.manifest_files import OutputFile, PublishedTable, tables_of
 from pipeline.jobs.odd_rows import OddRows  # noqa: TC001 - msgspec resolves it when a manifest is read
 from pipeline.outcomes import Outcome, iso, now_ms
 from pipeline.version import __version__
@@ -112,31 +114,6 @@ class Speed(msgspec.Struct, frozen=True):
     time_shares: dict[str, float]
 
 
-class PublishedFile(msgspec.Struct, frozen=True):
-    """One file of a table; `sha256` (hex) is that of its bytes."""
-
-    name: str
-    rows: int
-    bytes: int
-    sha256: str
-
-
-class PublishedTable(msgspec.Struct, frozen=True):
-    """The files of one table, one for each format."""
-
-    files: list[PublishedFile]
-
-
-class OutputFile(msgspec.Struct, frozen=True):
-    """The file that `enrich` wrote; `columns` are its column names, `sha256` (hex) is that of its bytes."""
-
-    name: str
-    rows: int
-    bytes: int
-    sha256: str
-    columns: list[str]
-
-
 class DriftCounts(msgspec.Struct, frozen=True):
     """How often replies differed from the API's documentation: by unknown key, and by column with unreadable values."""
 
@@ -165,8 +142,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         output: of `enrich` only.
         odd_rows: rows without an address, and addresses that are probably mistyped; None if there are none.
         drift: of a job that finished.
+        first_failed: the first ten rows that failed, of a finished job.
         reason: why the job stopped.
-        resume: the command that resumes a stopped job; "" if it was started from Python.
+        resume: the command that resumes a stopped job, or that asks again for failed rows of `enrich`; "" from Python.
     """
 
     manifest_version: int
@@ -187,6 +165,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     output: OutputFile | None = None
     drift: DriftCounts | None = None
     odd_rows: OddRows | None = None
+    first_failed: list[FailedLine] | None = None
     reason: str | None = None
     resume: str | None = None
 
@@ -236,19 +215,28 @@ class ManifestBuilder:
         before = journal.summary()
         return cls(before.run, before.lists, settings, before.answered, odd_rows)
 
-    def published(self, published: Published, codes: Codes) -> Manifest:
-        """Describe a published run."""
+    def published(self, published: Published, codes: Codes, failed: list[FailedLine] | None) -> Manifest:
+        """Describe a published run; `failed` are the first rows that failed."""
         return self._build(
             status_of(published.rows),
             RowCounts.of(published.rows),
             codes,
             tables=tables_of(published),
             drift=DriftCounts.of(published.drift),
+            first_failed=failed,
         )
 
-    def enriched(self, rows: Mapping[str, int], codes: Codes, output: OutputFile, drift: Drift) -> Manifest:
-        """Describe a finished `enrich`, which wrote the file `output`."""
-        return self._build(status_of(rows), RowCounts.of(rows), codes, output=output, drift=DriftCounts.of(drift))
+    def enriched(
+        self,
+        rows: Mapping[str, int],
+        codes: Codes,
+        output: OutputFile,
+        drift: Drift,
+        **failed: Any,  # noqa: ANN401 - fields of Manifest
+    ) -> Manifest:
+        """Describe a finished `enrich`, which wrote the file `output`; `failed` are `first_failed` and `resume`."""
+        drifts = DriftCounts.of(drift)
+        return self._build(status_of(rows), RowCounts.of(rows), codes, output=output, drift=drifts, **failed)
 
     def stopped(self, rows: Mapping[str, int], codes: Codes, reason: str) -> Manifest:
         """Describe a job that stopped before it published anything."""
@@ -286,11 +274,3 @@ class ManifestBuilder:
 def status_of(rows: Mapping[str, int]) -> RunStatus:
     """How a finished job with these rows ended."""
     return "complete_with_failures" if rows.get(Outcome.FAILED) else "complete"
-
-
-def tables_of(published: Published) -> dict[str, PublishedTable]:
-    """The files of every table."""
-    return {
-        name: PublishedTable([PublishedFile(info.name, info.rows, info.bytes, info.sha256) for info in infos])
-        for name, infos in published.tables.items()
-    }

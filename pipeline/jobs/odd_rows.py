@@ -20,11 +20,12 @@ MAX_SHOWN = 10
 
 
 class OddRow(msgspec.Struct, frozen=True):
-    """A row of the list `input`: its number from 1, its line if the format has lines, and what is odd about it."""
+    """A row of the list `input`: its number from 1, its line in the file (or row of the sheet), and what is odd."""
 
     input: str
     row: int
-    line: int | None
+    unit: str
+    line: int
     code: str
 
 
@@ -66,5 +67,5 @@ def _named(rows: Iterable[tuple[int, int, str]], lists: Sequence[EmailList]) -> 
     for number, group in itertools.groupby(rows, key=lambda row: row[0]):
         codes = {row: code for _, row, code in group}
         lines = lists[number].line_numbers(codes)
-        named += [OddRow(lists[number].name, row, lines.get(row), code) for row, code in codes.items()]
+        named += [OddRow(lists[number].name, row, lists[number].unit, lines[row], code) for row, code in codes.items()]
     return named

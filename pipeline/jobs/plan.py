@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 
 class NamedRow(msgspec.Struct, frozen=True):
-    """A row that people should look at: its number from 1, its line if the format has lines, and the reason."""
+    """A row that people should look at: its number from 1, its line (or row of the sheet), and the reason."""
 
     row: int
-    line: int | None
+    line: int
     code: str
 
 
@@ -60,6 +60,7 @@ class PlannedList(msgspec.Struct, frozen=True, kw_only=True):
         first_invalid: the first ten of these.
         suspicious: rows of new addresses that are probably mistyped, and looked up all the same.
         first_suspicious: the first ten of these.
+        unit: what their `line` counts: the lines of a text, or the rows of a sheet or a table.
     """
 
     name: str
@@ -79,6 +80,7 @@ class PlannedList(msgspec.Struct, frozen=True, kw_only=True):
     first_invalid: list[NamedRow]
     suspicious: int
     first_suspicious: list[NamedRow]
+    unit: str
 
 
 class PlannedRows(msgspec.Struct, frozen=True):
@@ -147,7 +149,7 @@ class _FirstRows:
     def named(self, source: EmailList) -> list[NamedRow]:
         """The first rows, with their lines."""
         lines = source.line_numbers(self._codes) if self._codes else {}
-        return [NamedRow(row, lines.get(row), code) for row, code in self._codes.items()]
+        return [NamedRow(row, lines[row], code) for row, code in self._codes.items()]
 
 
 def plan(settings: Settings, lists: Sequence[Path], out: Path | None = None) -> Plan:
@@ -226,6 +228,7 @@ def _read(source: EmailList, counts: _Counts) -> PlannedList:
         first_invalid=invalid.named(source),
         suspicious=suspicious.count,
         first_suspicious=suspicious.named(source),
+        unit=source.unit,
     )
 
 

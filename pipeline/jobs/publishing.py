@@ -138,13 +138,14 @@ def _write_outcomes(batches: Iterator[Batch], settings: Settings, folder: Path, 
 def _write_failures(file: TableWriter, failed: pd.DataFrame) -> None:
     file.write(failed)
     for name, row, code in failed[["input", "row", "code"]].itertuples(index=False):
-        logger.info("%s, row %d: failed (%s)", name, row, code)
+        logger.info("%s, data row %d: failed (%s)", name, row, code)
 
 
 def _open(folder: Path, name: str, header: pd.DataFrame, settings: Settings, *formats: str) -> TableWriter:
     """Open a new table in these formats, or in those of the settings."""
     options = WriteOptions(
-        bom=settings.csv_bom,
+        bom=bool(settings.csv_bom),
+        title=name,
         formula_guard=settings.formula_guard,
         mostly_unique=_MOSTLY_UNIQUE.get(name, frozenset()),
     )

@@ -13,7 +13,7 @@ from pipeline.errors import WrongArgument
 from pipeline.jobs import arguments
 from pipeline.jobs.awaiting import awaitable
 from pipeline.jobs.enrich import enrich as enrich_list
-from pipeline.jobs.enriched_file import Enrichment
+from pipeline.jobs.enrich_target import Enrichment
 from pipeline.jobs.export import export as export_lists
 from pipeline.jobs.fetch import Observer
 from pipeline.jobs.rebuild import rebuild as rebuild_run

@@ -12,7 +12,8 @@ from pipeline.files.folder import OutputFolder
 from pipeline.files.latest import run_at
 from pipeline.files.output_format import check_formats
 from pipeline.files.published import PublishedRun
-from pipeline.jobs.manifest import DriftCounts, Manifest, RowCounts, status_of, tables_of
+from pipeline.jobs.manifest import DriftCounts, Manifest, RowCounts, status_of
+from pipeline.jobs.manifest_files import tables_of
 from pipeline.jobs.publishing import write_tables
 from pipeline.schema import REPLIES
 from pipeline.settings import OUTPUT_SETTINGS, Settings

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pipeline.errors import UsageError
 from pipeline.settings import LOOPBACK_HOSTS
+from pipeline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -101,7 +102,7 @@ class Request:
             if name not in before:
                 yield f"{name} was not among its lists"
             elif before[name].sha256 != sha256:
-                yield f"{name} has changed since (it had {before[name].rows:,} rows)"
+                yield f"{name} has changed since (it had {counted(before[name].rows, 'row')})"
         yield from (f"{name} was among its lists" for name in before if name not in self.names)
         if sorted(self.sha256) == sorted(entry.sha256 for entry in other.lists):
             yield "its lists were in a different order"

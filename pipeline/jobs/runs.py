@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import StopRun, StorageError, UsageError
 from pipeline.files.folder import read_manifest
 from pipeline.jobs.import_lists import import_lists
+from pipeline.jobs.kept_answers import oldest_used_ms
 from pipeline.jobs.manifest import Manifest, ManifestBuilder
 from pipeline.jobs.odd_rows import find_odd_rows
 from pipeline.journal.database import remove_journal
@@ -23,6 +24,7 @@ from pipeline.journal.records import RunRecord
 from pipeline.journal.replay import JournalSummary, read_summary
 from pipeline.journal.store import Journal
 from pipeline.outcomes import iso, now_ms
+from pipeline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -113,7 +115,7 @@ def open_run(
     if same is not None:
         _tell_age(same)
         journal = _open(same.path)
-        journal.resume(request.names)
+        journal.resume(request.names, oldest_ms=oldest_used_ms(same))
         return journal
     replaces = not request.resume or settings.unfinished == "replace"
     _resolve_unfinished(folder, request, known, unreadable, replaces=replaces)
@@ -227,15 +229,15 @@ def _resolve_unfinished(
         if run in conflicting:
             continue
         logger.warning(
-            "The unfinished run %s (%d answers) is left as it is; its own command resumes it.",
+            "The unfinished run %s (%s) is left as it is; its own command resumes it.",
             run.run.run_id,
-            run.answered,
+            counted(run.answered, "answer"),
         )
 
 
 def refusal(run: JournalSummary, request: Request, *, others: int) -> str:
     """Why a command cannot start while that run is unfinished, and what to do."""
-    answers = f"{run.answered:,} of {run.addresses:,} addresses answered"
+    answers = f"{run.answered:,} of {counted(run.addresses, 'address')} answered"
     more = f", and {others} more" if others else ""
     resume = f"resume it with {run.run.command!r} and its original lists" if run.run.command else "resume it"
     return (
@@ -251,8 +253,8 @@ def _remove_replaced(folder: StateFolder, run: RunRecord) -> None:
         with suppress(StorageError):
             seen = read_summary(path)
             if seen and seen.run.run_id != run.run_id and seen.run.started_at_ms <= run.started_at_ms:
-                text = "The unfinished run %s (%d answers) was deleted: %s, which replaces it, is published."
-                logger.warning(text, seen.run.run_id, seen.answered, run.run_id)
+                text = "The unfinished run %s (%s) was deleted: %s, which replaces it, is published."
+                logger.warning(text, seen.run.run_id, counted(seen.answered, "answer"), run.run_id)
                 remove_journal(path)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import StorageError
 from pipeline.files.output_format import load_format
+from pipeline.words import counted
 
 if TYPE_CHECKING:
     from pipeline.files.state import StateFolder
@@ -47,7 +48,8 @@ def check_space(folder: StateFolder, journal: Journal, settings: Settings) -> No
     run = journal.summary()
     needed = needed_bytes(settings, rows=run.rows, addresses=run.addresses, unanswered=run.addresses - run.answered)
     free = folder.free_bytes()
-    sizes = f"{_megabytes(free)} are free, but {run.addresses:,} addresses need about {_megabytes(needed)}"
+    addresses = f"{counted(run.addresses, 'address')} {'needs' if run.addresses == 1 else 'need'}"
+    sizes = f"{_megabytes(free)} are free, but {addresses} about {_megabytes(needed)}"
     if free < needed // 2:
         raise StorageError(
             f"{folder.owner}: {sizes}; free some space, then run the same command again, or name another --out."

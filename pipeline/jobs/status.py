@@ -14,6 +14,7 @@ from pipeline.errors import StorageError, UsageError
 from pipeline.files import durable
 from pipeline.files.folder import OutputFolder, read_manifest
 from pipeline.files.state import SUFFIX, StateFolder
+from pipeline.jobs.kept_answers import command_again, is_kept, kept_until_ms, state_folders_of_files
 from pipeline.journal.replay import read_summary
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class UnfinishedStatus(msgspec.Struct, frozen=True, kw_only=True):
         command: what resumes it; None if it was started from Python.
         bytes: size of its journal.
         file: the file it will write; None if it will publish a run.
+        written_at: when it wrote that file, in which rows failed: `command` asks again for these; None for others.
+        kept_until: until when its answers are used again; None if nothing is written yet.
     """
 
     run_id: str
@@ -70,6 +73,8 @@ class UnfinishedStatus(msgspec.Struct, frozen=True, kw_only=True):
     command: str | None = None
     bytes: int
     file: str | None = None
+    written_at: str | None = None
+    kept_until: str | None = None
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -96,7 +101,7 @@ def status(out: Path) -> Status:
     published = [_published(path, latest=path == latest) for path in folder.runs()]
     unfinished = [
         run
-        for state in (folder.state, *_state_folders_of_files(out))
+        for state in (folder.state, *state_folders_of_files(out))
         for path in state.journals()
         if not (state is folder.state and folder.is_published(state.run_id(path))) and (run := _unfinished(state, path))
     ]
@@ -119,11 +124,6 @@ def _published(path: Path, *, latest: bool) -> PublishedStatus:
         return msgspec.convert({**damaged, "rows": {}, **known}, PublishedStatus)
 
 
-def _state_folders_of_files(out: Path) -> list[StateFolder]:
-    """The state folders of jobs that write a single file in this folder."""
-    return [StateFolder.of_file(out / path.name[1 : -len(SUFFIX)]) for path in sorted(out.glob(f".?*{SUFFIX}"))]
-
-
 def _unfinished(folder: StateFolder, path: Path) -> UnfinishedStatus | None:
     """The run of a journal; None while its lists are being imported."""
     size = _size(path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm"))
@@ -133,6 +133,7 @@ def _unfinished(folder: StateFolder, path: Path) -> UnfinishedStatus | None:
         return UnfinishedStatus(run_id=folder.run_id(path), reason=str(error), bytes=size)
     if seen is None:
         return None
+    kept = is_kept(seen)
     return UnfinishedStatus(
         run_id=seen.run.run_id,
         started_at=_time(seen.run.started_at_ms),
@@ -141,6 +142,8 @@ def _unfinished(folder: StateFolder, path: Path) -> UnfinishedStatus | None:
         failed=seen.failed,
         stopped_at=_time(seen.stop.stopped_at_ms) if seen.stop else None,
         reason=seen.stop.reason if seen.stop else None,
+        written_at=_time(seen.stop.stopped_at_ms) if seen.stop and kept else None,
+        kept_until=_time(kept_until_ms(seen)) if kept else None,
         command=_command(seen),
         bytes=size,
         file=None if folder.path.name == SUFFIX else folder.owner.name,
@@ -160,8 +163,9 @@ def _command(seen: JournalSummary) -> str | None:
     """The command that resumes the run from the current folder."""
     if not seen.run.command:
         return None
+    command = command_again(seen.run.command) if is_kept(seen) else seen.run.command
     elsewhere = seen.run.folder and Path(seen.run.folder) != Path.cwd()
-    return f"cd {shlex.quote(seen.run.folder)} && {seen.run.command}" if elsewhere else seen.run.command
+    return f"cd {shlex.quote(seen.run.folder)} && {command}" if elsewhere else command
 
 
 def _time(ms: int) -> str:

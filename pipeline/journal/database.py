@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _APPLICATION_ID = 0x6C656164
-_VERSION = 1
+_VERSION = 2
 _LOCK_TIMEOUT_S = 60
 _SQLITE_HEADER = b"SQLite format 3\0"
 # Columns without a type keep every value as it is; its type is checked when the record is read back. Rows and
@@ -28,10 +28,12 @@ PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {_VERSION};
 CREATE TABLE run ({", ".join(RunRecord._fields)});
 CREATE TABLE stops ({", ".join(StopRecord._fields)});
-CREATE TABLE lists (id INTEGER PRIMARY KEY, name TEXT NOT NULL, rows INTEGER NOT NULL, sha256 TEXT NOT NULL);
+CREATE TABLE lists (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL, rows INTEGER NOT NULL, sha256 TEXT NOT NULL, unit TEXT NOT NULL
+);
 CREATE TABLE rows (
     id INTEGER PRIMARY KEY, list INTEGER NOT NULL, row INTEGER NOT NULL, given TEXT NOT NULL,
-    address INTEGER, code TEXT, message TEXT
+    address INTEGER, code TEXT, message TEXT, line INTEGER
 );
 CREATE TABLE addresses (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, email TEXT NOT NULL, first_row INTEGER NOT NULL
@@ -44,7 +46,8 @@ SELECT rows.id AS id, lists.name AS input, rows.row AS row, rows.given AS given,
         ELSE coalesce(answers.outcome, '{PENDING}') END AS outcome,
     CASE WHEN rows.address IS NULL THEN rows.code WHEN first.id = rows.id THEN answers.code END AS code,
     CASE WHEN rows.address IS NULL THEN rows.message WHEN first.id = rows.id THEN answers.message
-        ELSE 'the same address as row ' || first.row || ' of ' || first_list.name END AS message,
+        ELSE 'the same address as ' || first_list.unit || ' ' || coalesce(first.line, first.row) || ' of '
+        || first_list.name END AS message,
     answers.lead_id AS lead_id,
     CASE WHEN first.id = rows.id THEN coalesce(answers.attempts, 0) ELSE 0 END AS attempts,
     CASE WHEN first.id = rows.id THEN answers.answered_at END AS answered_at

@@ -33,6 +33,7 @@ class ListRow(NamedTuple):
         key: what two spellings of the same address have in common.
         code: why there is no address.
         message: the same as a sentence.
+        line: the number of its line, or row of the sheet, as a person counts them; None is the number of the row.
     """
 
     given: str
@@ -40,6 +41,7 @@ class ListRow(NamedTuple):
     key: str = ""
     code: str | None = None
     message: str | None = None
+    line: int | None = None
 
 
 class ListSummary(NamedTuple):

@@ -166,6 +166,40 @@ class _Bodies:
         return unpacked(row and row[0])
 
 
+class RowAddress(NamedTuple):
+    """A row of a list and what became of its address.
+
+    Attributes:
+        address: the number of the address; None if there is none.
+        outcome: that of the address; `invalid` without one.
+        line: the number of its line, or row of the sheet, as a person counts them, from 1.
+        code: why, in one word; None if there is nothing to say.
+        message: the same as a sentence.
+    """
+
+    address: int | None
+    outcome: str
+    line: int
+    code: str | None
+    message: str | None
+
+
+class FailedRow(NamedTuple):
+    """A row that failed, as a person finds it.
+
+    Attributes:
+        input: name of the list.
+        unit: what `line` counts: `line`, or `row` of a sheet or a table.
+        line: its number, from 1.
+        code: why it failed.
+    """
+
+    input: str
+    unit: str
+    line: int
+    code: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class JournalRows:
     """The rows of all lists with their outcomes, numbered from 0 in the order in which they were read.
@@ -192,18 +226,33 @@ class JournalRows:
             for row in _rows(db, f"{_SELECT_ROWS} WHERE id > ? AND id <= ? ORDER BY id", first, last):
                 yield from_row(row, RowOutcome)
 
-    def addresses(self, first: int, last: int) -> list[tuple[int | None, str]]:
-        """The number of each row's address and that address's outcome; None and `invalid` for a row without one.
+    def addresses(self, first: int, last: int) -> list[RowAddress]:
+        """What became of the address of each row; a duplicate has what became of the first row.
 
         Raises:
             StorageError: the journal cannot be read.
         """
         query = (
-            "SELECT rows.address, coalesce(outcome, 'invalid') FROM rows"
+            "SELECT rows.address, coalesce(outcome, 'invalid'), coalesce(line, row),"
+            " coalesce(answers.code, rows.code), coalesce(answers.message, rows.message) FROM rows"
             " LEFT JOIN answers ON answers.address = rows.address WHERE id > ? AND id <= ? ORDER BY id"
         )
         with reading(self.path), closing(connect(self.path)) as db:
-            return db.execute(query, (first, last)).fetchall()
+            return [RowAddress(*row) for row in db.execute(query, (first, last))]
+
+    def first_failed(self, most: int) -> list[FailedRow]:
+        """The first rows that failed; duplicates are left out.
+
+        Raises:
+            StorageError: the journal cannot be read.
+        """
+        query = (
+            "SELECT name, unit, coalesce(line, row), answers.code FROM answers"
+            " JOIN addresses ON addresses.id = answers.address JOIN rows ON rows.id = first_row"
+            " JOIN lists ON lists.id = list WHERE outcome = 'failed' ORDER BY answers.address LIMIT ?"
+        )
+        with reading(self.path), closing(connect(self.path)) as db:
+            return [FailedRow(*row) for row in db.execute(query, (most,))]
 
     def addressed(self) -> Iterator[tuple[int, int, str]]:
         """Where each distinct address is first: the number of the list from 0, that of the row from 1, and the address.

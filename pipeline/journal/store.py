@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from contextlib import nullcontext, suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pipeline.errors import StorageError
 from pipeline.journal import database
@@ -35,11 +35,13 @@ _IMPORT_BATCH = (
     # An address that is known already, from this batch or an earlier one, is skipped: the first spelling counts.
     """INSERT INTO addresses (key, email, first_row) SELECT key, email, id FROM batch
     WHERE email IS NOT NULL ORDER BY id ON CONFLICT (key) DO NOTHING""",
-    """INSERT INTO rows (id, list, row, given, address, code, message)
-    SELECT batch.id, :list, batch.id - :before, given, addresses.id, code, message FROM batch
+    """INSERT INTO rows (id, list, row, given, address, code, message, line)
+    SELECT batch.id, :list, batch.id - :before, given, addresses.id, code, message, line FROM batch
     LEFT JOIN addresses ON batch.email IS NOT NULL AND addresses.key = batch.key ORDER BY batch.id""",
     "DELETE FROM batch",
 )
+_FORGET = "DELETE FROM answers WHERE answered_at < ?"
+_FORGET_BODIES = "DELETE FROM packs WHERE id NOT IN (SELECT pack FROM answers WHERE pack IS NOT NULL)"
 
 
 class Journal:
@@ -101,10 +103,16 @@ class Journal:
 
     # The run and its lists.
 
-    def add_list(self, name: str, rows: Iterable[ListRow], sha256: Callable[[], str]) -> None:
-        """Import all rows of one list, or none if reading them fails; `sha256` is called after the last row."""
+    def add_list(
+        self, name: str, rows: Iterable[ListRow], sha256: Callable[[], str], unit: Literal["line", "row"] = "row"
+    ) -> None:
+        """Import all rows of one list, or none if reading them fails; `sha256` is called after the last row.
+
+        `unit` is what `ListRow.line` counts.
+        """
         with storage(self.path), transaction(self._db):
-            added = self._db.execute("INSERT INTO lists (name, rows, sha256) VALUES (?, 0, '')", (name,)).lastrowid
+            inserting = "INSERT INTO lists (name, rows, sha256, unit) VALUES (?, 0, '', ?)"
+            added = self._db.execute(inserting, (name, unit)).lastrowid
             before: int = self._db.execute("SELECT coalesce(max(id), 0) FROM rows").fetchone()[0]
             last = before
             self._db.execute(_CREATE_BATCH)
@@ -124,12 +132,17 @@ class Journal:
             # The log has grown with the lists; what follows is small.
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
-    def resume(self, list_names: Sequence[str]) -> None:
-        """Forget why the run stopped, and call its lists by their present names, in order: files may have moved."""
+    def resume(self, list_names: Sequence[str], *, oldest_ms: int = 0) -> None:
+        """Forget why the run stopped, and call its lists by their present names, in order: files may have moved.
+
+        Answers from before `oldest_ms` (milliseconds since 1970 UTC) are forgotten: their addresses are pending again.
+        """
         with storage(self.path), transaction(self._db):
             stop = self._db.execute("SELECT code FROM stops ORDER BY rowid DESC LIMIT 1").fetchone()
             self.stop_code = stop and stop[0]
             self._db.execute("DELETE FROM stops")
+            if self._db.execute(_FORGET, (oldest_ms,)).rowcount:
+                self._db.execute(_FORGET_BODIES)
             renamed = [(name, number) for number, name in enumerate(list_names, 1)]
             self._db.executemany("UPDATE lists SET name = ? WHERE id = ?", renamed)
 

@@ -119,7 +119,10 @@ class Settings(BaseModel):
         description="Time zone of the API's dates, such as EST, to convert them to UTC; unset = as given",
     )
     keep_replies: bool = Field(default=True, description="Publish the raw replies, so that the tables can be rebuilt")
-    csv_bom: bool = Field(default=False, description="Start CSV files with a byte order mark, for Excel")
+    csv_bom: Annotated[bool | None, Unset] = Field(
+        default=None,
+        description="Start CSV with a byte order mark; if unset, enrich does so for lists from Excel",
+    )
     formula_guard: bool = Field(
         default=True, description="Put ' before CSV cells that a spreadsheet would run as a formula"
     )

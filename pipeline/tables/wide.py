@@ -3,7 +3,7 @@
 | field | content |
 | `tags`, `sequences` | names |
 | `lists`, `memberships` | names of the active ones; a membership with its level, `Club: gold` |
-| `transactions` | their number |
+| `transaction_count` | the number of transactions |
 | `last_transaction_date` | the latest date |
 | `custom.IDENTIFIER` | the string value, or the values of the chosen options |
 
@@ -37,28 +37,51 @@ if TYPE_CHECKING:
 
 SCALARS = tuple(name for name in LEADS.names if name not in ("id", "requested_email", "extra"))
 CUSTOM = "custom."
+ALWAYS = ("outcome", "reason", "id")
+"""What is added to a row beside the chosen fields."""
+BASIC = (
+    *("first_name", "last_name", "email", "phone", "city", "country", "date_joined", "score"),
+    *("tags", "lists", "transaction_count", "last_transaction_date"),
+)
 _ALL = "*"
 
 
-def select_fields(wanted: Sequence[str] = ()) -> list[str]:
+def column_name(field: str, prefix: str) -> str:
+    """The name of the column that holds a field: with the prefix, unless it has it already or is a custom field.
+
+    A prefix that ends in a letter or digit is always put: `s` is no part of the name `score`.
+    """
+    has_prefix = field.startswith(prefix) and not prefix[-1:].isalnum()
+    return field if has_prefix or field.startswith(CUSTOM) else f"{prefix}{field}"
+
+
+def select_fields(wanted: Sequence[str] = (), prefix: str = "") -> list[str]:
     """The fields, and patterns of custom fields, that `wanted` names, each once and in its order; all if it is empty.
+
+    A word is a field's name, the name of its column (see `column_name`), a pattern of either, or `basic` or `all`.
 
     Raises:
         UsageError: a name or pattern matches no field.
     """
     selected: dict[str, None] = {}
     for word in wanted or (_ALL,):
-        matches = [field for field in FIELDS if fnmatchcase(field, word)]
-        if word.startswith(CUSTOM):
-            matches = [word]
-        elif word == _ALL:
-            matches.append(f"{CUSTOM}*")
+        matches = _matches(_PRESETS.get(word, word), prefix)
         if not matches:
-            near = difflib.get_close_matches(word, FIELDS, 1)
+            near = difflib.get_close_matches(word, [*FIELDS, *_PRESETS], 1)
             hint = f" Did you mean {near[0]!r}?" if near else f" Fields are {', '.join(FIELDS)} and {CUSTOM}*."
             raise UsageError(f"--fields: there is no field {word!r}.{hint}")
         selected |= dict.fromkeys(matches)
-    return list(selected)
+    return [field for field in selected if field not in ALWAYS]
+
+
+def _matches(wanted: str | Sequence[str], prefix: str) -> Sequence[str]:
+    if not isinstance(wanted, str):
+        return wanted
+    if wanted.startswith(CUSTOM):
+        return [wanted]
+    names = (*FIELDS, *ALWAYS)
+    matches = [name for name in names if fnmatchcase(name, wanted) or fnmatchcase(column_name(name, prefix), wanted)]
+    return [*matches, f"{CUSTOM}*"] if wanted == _ALL else matches
 
 
 def expand_custom_fields(selected: Sequence[str], identifiers: Iterable[str]) -> list[str]:
@@ -124,17 +147,18 @@ _DERIVED: Mapping[str, Callable[[Frames, str], Column]] = {
     "lists": _joined_names("lists", "list_name"),
     "sequences": _joined_names("sequences", "sequence_name"),
     "memberships": _joined_names("memberships", "name"),
-    "transactions": _transaction_count,
+    "transaction_count": _transaction_count,
     "last_transaction_date": _last_transaction_date,
 }
 FIELDS = (*SCALARS, *_DERIVED)
 """Every field but the custom ones, which depend on the account."""
+_PRESETS: Mapping[str, str | Sequence[str]] = {"all": _ALL, "basic": BASIC}
 
 
 def field_types(fields: Sequence[str], timezone: str | None) -> dict[str, pa.DataType]:
     """The Arrow type of each field."""
     dates = arrow_type("timestamp[s]", timezone)
-    derived: dict[str, pa.DataType] = {"transactions": pa.int64(), "last_transaction_date": dates}
+    derived: dict[str, pa.DataType] = {"transaction_count": pa.int64(), "last_transaction_date": dates}
     return {
         name: arrow_type(LEADS.type_of(name), timezone) if name in SCALARS else derived.get(name, pa.string())
         for name in fields

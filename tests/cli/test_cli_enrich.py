@@ -21,6 +21,8 @@ import pyarrow.parquet as pq
 import pytest
 from cli_command import CREDENTIALS, NO_DELAYS, Result, command, environment, lead_export
 
+from pipeline.tables.wide import column_name
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -64,15 +66,17 @@ def test_every_input_cell_comes_back(sandbox: RunningSandbox, tmp_path: Path) ->
     path = write(tmp_path / "odd.csv", ODD, "cp1252", delimiter=";", lineterminator="\r\n")
     result = enrich(sandbox, path, tmp_path / "out.csv", "--fields", FIELDS)
     assert (result.code, result.out) == (0, "")
-    assert f"6 rows in {tmp_path / 'out.csv'}" in result.err
-    rows = rows_of(tmp_path / "out.csv", delimiter=";")
+    facts = ("6 rows", "2 found", "1 duplicate", f"{tmp_path}/out.csv")
+    assert [fact for fact in facts if fact not in result.err] == []
+    rows = rows_of(tmp_path / "out.csv", "utf-8-sig", delimiter=";")
     assert [row[:6] for row in rows] == ODD
-    assert rows[0][6:10] == ["lead_outcome", "lead_id", "lead_first_name", "lead_score"]
-    assert all(name.startswith("custom.") for name in rows[0][11:])
+    assert rows[0][6:11] == ["lead_outcome", "lead_reason", "lead_id", "lead_first_name", "lead_score"]
+    assert all(name.startswith("custom.") for name in rows[0][12:])
     assert [row[6] for row in rows[1:]] == ["found", "found", "found", "invalid", "not_found", "invalid"]
     assert rows[1][7:] == rows[3][7:]
-    assert rows[1][7] != ""
+    assert rows[1][8] != ""
     assert set(rows[5][7:]) == {""}
+    assert [row[7].partition(":")[0] for row in rows[1:]] == ["", "", "", "empty", "", "no_at"]
     assert (sandbox.stats()["calls"], sandbox.stats()["answered_twice_or_more"]) == (3, 0)
     assert sorted(item.name for item in tmp_path.iterdir()) == ["odd.csv", "out.csv"]
 
@@ -88,9 +92,8 @@ def test_what_is_added_is_what_run_publishes(sandbox: RunningSandbox, tmp_path: 
     added = pd.read_csv(tmp_path / "out.csv", dtype=str)
     names = [name for name in published if name not in ("id", "requested_email", "extra", "fetched_at")]
     assert added["lead_id"].tolist() == published["id"].tolist()
-    pd.testing.assert_frame_equal(
-        added[[f"lead_{name}" for name in names]].set_axis(names, axis=1), published[names], check_dtype=False
-    )
+    columns = [column_name(str(name), "lead_") for name in names]
+    pd.testing.assert_frame_equal(added[columns].set_axis(names, axis=1), published[names], check_dtype=False)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet", ".xlsx"])
@@ -114,7 +117,7 @@ def test_every_format_says_the_same(sandbox: RunningSandbox, tmp_path: Path, suf
     assert len(rows) == len(ODD) - 1
     assert [str(row[0] or "") for row in rows] == [row[0] for row in ODD[1:]]
     assert [row[6] for row in rows] == ["found", "found", "found", "invalid", "not_found", "invalid"]
-    assert str(rows[0][9]) == str(rows[2][9])
+    assert str(rows[0][10]) == str(rows[2][10])
 
 
 def test_parquet_keeps_its_types(sandbox: RunningSandbox, tmp_path: Path) -> None:
@@ -160,7 +163,7 @@ def test_options_shape_what_is_added(sandbox: RunningSandbox, tmp_path: Path) ->
     ]
     assert enrich(sandbox, path, tmp_path / "out.csv", *options).code == 0
     rows = rows_of(tmp_path / "out.csv", "cp1252")
-    assert rows[0] == ["email", "x", "k_outcome", "k_id", "k_tags", "k_lists"]
+    assert rows[0] == ["email", "x", "k_outcome", "k_reason", "k_id", "k_tags", "k_lists"]
     assert [row[:3] for row in rows[1:]] == [["tags@example.com", "=é", "found"]]
     manifest = enrich(sandbox, path, tmp_path / "out2.csv", "--json", "-q", "--no-formula-guard").json
     assert (manifest["output"]["rows"], manifest["rows"]["read"], manifest["status"]) == (2, 2, "complete")
@@ -172,12 +175,12 @@ def test_characters_that_an_encoding_has_not_are_counted(sandbox: RunningSandbox
     path = write(tmp_path / "in.csv", [["email"], ["p1@example.com"]], "cp1252")
     found = rows_of(tmp_path / "in.csv")
     assert enrich(sandbox, path, tmp_path / "utf8.csv", "--fields", "first_name,last_name").code == 0
-    strange = [c for c in "".join(rows_of(tmp_path / "utf8.csv")[1][3:]) if not c.encode("cp1252", "ignore")]
+    strange = [c for c in "".join(rows_of(tmp_path / "utf8.csv")[1][4:]) if not c.encode("cp1252", "ignore")]
     result = enrich(sandbox, path, tmp_path / "out.csv", "--fields", "first_name,last_name", "--encoding", "cp1252")
     assert (result.code, len(found)) == (0, 2)
     assert strange
     assert f"{len(strange)} characters" in result.err
-    assert rows_of(tmp_path / "out.csv", "cp1252")[1][3].count("?") > 0
+    assert rows_of(tmp_path / "out.csv", "cp1252")[1][4].count("?") > 0
 
 
 def test_rows_that_fail_are_exit_3(sandbox: RunningSandbox, tmp_path: Path) -> None:
@@ -316,6 +319,74 @@ def test_a_file_has_one_byte_order_mark(sandbox: RunningSandbox, tmp_path: Path)
     assert (tmp_path / "b.csv").read_bytes().startswith(b"\xef\xbb\xbfemail;x;")
 
 
+@pytest.mark.parametrize(
+    ("content", "start"),
+    [
+        ("Email;X\nann@example.com;ü\n".encode("cp1252"), b"\xef\xbb\xbfEmail;X;lead_"),
+        ("Email;X\nann@example.com;ü\n".encode("utf-16"), b"\xef\xbb\xbfEmail;X;lead_"),
+        (b"\xef\xbb\xbfEmail,X\nann@example.com,1\n", b"\xef\xbb\xbfEmail,X,lead_"),
+        ("Email,X\nann@example.com,ü\n".encode(), b"Email,X,lead_"),
+        (b"sep=;\r\nEmail;X\r\nann@example.com;1\r\n", b"sep=;\nEmail;X;lead_"),
+        (b'\xef\xbb\xbf"sep=,"\nEmail,X\nann@example.com,1\n', b"\xef\xbb\xbfsep=,\nEmail,X,lead_"),
+    ],
+    ids=["cp1252", "utf-16", "mark", "utf-8", "sep", "mark and sep"],
+)
+def test_what_spreadsheets_need_is_kept(sandbox: RunningSandbox, tmp_path: Path, content: bytes, start: bytes) -> None:
+    """A mark where the list had one or was not UTF-8, and the line that announces the delimiter; not in a TSV file."""
+    path = tmp_path / "in.csv"
+    path.write_bytes(content)
+    assert enrich(sandbox, path, tmp_path / "out.csv", "--fields", "score").code == 0
+    assert (tmp_path / "out.csv").read_bytes().startswith(start)
+    assert enrich(sandbox, path, tmp_path / "out.tsv", "--fields", "score", "--no-csv-bom").code == 0
+    assert (tmp_path / "out.tsv").read_bytes().startswith(b"Email\tX\tlead_")
+
+
+def test_a_replaced_file_stays_where_and_what_it_was(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """--force keeps link, mode and owner; a link to nothing gives a private file there; a loop of links is exit 6."""
+    path = write(tmp_path / "in.csv", [["email"], ["ann@example.com"]])
+    (tmp_path / "shared").mkdir()
+    real, link = tmp_path / "shared" / "real.csv", tmp_path / "link.csv"
+    real.write_text("old")
+    real.chmod(0o664)
+    link.symlink_to(Path("shared", "real.csv"))
+    assert "--force" in enrich(sandbox, path, link, "--fields", "score").sentence
+    assert enrich(sandbox, path, link, "--fields", "score", "--force").code == 0
+    assert (link.is_symlink(), rows_of(real)[0][0], real.stat().st_mode & 0o777) == (True, "email", 0o664)
+    real.unlink()
+    assert enrich(sandbox, path, link, "--fields", "score").code == 0
+    assert (link.is_symlink(), real.stat().st_mode & 0o777) == (True, 0o600)
+    assert [item.name for item in real.parent.iterdir()] == ["real.csv"]
+    loop = tmp_path / "loop.csv"
+    loop.symlink_to(loop)
+    refused = enrich(sandbox, path, loop)
+    assert (refused.code, "loop.csv" in refused.err, "Traceback" in refused.err) == (6, True, False)
+
+
+def test_presets_and_names_of_columns_pick_fields(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """`basic` is a dozen, a name with the prefix is understood, and no column is called lead_lead_picture."""
+    path = write(tmp_path / "in.csv", [["email"], ["ann@example.com"]])
+    assert enrich(sandbox, path, tmp_path / "a.csv", "--fields", "basic,lead_lead_picture,lead_id").code == 2
+    assert enrich(sandbox, path, tmp_path / "a.csv", "--fields", "basic,lead_picture,lead_website,lead_id").code == 0
+    header = rows_of(tmp_path / "a.csv")[0]
+    assert header[:4] == ["email", "lead_outcome", "lead_reason", "lead_id"]
+    assert (header[4], header[-4:-2]) == ("lead_first_name", ["lead_transaction_count", "lead_last_transaction_date"])
+    assert header[-2:] == ["lead_picture", "lead_website"]
+    assert enrich(sandbox, path, tmp_path / "b.csv").code == 0
+    assert enrich(sandbox, path, tmp_path / "c.csv", "--fields", "all").code == 0
+    everything = rows_of(tmp_path / "b.csv")[0]
+    assert everything == rows_of(tmp_path / "c.csv")[0]
+    assert [name for name in everything if name.startswith("lead_lead_") or everything.count(name) > 1] == []
+
+
+def test_a_list_that_is_enriched_already_is_said_to_be(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """Enriching the result by mistake is refused with the reason; so is the prefix of custom fields."""
+    path = write(tmp_path / "in.csv", [["email"], ["ann@example.com"]])
+    assert enrich(sandbox, path, tmp_path / "out.csv", "--fields", "score").code == 0
+    assert "enriched already" in enrich(sandbox, tmp_path / "out.csv", tmp_path / "twice.csv").sentence
+    assert enrich(sandbox, tmp_path / "out.csv", tmp_path / "twice.csv", "--prefix", "new_").code == 0
+    assert "--prefix" in enrich(sandbox, path, tmp_path / "x.csv", "--prefix", "custom.").sentence
+
+
 def test_standard_input_is_enriched(sandbox: RunningSandbox, tmp_path: Path) -> None:
     """A pipe can be read only once; its rows come back anyway, and no copy of them is left."""
     words = ["enrich", "-", "--out", tmp_path / "out.csv", "--api-url", sandbox.url, "--rate", 0, "--fields", "score"]
@@ -365,6 +436,6 @@ def test_the_manifest_is_json(sandbox: RunningSandbox, tmp_path: Path) -> None:
     manifest = json.loads(enrich(sandbox, path, tmp_path / "out.csv", "--json").out)
     written = (tmp_path / "out.csv").stat()
     assert list(manifest)[-3:] == ["settings", "output", "drift"]
-    assert list(manifest["output"]) == ["name", "rows", "bytes", "sha256", "columns"]
+    assert list(manifest["output"]) == ["name", "rows", "bytes", "sha256", "columns", "filled"]
     assert (manifest["output"]["name"], manifest["output"]["bytes"]) == ("out.csv", written.st_size)
     assert written.st_mode & 0o777 == 0o600

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cli_command import command, environment, lead_export, own_process
+from click.shell_completion import ShellComplete
 
 from pipeline import __version__
 from pipeline.cli.main import cli
@@ -61,7 +62,7 @@ def test_help_of_an_option_is_that_of_its_setting() -> None:
         key = str(option.name)
         assert option.opts[0] == OPTIONS.get(key, f"--{key.replace('_', '-')}")
         assert f"{Settings.model_fields[key].description}." in words
-    for default in ("[default: 18]", "[default: parquet]", "[default: refuse]", "[default: on]", "[default: off]"):
+    for default in ("[default: 18]", "[default: parquet]", "[default: refuse]", "[default: on]"):
         assert default in words
 
 
@@ -161,3 +162,21 @@ def test_a_process_of_its_own_ends_with_the_code(tmp_path: Path) -> None:
     """`python -m pipeline` reports on standard error and exits with the documented code."""
     done = own_process("status", tmp_path / "none")
     assert (done.code, done.out, done.err.startswith("lead-export: ")) == (2, "", True)
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("run --format ", ["csv", "parquet", "tsv", "xlsx"]),
+        ("run --format c", ["csv"]),
+        ("rebuild --format x", ["xlsx"]),
+        ("run --unfinished ", ["refuse", "replace"]),
+        ("run --rate ", []),
+        ("run --timezone ", []),
+    ],
+)
+def test_shell_completion_offers_values(words: str, offered: list[str]) -> None:
+    """Of settings that have few; of others nothing."""
+    *before, incomplete = words.split(" ")
+    completion = ShellComplete(cli, {}, "lead-export", "_LEAD_EXPORT_COMPLETE")
+    assert [one.value for one in completion.get_completions(before, incomplete)] == offered

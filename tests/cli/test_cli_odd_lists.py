@@ -76,6 +76,7 @@ def test_suspicious_addresses_are_named_by_line(sandbox: RunningSandbox, tmp_pat
         assert done.json["odd_rows"]["first_suspicious"][1] == {
             "input": "people.csv",
             "row": 4,
+            "unit": "line",
             "line": 5,
             "code": "typo",
         }
@@ -136,7 +137,7 @@ def test_an_empty_list_beside_others_is_no_error(sandbox: RunningSandbox, tmp_pa
     people, quiet = write_list(tmp_path / "people.csv", ["ann@example.com"]), write_list(tmp_path / "quiet.csv", [])
     assert run(quiet, sandbox, tmp_path / "out", people).code == 0
     wrong = write_list(tmp_path / "wrong.csv", ["nobody"])
-    assert "none of the 1 rows" in run(wrong, sandbox, tmp_path / "other", "--allow-empty").sentence
+    assert "does not hold an address" in run(wrong, sandbox, tmp_path / "other", "--allow-empty").sentence
 
 
 ESCAPED = 'id;name;email\n1;"Joe \\"JJ\\" Smith";ann@example.com\n2;\\N;bob@example.com\n3;"C:\\\\x;y";nobody\n'

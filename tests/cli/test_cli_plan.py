@@ -38,8 +38,7 @@ LIST_KEYS = [
         "guessed",
         "rows",
     ),
-    *("new_addresses", "duplicate", "invalid", "first_invalid", "suspicious"),
-    "first_suspicious",
+    *("new_addresses", "duplicate", "invalid", "first_invalid", "suspicious", "first_suspicious", "unit"),
 ]
 
 
@@ -53,7 +52,7 @@ def test_a_plan_counts_and_shows_what_was_detected(tmp_path: Path) -> None:
     lines = done.out.splitlines()
     assert lines[0] == "first.csv: csv, utf-8, comma, column 'email' (1 of 1)"
     assert "  35 rows, 21 new addresses, 1 duplicate, 13 invalid" in lines
-    assert "    row 22 (line 23): has no at sign" in lines
+    assert "    line 23: has no at sign" in lines
     assert "    and 3 more" in lines
     assert "second.csv: csv, cp1252, semicolon, column 'E-Mail' (2 of 2)" in lines
     assert "  detected: encoding, delimiter, header, email column" in lines

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
+import openpyxl
 import pandas as pd
 import pytest
 from cli_command import (
@@ -187,7 +188,7 @@ def test_json_is_the_manifest_and_the_only_thing_on_standard_output(job: Job) ->
     """One object, the same as in the file, in the documented order."""
     assert job.result.json == manifest_of(job.out)
     manifest = manifest_of(job.out)
-    assert list(job.result.json) == list(manifest) == [*HEAD, "tables", "drift", "odd_rows"]
+    assert list(job.result.json) == list(manifest) == [*HEAD, "tables", "drift", "odd_rows", "first_failed"]
     assert {key: list(value) for key, value in manifest.items() if key in NESTED} == NESTED
     assert list(manifest["input"][0]) == ["name", "rows", "sha256"]
     assert list(manifest["tables"]["leads"]["files"][0]) == ["name", "rows", "bytes", "sha256"]
@@ -239,11 +240,11 @@ def test_outcomes_say_how_often_each_address_was_asked(job: Job) -> None:
 
 
 def test_duplicate_rows_point_to_the_first_and_to_its_lead(job: Job) -> None:
-    """A duplicate names the row that asked for it, and has the lead that was found there."""
+    """A duplicate names the line of the row that asked for it, each of two lines, and has the lead found there."""
     outcomes = job.table("outcomes")
     first = next(n for n, row in enumerate(ROWS) if row.given == "joe+tag@example.com")
     copies = outcomes[outcomes["email"].eq("joe+tag@example.com") & outcomes["outcome"].eq("duplicate")]
-    assert copies["message"].tolist() == [f"the same address as row {first + 1} of people.csv"] * 2
+    assert copies["message"].tolist() == [f"the same address as line {2 * (first + 1)} of people.csv"] * 2
     assert copies["lead_id"].tolist() == [outcomes["lead_id"][first]] * 2
 
 
@@ -443,3 +444,13 @@ def test_the_sandbox_needs_no_account(tmp_path: Path) -> None:
     assert {line["level"] for line in logged} == {"info"}
     assert len(logged) == len(result.err.splitlines())
     assert "people.csv" in logged[0]["message"]
+
+
+def test_each_sheet_is_named_after_its_table(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """Workbooks that are opened side by side, or joined, can be told apart."""
+    people = write_list(tmp_path / "people.csv", ["ann@example.com", "always-500@example.com"])
+    done = run(people, sandbox, tmp_path / "out", "--format", "xlsx", LEAD_EXPORT_MAX_ATTEMPTS="1")
+    assert (done.code, "line 3 (http_500)" in done.err) == (3, True)
+    sheets = {path.stem: openpyxl.load_workbook(path).sheetnames for path in (tmp_path / "out/latest").glob("*.xlsx")}
+    assert len(sheets) > 5
+    assert sheets == {name: [name] for name in sheets}

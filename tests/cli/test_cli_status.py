@@ -19,6 +19,7 @@ PEOPLE = [f"person.{number}@example.com" for number in range(30)]
 PUBLISHED_KEYS = ["run_id", "status", "started_at", "finished_at", "rows", "bytes", "latest"]
 UNFINISHED_KEYS = [
     *("run_id", "started_at", "addresses", "answered", "failed", "stopped_at", "reason", "command", "bytes", "file"),
+    *("written_at", "kept_until"),
 ]
 
 

@@ -79,7 +79,7 @@ async def test_failed_rows_are_named_by_number_only(tmp_path: Path, caplog: pyte
         write_tables(taken, settings(), tmp_path)
     assert [record.getMessage() for record in caplog.records if "row" in record.getMessage()] == [
         "people.txt: 2 rows read",
-        "people.txt, row 2: failed (http_500)",
+        "people.txt, data row 2: failed (http_500)",
     ]
     expected = (
         "email,code,message,attempts,input,row\nperson.1@example.com,http_500,the server is in trouble,1,people.txt,2\n"

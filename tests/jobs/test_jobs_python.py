@@ -76,7 +76,7 @@ def test_columns_of_enrich_are_chosen_by_keywords(
     write_list(people, ["ann@example.com", "not-found@example.com"])
     pipeline.enrich(chosen, people, out, how, fields=fields, only_found=True, force=True, separator=" + ")
     read = pd.read_csv(out)
-    assert read.columns.tolist()[-4:] == ["k_outcome", "k_id", "k_first_name", "k_tags"]
+    assert read.columns.tolist()[-5:] == ["k_outcome", "k_reason", "k_id", "k_first_name", "k_tags"]
     assert len(read) == 1
     assert " + " in str(read["k_tags"][0])
 

@@ -108,7 +108,7 @@ def test_what_differs_is_named(folder: OutputFolder, people: Path, tmp_path: Pat
     assert "third.txt" in refusal(folder, people, other, third)
     people.write_text("dan@example.com\n")
     changed = refusal(folder, people, other)
-    facts = ("people.txt", "mine", "1 of 2 addresses", "1 rows", "'lead-export run people.txt'", "--new")
+    facts = ("people.txt", "mine", "1 of 2 addresses", "1 row)", "'lead-export run people.txt'", "--new")
     assert [fact for fact in facts if fact not in changed] == []
     assert "other.txt" not in changed
 
@@ -406,4 +406,4 @@ def test_what_a_new_run_leaves_behind_is_mentioned(
     caplog.clear()
     opened(folder, people, wanted="mine")
     (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
-    assert record.args == ("other", 1)
+    assert record.args == ("other", "1 answer")

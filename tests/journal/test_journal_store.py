@@ -173,8 +173,9 @@ async def test_answers_and_rows_are_read_by_number(path: Path) -> None:
             assert list(lines.slice(first, last)) == list(lines)[first:last]
         assert list(read.of_addresses([9, 2])) == [answers[2], answers[9]]
         assert lines.addresses(28, 36) == [
-            *((n, "found") for n in (29, 30, 1, 2, 3, 4, 5)),
-            (None, "invalid"),
+            *((n, "found", row, None, None) for row, n in enumerate((29, 30), 29)),
+            *((n, "found", n, None, None) for n in (1, 2, 3, 4, 5)),
+            (None, "invalid", 6, "no_at", "no @"),
         ]
 
 

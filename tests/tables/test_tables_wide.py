@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 from pipeline.errors import UsageError
 from pipeline.tables.flatten import flatten
 from pipeline.tables.wide import (
+    ALWAYS,
+    BASIC,
     FIELDS,
     SCALARS,
+    column_name,
     custom_field_identifiers,
     expand_custom_fields,
     field_types,
@@ -76,7 +79,7 @@ def test_transactions_are_counted_and_the_latest_is_dated() -> None:
     """Also where some have no date, or none has."""
     dates = ["2024-01-01 10:00:00", "2025-06-01 00:00:00", "0000-00-00 00:00:00"]
     three, none = reply(transactions=[{"id": "1", "transaction_date": d} for d in dates]), reply(transactions=[{}])
-    assert cells("transactions", three, NOBODY, none) == [3, 0, 1]
+    assert cells("transaction_count", three, NOBODY, none) == [3, 0, 1]
     assert [str(cell) for cell in cells("last_transaction_date", NOBODY, three, none)] == [
         "None",
         "2025-06-01 00:00:00",
@@ -122,6 +125,28 @@ def test_fields_are_picked_by_name_and_pattern() -> None:
     assert select_fields(["custom.*", "custom.x"]) == ["custom.*", "custom.x"]
     assert select_fields() == [*FIELDS, "custom.*"]
     assert "id" not in SCALARS
+
+
+def test_presets_and_names_of_columns_are_understood() -> None:
+    """`basic`, `all`, and a field by the name that its column has; what every row has anyway needs no name."""
+    assert select_fields(["basic"]) == list(BASIC)
+    assert set(BASIC) <= set(FIELDS)
+    assert select_fields(["all"]) == select_fields(["*"]) == select_fields()
+    assert select_fields(["lead_score", "lead_picture", "lead_id", "reason"], "lead_") == ["score", "lead_picture"]
+    assert select_fields(["lead_*"], "lead_") == list(FIELDS)
+    assert select_fields(["k_gdpr_*", "k_lead_deleted"], "k_")[-1] == "lead_deleted"
+
+
+@given(st.sampled_from(["lead_", "", "x", "s", "first_", "last-", "lead", "date_joined_"]) | st.text(max_size=6))
+def test_no_two_fields_share_a_column(prefix: str) -> None:
+    """Whatever the prefix is, and it is never put before itself if it ends in a separator."""
+    names = [column_name(field, prefix) for field in (*ALWAYS, *FIELDS)]
+    if prefix in ("lead_", "", "x", "s", "last-", "lead"):
+        assert len(set(names)) == len(names)
+    if prefix and not prefix[-1].isalnum():
+        assert [name for name in names if name.startswith(prefix * 2)] == []
+    assert all(name.startswith(prefix) for name in names)
+    assert column_name("custom.x", prefix) == "custom.x"
 
 
 @pytest.mark.parametrize(("word", "hint"), [("scor", "Did you mean 'score'"), ("qqqq", "Fields are email, first_name")])

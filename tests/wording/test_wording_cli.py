@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from cli_command import lead_export, run, write_list
+from cli_command import CREDENTIALS, NO_DELAYS, lead_export, run, write_list
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +33,7 @@ def plain(text: str) -> list[str]:
     for pattern, name in (
         (r"\d{4}-\d\d-\d\d \d\d:\d\d", "TIME"),
         (r"\d+\.\d MB", "SIZE"),
+        (r"\d{8}T\d{6}Z", "RUN"),
         (r"at [\d.]+ per second", "at RATE per second"),
         (r"after .+ s\b", "after DURATION"),
         (r"(lead-export|python -m pipeline)( .*)?$", "COMMAND"),
@@ -95,6 +96,48 @@ def test_the_life_of_a_run(sandbox: RunningSandbox, people: Path, tmp_path: Path
     ]
 
 
+def test_the_life_of_an_enriched_file(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """A row that fails, what status says, and the same command again."""
+    path = write_list(tmp_path / "in.csv", ["ann@example.com", "fails-1@example.com", "ANN@example.com", "nobody"])
+    words = ["enrich", path, "--out", tmp_path / "out.csv", "--api-url", sandbox.url, "--rate", 0, "--fields", "score"]
+    env = {**CREDENTIALS, **NO_DELAYS, "LEAD_EXPORT_MAX_ATTEMPTS": "1"}
+    failed = plain(lead_export(*words, **env).err)
+    code = failed[6].rpartition(" ")[2]
+    rate = next(line for line in failed if "calls at" in line)
+    assert failed == [
+        "Run RUN: complete with failures after DURATION",
+        "          4 rows read",
+        "          1 found",
+        "          1 failed",
+        "          1 invalid",
+        "          1 duplicate",
+        f"  failed with: 1 {code}",
+        "  invalid:",
+        "    in.csv, line 5: has no at sign",
+        rate,
+        f"  failed rows: line 3 ({code})",
+        f"  4 rows, 2 of them with a lead (1 found, and 1 duplicate of these), in {tmp_path}/out.csv",
+        "  to ask again for what failed, and for nothing else, within 24 hours:",
+        "    COMMAND",
+    ]
+    assert plain(lead_export("status", tmp_path).out) == [
+        "RUN: out.csv is written, 1 row failed",
+        "  1 of 2 addresses answered, 1 failed, SIZE",
+        "  written TIME UTC; the answers are used again until TIME UTC",
+        "  ask again for what failed with: COMMAND",
+    ]
+    assert plain(lead_export(*words, "--force", **env).err)[-1:] == [
+        f"  4 rows, 3 of them with a lead (2 found, and 1 duplicate of these), in {tmp_path}/out.csv"
+    ]
+    assert plain(lead_export("status", tmp_path).out) == [
+        f"{tmp_path}: no runs, finished or unfinished. Files that enrich has written are not listed."
+    ]
+    assert lead_export("enrich", tmp_path / "out.csv", "--out", tmp_path / "again.csv", **env).sentence == (
+        "out.csv: looks enriched already: it has a column 'lead_outcome'; take the original list, or choose another"
+        " --prefix."
+    )
+
+
 def test_a_plan(tmp_path: Path) -> None:
     """How a list is read, what is in it, how long the calls take, and the disk space."""
     path = write_list(tmp_path / "list.csv", ["a@example.com", "A@example.com", "nobody", "b@example.com"])
@@ -102,7 +145,7 @@ def test_a_plan(tmp_path: Path) -> None:
         "list.csv: csv, utf-8, comma, column 'email' (1 of 1)",
         "  detected: encoding, delimiter, header, email column",
         "  4 rows, 2 new addresses, 1 duplicate, 1 invalid",
-        "    row 3 (line 4): has no at sign",
+        "    line 4: has no at sign",
         "4 rows: 2 distinct addresses, 1 duplicate, 1 invalid",
         "2 calls at RATE per second: at least 0.1 s, done TIME UTC if started now",
         "about 5 MB of disk space",

@@ -15,15 +15,16 @@ from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import IO, TYPE_CHECKING, ClassVar, Literal
 
 from pipeline.emails.options import Detected
 from pipeline.emails.source import COMPRESSIONS, compression_of
-from pipeline.emails.text import MAX_LINE, ByteStats, detect_codec, read_lines
+from pipeline.emails.text import MAX_LINE, ByteStats, detect_codec, has_byte_order_mark, read_lines
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     import pyarrow as pa
 
@@ -47,6 +48,7 @@ class ListFormat(ABC):
         signature: the first bytes of every file in this format; empty if they can be anything.
         library: the module that reading it needs if that is not installed with lead-export itself.
         extra: the extra that installs `library`.
+        unit: what a person counts in such a file: its lines, or the rows of a sheet or a table.
     """
 
     name: ClassVar[str]
@@ -57,6 +59,7 @@ class ListFormat(ABC):
     signature: ClassVar[bytes] = b""
     library: ClassVar[str] = ""
     extra: ClassVar[str] = ""
+    unit: ClassVar[Literal["line", "row"]] = "line"
 
     def __init_subclass__(cls) -> None:
         """Register the suffixes."""
@@ -74,6 +77,10 @@ class ListFormat(ABC):
     def cells(self) -> Iterator[str]:
         """The cell of the email column of each row, in order; empty if the row has none."""
 
+    def numbered_cells(self) -> Iterator[tuple[int, str]]:
+        """The same, each with the number of its line or row as a person counts them, from 1."""
+        return enumerate(self.cells(), 1)
+
     @abstractmethod
     def row_counts(self) -> RowCounts:
         """How many rows and cells there are."""
@@ -82,9 +89,9 @@ class ListFormat(ABC):
     def batches(self, width: int | None) -> Iterator[pa.RecordBatch]:
         """All columns of all rows, see `EmailList.batches`."""
 
-    def line_numbers(self, rows: Collection[int]) -> dict[int, int]:  # noqa: ARG002 - most binary formats have none
-        """The line on which each of these rows begins; both are counted from 1."""
-        return {}
+    def line_numbers(self, rows: Collection[int]) -> dict[int, int]:
+        """The line, or row of the sheet, on which each of these rows begins; both are counted from 1."""
+        return {row: row for row in rows}
 
     @classmethod
     def check_library(cls, name: str) -> None:
@@ -118,6 +125,10 @@ class ListFormat(ABC):
         with self.source.open_decompressed() as binary:
             yield from read_lines(self.source.name, binary, self.codec, max_length=self.max_line)
 
+    def stored(self) -> AbstractContextManager[IO[bytes]]:
+        """The bytes as stored, or in the variant of the format that its library reads."""
+        return self.source.open()
+
     def describe(
         self,
         columns: Sequence[str],
@@ -141,6 +152,7 @@ class ListFormat(ABC):
             email_column=columns[email_index],
             email_index=email_index,
             guessed=tuple(fact for fact in facts if getattr(self.options, fact, None) is None),
+            byte_order_mark=self.is_text and has_byte_order_mark(self.byte_stats.start),
         )
 
     def error(self, problem: str) -> UsageError:

@@ -12,8 +12,9 @@ import logging
 import re
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pipeline.emails.columns import looks_like_address
 from pipeline.emails.delimited import MAX_ROW, Dialect, RowError, read_rows
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pipeline.emails.delimited import Quoting, Row
+    from pipeline.emails.options import Detected
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +62,12 @@ class Csv(TableFormat):
         except RowError as error:
             # An error, because otherwise a quote that is never closed silently swallows all rows after it.
             raise self.error(f"line {error.line} is not valid CSV ({error.problem}); {_ADVICE}") from error
+
+    def describe(self, *arguments: Any, **facts: Any) -> Detected:  # noqa: ANN401 - those of the base class
+        """How the list is read, and whether its first line announces the delimiter."""
+        first = next((line for line in self.lines() if line.strip()), "")
+        announced = _SEP_LINE.fullmatch(first) is not None
+        return replace(super().describe(*arguments, **facts), announces_delimiter=announced)
 
     def delimiter(self) -> tuple[str, bool]:
         """The delimiter, and whether it was detected."""

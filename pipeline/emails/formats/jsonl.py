@@ -46,20 +46,24 @@ class JsonLines(ListFormat):
 
     def cells(self) -> Iterator[str]:
         """The value under the email key of each object; empty if it is null or missing."""
+        return (cell for _, cell in self.numbered_cells())
+
+    def numbered_cells(self) -> Iterator[tuple[int, str]]:
+        """The same, with the numbers of their lines."""
         import msgspec
 
         detected = self.detected()
         key = detected.email_column
         if key not in detected.columns:
-            yield from (self._nested_string(number, row, key) for number, row in self._objects())
+            yield from ((number, self._nested_string(number, row, key)) for number, row in self._objects())
             return
         if self._has_strings:
-            yield from (self._to_string(number, row[key]) or "" for number, row in self._objects())
+            yield from ((number, self._to_string(number, row[key]) or "") for number, row in self._objects())
             return
         kind = msgspec.defstruct("Row", [("cell", msgspec.Raw, msgspec.Raw(b"null"))], rename={"cell": key})
         decode: Callable[[str], Any] = msgspec.json.Decoder(kind).decode  # skips all other keys: twice as fast
         for number, line in self._filled_lines():
-            yield self._to_string(number, self._decode(decode, number, line).cell) or ""
+            yield number, self._to_string(number, self._decode(decode, number, line).cell) or ""
 
     def line_numbers(self, rows: Collection[int]) -> dict[int, int]:
         """The line of each of these rows."""

@@ -31,6 +31,7 @@ class Parquet(ListFormat):
     suffixes = (".parquet",)
     title = "a Parquet file"
     signature = b"PAR1"
+    unit = "row"
 
     def detected(self) -> Detected:
         """How the list is read."""

@@ -7,8 +7,9 @@ import logging
 import warnings
 import weakref
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, time
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from pipeline.emails.table import TableFormat
 from pipeline.emails.workbook import as_transitional, formulas_without_values, is_strict
@@ -39,6 +40,7 @@ class Xlsx(TableFormat):
     signature = b"PK\x03\x04"
     library = "openpyxl"
     extra = "xlsx"
+    unit = "row"
     omits_trailing_cells = True
     _sheet: int | None = None
     _copy: IO[bytes] | None = None
@@ -46,7 +48,7 @@ class Xlsx(TableFormat):
 
     def rows(self) -> Iterator[tuple[int, Row]]:
         """The rows of the first sheet that is not empty, with their numbers on it."""
-        with self._open_file() as file, self._open_workbook(file) as workbook:
+        with self.stored() as file, self._open_workbook(file) as workbook:
             if self._sheet is None:
                 self._sheet = self._first_filled_sheet(workbook)
             yield from self._sheet_rows(workbook, self._sheet)
@@ -82,11 +84,11 @@ class Xlsx(TableFormat):
             logger.warning(text, self.source.name, cells[0], others, _NO_VALUE)
 
     def _formulas_without_values(self, sheet: int) -> Iterator[str]:
-        with self._open_file() as file, self._library_errors():
+        with self.stored() as file, self._library_errors():
             yield from formulas_without_values(file, sheet)
 
     @contextmanager
-    def _open_file(self) -> Iterator[IO[bytes]]:
+    def stored(self) -> Iterator[IO[bytes]]:
         """The workbook, in the variant that openpyxl reads; the copy of another one is made once."""
         with self.source.open() as file:
             if self._copy is None and not self._is_usual:
@@ -98,6 +100,10 @@ class Xlsx(TableFormat):
                 file.seek(0)
             (self._copy or file).seek(0)
             yield self._copy or file
+
+    def describe(self, *arguments: Any, **facts: Any) -> Detected:  # noqa: ANN401 - those of the base class
+        """How the list is read, and from which sheet."""
+        return replace(super().describe(*arguments, **facts), sheet=self._sheet)
 
     def _first_filled_sheet(self, workbook: Workbook) -> int:
         filled = [

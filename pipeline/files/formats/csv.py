@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from pipeline.files import durable
 from pipeline.files.output_format import OutputFormat, arrow_columns
+from pipeline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,6 +44,7 @@ class CsvWriter:
         self._file = durable.create(path)
         # UTF-16 and UTF-32 write a byte order mark of their own.
         self._put("\ufeff" if options.bom and codecs.lookup(options.encoding).name == "utf-8" else "")
+        self._put(f"sep={options.delimiter}\n" if options.announce_delimiter else "")
         self._put(self._lines([self._written(pa.array([name], pa.string())) for name in header.columns]))
 
     def __enter__(self) -> Self:
@@ -61,9 +63,15 @@ class CsvWriter:
 
     def losses(self) -> list[str]:
         """Characters that the encoding does not have, and what cannot be written without quotes."""
-        replaced = f'characters cannot be encoded in {self._options.encoding} and were replaced by "?"'
-        blanked = "cells have spaces for delimiters or line ends, because the list has no quotes"
-        return [f"{count:,} {what}" for count, what in ((self._replaced, replaced), (self._blanked, blanked)) if count]
+        losses: list[str] = []
+        if self._replaced:
+            characters = f"{counted(self._replaced, 'character')} cannot be encoded in {self._options.encoding}"
+            losses.append(f'{characters} and {"was" if self._replaced == 1 else "were"} replaced by "?"')
+        if self._blanked:
+            have = "cell has" if self._blanked == 1 else "cells have"
+            why = "spaces for delimiters or line ends, because the list has no quotes"
+            losses.append(f"{self._blanked:,} {have} {why}")
+        return losses
 
     def _fields(self, column: Column, number: int) -> Column:
         """A column as CSV fields."""
