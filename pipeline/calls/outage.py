@@ -98,21 +98,22 @@ class OutageDetector:
         self._refusals = refusals
         self._must_probe = probe_first
         self._invalid_probes = 0
-        self._closed_until = float("-inf")
+        self._closed_until: float | None = None
         self._answered = asyncio.Event()
 
     @property
     def is_suspected(self) -> bool:
         """Whether calls fail in a way that only a probe can explain, or the server asks not to be called now."""
-        unexplained = self._undecided or self._refusals.are_waiting or self._failures >= self._threshold
-        return bool(unexplained) or self._must_probe or self._closed_until > _now()
+        unexplained = self._undecided or self._refusals.waiting or self._failures >= self._threshold
+        is_closed = self._closed_until is not None and self._closed_until > _now()
+        return bool(unexplained) or self._must_probe or is_closed
 
     def answered(self) -> None:
         """A call got an answer: the API is up."""
         self._last_answer_at = _now()
         self._failing_since = None
         self._refusals.answered()
-        self._closed_until = float("-inf")
+        self._closed_until = None
         self._answered.set()
         self._failures = self._unknown = 0
         self._threshold = SUSPICION
@@ -137,7 +138,7 @@ class OutageDetector:
         self._first_attempts.setdefault(lookup, lookup.attempt)
         self._fail()
         if pause_s := self._policy.pause_s(error):
-            self._closed_until = max(self._closed_until, _now() + pause_s)
+            self._closed_until = max(self._closed_until or 0.0, _now() + pause_s)
 
     def throttled(self) -> None:
         """A call was over the limit; when the patience with that is over, a probe tells whether every call is."""
@@ -193,7 +194,8 @@ class OutageDetector:
         """Return whether there was an outage: whether a probe failed, or was throttled, which explains nothing."""
         pause_s, outage = FIRST_PAUSE_S, False
         deadline = (self._failing_since or _now()) + self._patience_s
-        await self._wait_as_asked(min(self._closed_until, deadline))
+        if self._closed_until is not None:
+            await self._wait_as_asked(min(self._closed_until, deadline))
         while (error := await self._probe()) is not None:
             if isinstance(error, Throttled):
                 outage = True

@@ -26,18 +26,16 @@ class Refusals:
     Args:
         policy: how often an address may be called.
         has_answered: whether the API has answered an earlier attempt at this run.
+
+    Attributes:
+        waiting: addresses for which a probe must tell what the refusal means, each with its failure.
     """
 
     def __init__(self, policy: RetryPolicy, *, has_answered: bool = False) -> None:
         self._policy = policy
         self._has_answered = has_answered
-        self._waiting: list[tuple[Lookup, Answer]] = []
+        self.waiting: list[tuple[Lookup, Answer]] = []
         self._in_a_row = 0
-
-    @property
-    def are_waiting(self) -> bool:
-        """Whether a probe must tell what refusals mean."""
-        return bool(self._waiting)
 
     def answered(self) -> None:
         """A call for an address got an answer."""
@@ -62,7 +60,7 @@ class Refusals:
         failure = lookup.refusal(error)
         if lookup.is_refused:
             return failure
-        self._waiting.append((lookup, failure))
+        self.waiting.append((lookup, failure))
         return None
 
     def resolve(self, *, outage: bool) -> tuple[list[tuple[Lookup, Answer]], list[Lookup]]:
@@ -72,7 +70,7 @@ class Refusals:
             Failures that are final, and addresses to be called again.
         """
         self._has_answered = True
-        waiting, self._waiting = self._waiting, []
+        waiting, self.waiting = self.waiting, []
         final = [one for one in waiting if not outage and one[0].calls >= self._policy.max_attempts]
         again = [one[0] for one in waiting if one not in final]
         for lookup in again:
