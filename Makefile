@@ -48,7 +48,6 @@ format: .venv/ready
 # Brings everything up to date that is generated from the code: blocks of the documentation, and configs/default.toml.
 docs: .venv/ready
 	$(BIN)/python tests/docs/docs_blocks.py
-	$(BIN)/python tests/default_config.py
 
 # All benchmarks, about a quarter of an hour on two cores.
 bench: .venv-bench/ready

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.config import as_json, as_text
 from pipeline.cli.options import out_path, takes_output_options, takes_settings
 from pipeline.cli.output import print_json, print_message, print_result
 from pipeline.cli.sandbox import sandbox_option, temporary_sandbox
@@ -37,8 +37,7 @@ Makes at most one call, for an address that cannot exist. The exit code is that 
 def check_command(out: Path | None, *, sandbox: bool, settings: GivenSettings, output: OutputOptions) -> ExitCode:
     """Check settings, credentials, output folder and API."""
     with temporary_sandbox(start=sandbox) as overrides:
-        loaded = settings.load(overrides=overrides)
-        origins = settings.origins(overrides=overrides)
+        loaded, origins = settings.load_with_origins(overrides=overrides)
         from pipeline.jobs.check import check
 
         checks = check(loaded, out)
@@ -46,25 +45,10 @@ def check_command(out: Path | None, *, sandbox: bool, settings: GivenSettings, o
     if output.as_json:
         print_json(_as_json(loaded, origins, checks))
     elif not output.quiet:
-        print_result("\n".join([*_settings(loaded, origins), *map(_line, checks)]))
+        print_result("\n".join(["settings:", *(f"  {line}" for line in as_text(loaded, origins)), *map(_line, checks)]))
     for each in failed if output.quiet else ():
         print_message("error", _line(each))
     return failed[0].code if failed else ExitCode.OK
-
-
-def _settings(settings: Settings, origins: dict[str, str]) -> list[str]:
-    """Every setting with its origin."""
-    shown = _shown(settings)
-    width = max(map(len, shown))
-    return ["settings:", *(f"  {key:<{width}} = {json.dumps(value)}  ({origins[key]})" for key, value in shown.items())]
-
-
-def _shown(settings: Settings) -> dict[str, Any]:
-    """Every setting; of secrets only whether they are set."""
-    from pipeline.settings import SECRETS
-
-    secret = {key: "set" if getattr(settings, key).get_secret_value() else "not set" for key in SECRETS}
-    return {**secret, **settings.public()}
 
 
 def _line(check: Check) -> str:
@@ -75,7 +59,7 @@ def _line(check: Check) -> str:
 
 def _as_json(settings: Settings, origins: dict[str, str], checks: list[Check]) -> dict[str, Any]:
     return {
-        "settings": {key: {"value": value, "origin": origins[key]} for key, value in _shown(settings).items()},
+        "settings": as_json(settings, origins),
         "checks": [
             {"name": check.name, "ok": not check.code, "text": check.text, "code": check.code.value} for check in checks
         ],

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from pipeline.cli.check import check_command
+from pipeline.cli.config import config_group
 from pipeline.cli.enrich import enrich_command
 from pipeline.cli.output import MessageFormat, print_message
 from pipeline.cli.plan import plan_command
@@ -54,6 +55,7 @@ for command in (
     status_command,
     rebuild_command,
     schema_command,
+    config_group,
     sandbox_command,
 ):
     cli.add_command(command)

@@ -127,7 +127,7 @@ TABLE_OPTIONS = ("formats", "timezone", "keep_replies", *CSV_OPTIONS, "workers")
 _CONFIG = click.option(
     "--config",
     type=UserPath(dir_okay=False),
-    help="TOML file with settings; configs/default.toml lists them all.",
+    help="TOML file with settings; `lead-export config init` writes one.",
 )
 
 
@@ -150,11 +150,11 @@ class GivenSettings:
 
         return Settings.load({**self.options, **(overrides or {})}, config=self.config, base=base)
 
-    def origins(self, *, overrides: Mapping[str, object] | None = None) -> dict[str, str]:
-        """Where each setting comes from; see `Settings.origins`."""
+    def load_with_origins(self, *, overrides: Mapping[str, object] | None = None) -> tuple[Settings, dict[str, str]]:
+        """The same, and where each setting comes from; see `Settings.load_with_origins`."""
         from pipeline.settings import Settings
 
-        return Settings.origins({**self.options, **(overrides or {})}, config=self.config)
+        return Settings.load_with_origins({**self.options, **(overrides or {})}, config=self.config)
 
 
 def takes_settings(*keys: str) -> Callable[[Command], Command]:

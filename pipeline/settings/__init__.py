@@ -1,6 +1,16 @@
-"""The settings of a job: what there are, `definitions`, and where they come from, `layers`."""
+"""The settings of a job: what there are, `definitions`, and where they come from, `layers` and `secret_files`."""
 
 from pipeline.settings.definitions import LOOPBACK_HOSTS, OUTPUT_SETTINGS, Settings
-from pipeline.settings.layers import CREDENTIAL_VARIABLES, ENV_PREFIX, OPTIONS, SECRETS
+from pipeline.settings.layers import CREDENTIAL_VARIABLES, ENV_PREFIX, OPTIONS, SECRETS, option_of, variable_of
 
-__all__ = ["CREDENTIAL_VARIABLES", "ENV_PREFIX", "LOOPBACK_HOSTS", "OPTIONS", "OUTPUT_SETTINGS", "SECRETS", "Settings"]
+__all__ = [
+    "CREDENTIAL_VARIABLES",
+    "ENV_PREFIX",
+    "LOOPBACK_HOSTS",
+    "OPTIONS",
+    "OUTPUT_SETTINGS",
+    "SECRETS",
+    "Settings",
+    "option_of",
+    "variable_of",
+]

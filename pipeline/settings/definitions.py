@@ -19,7 +19,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from pipeline.errors import UsageError, WrongArgument
 from pipeline.filesystem import expand_home
-from pipeline.settings.layers import CREDENTIAL_VARIABLES, SECRETS, explain, read_layers, warn_of_unknown_variables
+from pipeline.settings.layers import (
+    CREDENTIAL_VARIABLES,
+    SECRETS,
+    explain,
+    origin_of,
+    read_layers,
+    warn_of_unknown_variables,
+)
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -188,32 +195,32 @@ class Settings(BaseModel):
         Raises:
             UsageError: a key is unknown or a value is wrong; the message says where it is and what is expected.
         """
+        return cls.load_with_origins(options, config=config, environ=environ, base=base)[0]
+
+    @classmethod
+    def load_with_origins(
+        cls,
+        options: Mapping[str, object] | None = None,
+        *,
+        config: str | os.PathLike[str] | None = None,
+        environ: Mapping[str, str] | None = None,
+        base: Mapping[str, object] | None = None,
+    ) -> tuple[Self, dict[str, str]]:
+        """The same, and where each setting comes from: `option`, `environment`, the path of a file, or `default`.
+
+        Raises:
+            UsageError: as from `load`.
+        """
         if options is not None and not isinstance(options, Mapping):
             raise WrongArgument.of("options", "a dictionary of settings (a file is config=…)", options)
         warn_of_unknown_variables(cls.model_fields, environ)
         file = Path(config) if config else None
         layers = {**read_layers(cls.model_fields, options, file, environ), "base": base or {}}
         try:
-            return cls.model_validate(dict(ChainMap(*(dict(layer) for layer in layers.values()))))
+            settings = cls.model_validate(dict(ChainMap(*(dict(layer) for layer in layers.values()))))
         except ValidationError as error:
             raise UsageError(explain(error, layers)) from None
-
-    @classmethod
-    def origins(
-        cls,
-        options: Mapping[str, object] | None = None,
-        *,
-        config: Path | None = None,
-        environ: Mapping[str, str] | None = None,
-    ) -> dict[str, str]:
-        """Where each setting comes from: `option`, `environment`, the path of the file, or `default`.
-
-        Raises:
-            UsageError: a key is unknown.
-        """
-        layers = read_layers(cls.model_fields, options, config, environ)
-        given = {key: [name for name, layer in layers.items() if key in layer] for key in cls.model_fields}
-        return {key: names[0] if names else "default" for key, names in given.items()}
+        return settings, {key: origin_of(key, layers) for key in cls.model_fields}
 
     def require_credentials(self) -> None:
         """Check that all credentials are set.

@@ -4,7 +4,8 @@ Unknown variables are not refused, because container platforms make up such name
 every pod next to a service called lead-export.
 
 Layers, strongest first: command-line options, environment variables (`LEAD_EXPORT_…`, and `KARTRA_…` for credentials),
-the TOML file. What the settings are is known by `definitions` only: functions here take their names as `known`.
+files with one secret each, the TOML file. What the settings are is known by `definitions` only: functions here take
+their names as `known`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
 from pipeline.filesystem import why_not_private
+from pipeline.settings.secret_files import FILE_SUFFIX, from_files
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -40,6 +42,16 @@ OPTIONS = {"rate_per_s": "--rate", "formats": "--format"}
 """Settings whose command-line option is not the key with dashes."""
 
 
+def variable_of(key: str) -> str:
+    """The environment variable of the setting `key`."""
+    return CREDENTIAL_VARIABLES.get(key, ENV_PREFIX + key.upper())
+
+
+def option_of(key: str) -> str:
+    """The command-line option of the setting `key`, if a command has one for it."""
+    return OPTIONS.get(key, f"--{key.replace('_', '-')}")
+
+
 def read_layers(
     known: Collection[str],
     options: Mapping[str, object] | None,
@@ -49,34 +61,37 @@ def read_layers(
     """The layers, strongest first, by where their settings come from; `known` are the names of all settings.
 
     Raises:
-        UsageError: a key is unknown, or the file cannot be read or is not private.
+        UsageError: a key is unknown, or a file cannot be read or is not private.
     """
+    variables = os.environ if environ is None else environ
+    given, options = _from_environment(known, variables), options or {}
+    wanted = {key: variable_of(key) for key in SECRETS if key not in options and not given.get(key)}
+    files = from_files(wanted, variables)
+    in_files = {key for layer in files.values() for key in layer}
     return {
-        "option": options or {},
-        "environment": _from_environment(known, os.environ if environ is None else environ),
+        "option": options,
+        # An empty variable, as Compose makes of an unset one, does not hide a secret in a file.
+        "environment": {key: value for key, value in given.items() if value or key not in in_files},
+        **files,
         str(config): _from_toml(known, config) if config else {},
     }
 
 
-def _from_environment(known: Collection[str], environ: Mapping[str, str]) -> dict[str, object]:
-    layer: dict[str, object] = {
-        key: environ[variable] for key, variable in CREDENTIAL_VARIABLES.items() if variable in environ
-    }
-    return layer | {key: environ[variable] for variable, key in _variables(known).items() if variable in environ}
+def _from_environment(known: Collection[str], environ: Mapping[str, str]) -> dict[str, str]:
+    return {key: environ[variable] for variable, key in _variables(known).items() if variable in environ}
 
 
 def _variables(known: Collection[str]) -> dict[str, str]:
-    """The variables of all settings but the credentials, with the names of these."""
-    return {ENV_PREFIX + key.upper(): key for key in known if key not in CREDENTIAL_VARIABLES}
+    """The variables of all settings, with the names of these."""
+    return {variable_of(key): key for key in known}
 
 
 def warn_of_unknown_variables(known: Collection[str], environ: Mapping[str, str] | None) -> None:
     """Log a warning that names variables which look like settings, with the ones that were probably meant."""
-    variables = _variables(known)
-    every = [*variables, *CREDENTIAL_VARIABLES.values()]
+    every = [*_variables(known), *(variable_of(key) + FILE_SUFFIX for key in SECRETS)]
     unknown = []
     for name in os.environ if environ is None else environ:
-        if name.startswith(ENV_PREFIX) and name not in variables:
+        if name.startswith(ENV_PREFIX) and name not in every:
             is_made_up = _MADE_UP.fullmatch(name.removeprefix(ENV_PREFIX))
             meant = None if is_made_up else _resembling(name, every, ENV_PREFIX)
             unknown.append(f"{name} (did you mean {meant}?)" if meant else name)
@@ -115,14 +130,16 @@ def _resembling(name: str, known: Collection[str], prefix: str = "") -> str | No
     return bare[words[0]] if words else None
 
 
+def origin_of(key: str, layers: Mapping[str, Mapping[str, object]]) -> str:
+    """The strongest layer that sets `key`; `default` if none does."""
+    return next((name for name, layer in layers.items() if key in layer), "default")
+
+
 def explain(error: ValidationError, layers: Mapping[str, Mapping[str, object]]) -> str:
     """One sentence about the first wrong value: where it is and what is wrong, without the value itself."""
     first = error.errors(include_url=False, include_input=False)[0]
     key = str(first["loc"][0])
-    origin = next((name for name, layer in layers.items() if key in layer), "default")
+    origin = origin_of(key, layers)
     problem = first["msg"].removeprefix("Value error, ")
-    where = {
-        "option": OPTIONS.get(key, f"--{key.replace('_', '-')}"),
-        "environment": CREDENTIAL_VARIABLES.get(key, ENV_PREFIX + key.upper()),
-    }.get(origin, f"{origin}: {key}")
+    where = {"option": option_of(key), "environment": variable_of(key)}.get(origin, f"{origin}: {key}")
     return f"{where}: {problem[:1].lower()}{problem[1:]}."

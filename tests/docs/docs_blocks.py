@@ -1,4 +1,4 @@
-"""The generated blocks of README.md and docs/, each rendered from the code.
+"""The generated blocks of README.md and docs/, and configs/default.toml, each rendered from the code.
 
 `make docs` runs this module, which brings every block up to date: whatever stands between `<!-- NAME -->` and
 `<!-- /NAME -->` in any page.
@@ -9,10 +9,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-from docs_pages import PAGES, text
+from docs_pages import PAGES, ROOT, text
 
 import pipeline
 from pipeline import errors
@@ -22,25 +22,14 @@ from pipeline.outcomes import Outcome
 from pipeline.sandbox.behaviours import BEHAVIOURS
 from pipeline.sandbox.options import SandboxOptions
 from pipeline.schema import TABLES
-from pipeline.settings import CREDENTIAL_VARIABLES, ENV_PREFIX, OPTIONS, Settings
+from pipeline.settings import CREDENTIAL_VARIABLES, Settings, option_of, variable_of
+from pipeline.settings.described import commented_file, type_of, unit_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-UNITS = {
-    "_per_s": "calls per second",
-    "_s": "seconds",
-    "_bytes": "bytes",
-    "concurrency": "calls",
-    "max_attempts": "calls",
-    "batch_leads": "leads",
-    "keep_runs": "runs",
-    "workers": "processes",
-}
-"""What a number of a setting counts, by the end of its key; the first match holds."""
-TYPES = {"boolean": "true or false", "integer": "whole number", "number": "number", "array": "list of strings"}
-"""What the types of JSON schema are called."""
+DEFAULT_CONFIG = ROOT / "configs" / "default.toml"
 
 
 def flow() -> str:
@@ -98,14 +87,13 @@ def switches() -> str:
 
 def settings() -> str:
     """Every setting with its type, default, unit and meaning, and where it can be set."""
-    properties = Settings.model_json_schema()["properties"]
     defaults = Settings().model_dump(mode="json")
     rows = (
         (
-            "<br>".join(map(_code, (key, variable(key), *options_of(key)))),
+            "<br>".join(map(_code, (key, variable_of(key), *options_of(key)))),
             _default(key, defaults[key]),
-            _type(properties[key]),
-            _unit(key),
+            _choices_as_code(type_of(key)),
+            unit_of(key),
             field.description or "",
         )
         for key, field in Settings.model_fields.items()
@@ -116,8 +104,17 @@ def settings() -> str:
 def commands() -> str:
     """The help of every command, as it is printed on a terminal of 100 columns."""
     group = click.Context(cli, info_name="lead-export", terminal_width=100, **cli.context_settings)
-    contexts = [group, *(click.Context(command, group, name) for name, command in cli.commands.items())]
+    contexts = [group, *_contexts(cli, group)]
     return "\n\n".join(f"## {context.command_path}\n\n```text\n{_help(context)}\n```" for context in contexts)
+
+
+def _contexts(group: click.Group, parent: click.Context) -> Iterator[click.Context]:
+    """A context of each command of a group, and of the groups in it."""
+    for name, command in group.commands.items():
+        context = click.Context(command, parent, name)
+        yield context
+        if isinstance(command, click.Group):
+            yield from _contexts(command, context)
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
@@ -141,25 +138,22 @@ def block(page: Path, name: str) -> str | None:
 
 
 def write() -> None:
-    """Bring every block of every page up to date."""
+    """Bring every block of every page up to date, and the file of all settings."""
     for page in PAGES:
         content = text(page)
         for name, render in BLOCKS.items():
             if block(page, name) is not None:
                 content = _between(name).sub(lambda _, name=name, render=render: _marked(name, render()), content)  # type: ignore[misc]
         page.write_text(content, encoding="utf-8")
-
-
-def variable(key: str) -> str:
-    """The environment variable of a setting."""
-    return CREDENTIAL_VARIABLES.get(key, f"{ENV_PREFIX}{key.upper()}")
+    DEFAULT_CONFIG.write_text(commented_file(), encoding="utf-8")
 
 
 def options_of(key: str) -> list[str]:
-    """The option that sets it, with its opposite if it has one; none for settings that no command has an option for."""
-    commands = [command for name, command in cli.commands.items() if name != "sandbox"]  # its options are switches
+    """The option that sets it, with its opposite if it has one; none where no command has an option for it."""
+    # Those of the sandbox are its switches.
+    commands = [context.command for context in _contexts(cli, click.Context(cli)) if context.info_name != "sandbox"]
     known = {option: param for command in commands for param in command.params for option in param.opts}
-    param = known.get(OPTIONS.get(key, f"--{key.replace('_', '-')}"))
+    param = known.get(option_of(key))
     return [] if param is None else [param.opts[0], *param.secondary_opts]
 
 
@@ -173,23 +167,9 @@ def _default(key: str, value: object) -> str:
     return _code(json.dumps(value))
 
 
-def _type(schema: dict[str, Any]) -> str:
-    """The type in words, with the range of numbers."""
-    kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null"]
-    kind = kinds[0]
-    if choices := kind.get("enum") or kind.get("items", {}).get("enum"):
-        words = ", ".join(map(_code, choices))
-        return f"list of {words}" if kind.get("type") == "array" else f"one of {words}"
-    if kind.get("format") in ("path", "password"):
-        return {"path": "path", "password": "secret"}[kind["format"]]
-    word = TYPES.get(kind.get("type", "string"), "string")
-    least = kind.get("minimum", kind.get("exclusiveMinimum"))
-    above = "above " if "exclusiveMinimum" in kind else ""
-    return f"{word}, {above}{least:,g} to {kind['maximum']:,g}" if "maximum" in kind else word
-
-
-def _unit(key: str) -> str:
-    return next((unit for end, unit in UNITS.items() if key.endswith(end)), "")
+def _choices_as_code(words: str) -> str:
+    head, is_choice, choices = words.partition("one of ")
+    return f"{head}one of {', '.join(map(_code, choices.split(', ')))}" if is_choice else words
 
 
 def _dedented(paragraph: str) -> str:

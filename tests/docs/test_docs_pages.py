@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 import pytest
-from docs_blocks import BLOCKS, block, variable
+from docs_blocks import BLOCKS, block
 from docs_pages import DOCS, LINKING_PAGES, PAGES, README, ROOT, anchors, links, name, text
 
 import pipeline
 from pipeline.cli.main import cli
-from pipeline.settings import Settings
+from pipeline.settings import Settings, variable_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +85,7 @@ def test_every_setting_is_mentioned(key: str) -> None:
     """docs/settings.md has each setting with its environment variable."""
     page = text(DOCS / "settings.md")
     assert f"`{key}`" in page
-    assert f"`{variable(key)}`" in page
+    assert f"`{variable_of(key)}`" in page
 
 
 @pytest.mark.parametrize("public", pipeline.__all__)
