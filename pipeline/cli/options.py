@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import shlex
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -221,7 +222,13 @@ def out_path(value: str | Path) -> Path:
 
 
 def resuming_command() -> str:
-    """The command line of this process, without `--new`, quoted for a shell."""
-    as_module = Path(sys.argv[0]).name == "__main__.py"
-    program = ["python", "-m", "pipeline"] if as_module else ["lead-export"]
-    return shlex.join([*program, *(word for word in sys.argv[1:] if word != "--new")])
+    """The command line of this process, without `--new`, quoted for a shell that need not find the program itself."""
+    return shlex.join([*program(), *(word for word in sys.argv[1:] if word != "--new")])
+
+
+def program() -> list[str]:
+    """The words that start this program from any folder and without a search path."""
+    started = Path(sys.argv[0])
+    if started.name != "lead-export":  # `python -m pipeline`, or a program of somebody else
+        return [sys.executable, "-m", "pipeline"]
+    return [str(Path(shutil.which(started) or started).absolute())]

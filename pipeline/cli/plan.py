@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import LIST_OPTIONS, UserPath, out_path, takes_output_options, takes_settings
+from pipeline.cli.options import UserPath, out_path, takes_output_options, takes_settings
 from pipeline.cli.output import duration, print_json, print_result
+from pipeline.cli.run import RUN_SETTINGS
+from pipeline.cli.sandbox import sandbox_option, temporary_sandbox
 from pipeline.words import counted
 
 if TYPE_CHECKING:
@@ -26,19 +28,35 @@ Examples:
   lead-export plan lists/*.xlsx --out export --rate 10
   lead-export plan customers.csv --json
 
-With --out the plan also considers the answers of an unfinished run there, and the free disk space.
+With --out the plan also considers the answers of an unfinished run there, and the free disk space. It takes
+the options of run, so that a command can be planned by changing that one word.
 """,
 )
 @click.argument("lists", metavar="LIST...", nargs=-1, required=True, type=UserPath())
 @click.option("--out", metavar="DIR", type=out_path, help="Folder that the run would publish in.")
-@takes_settings(*LIST_OPTIONS, "rate_per_s")
+@click.option("--run-id", metavar="ID", help="Name that the run would have.")
+@click.option("--new", is_flag=True, help="Plan to start over.")
+@sandbox_option
+@click.option("--progress/--no-progress", default=None, hidden=True)  # of `run`; a plan has nothing to show
+@takes_settings(*RUN_SETTINGS)
 @takes_output_options
-def plan_command(lists: tuple[Path, ...], out: Path | None, settings: GivenSettings, output: OutputOptions) -> None:
+def plan_command(
+    lists: tuple[Path, ...],
+    out: Path | None,
+    run_id: str | None,
+    *,
+    new: bool,
+    sandbox: bool,
+    progress: bool | None,  # noqa: ARG001 - see the option
+    settings: GivenSettings,
+    output: OutputOptions,
+) -> None:
     """Show what a run over the LISTs would do; no call is made."""
-    loaded = settings.load()
+    with temporary_sandbox(start=sandbox) as overrides:
+        loaded = settings.load(overrides=overrides)
     from pipeline.jobs.plan import plan
 
-    found = plan(loaded, lists, out)
+    found = plan(loaded, lists, out, run_id=run_id, resume=not new)
     if output.as_json:
         print_json(found)
     else:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from pipeline.cli.options import GivenSettings, OutputOptions
     from pipeline.errors import ExitCode
 
+RUN_SETTINGS = (*LIST_OPTIONS, *CALL_OPTIONS, *TABLE_OPTIONS, "keep_runs", "unfinished")
+"""Settings that `run` has options for."""
+
 
 class CommandWithFileTypes(click.Command):
     """A command whose help ends with the types of lists, which are loaded only to show them."""
@@ -57,7 +60,7 @@ If a run stops, the same command resumes it.
 @click.option("--new", is_flag=True, help="Start over; once published, delete unfinished runs.")
 @sandbox_option
 @click.option("--progress/--no-progress", default=None, help="Show a progress bar.  [default: on a terminal]")
-@takes_settings(*LIST_OPTIONS, *CALL_OPTIONS, *TABLE_OPTIONS, "keep_runs", "unfinished")
+@takes_settings(*RUN_SETTINGS)
 @takes_output_options
 def run_command(
     lists: tuple[Path, ...],

@@ -32,9 +32,10 @@ DIR is the --out of runs, or the folder of the --out of enrich; by default the c
 @takes_output_options
 def status_command(folder: Path, output: OutputOptions) -> None:
     """Show published and unfinished runs in DIR."""
+    from pipeline.cli.resuming import given_by
     from pipeline.jobs.status import status
 
-    found = status(folder)
+    found = status(folder, given_by)
     if output.as_json:
         print_json(found)
     else:
@@ -78,6 +79,8 @@ def _unfinished(run: UnfinishedStatus, *, running: bool) -> Iterator[str]:
     yield f"  started {_time(run.started_at)}; {_state(run, running=running)}"
     call = f"pipeline.{'enrich' if run.file else 'export'}"
     yield f"  resume with: {run.command or f'the same call of {call}'}"
+    for obstacle in run.obstacles or ():
+        yield f"  but: {obstacle}"
 
 
 def _state(run: UnfinishedStatus, *, running: bool) -> str:

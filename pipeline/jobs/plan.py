@@ -19,7 +19,7 @@ from pipeline.files.state import StateFolder
 from pipeline.jobs.import_lists import email_lists
 from pipeline.jobs.odd_rows import MAX_SHOWN
 from pipeline.jobs.request import Request
-from pipeline.jobs.runs import refusal
+from pipeline.jobs.runs import name_is_published, refusal
 from pipeline.jobs.space import needed_bytes
 from pipeline.journal.replay import read_summary
 
@@ -152,20 +152,29 @@ class _FirstRows:
         return [NamedRow(row, lines[row], code) for row, code in self._codes.items()]
 
 
-def plan(settings: Settings, lists: Sequence[Path], out: Path | None = None) -> Plan:
+def plan(
+    settings: Settings,
+    lists: Sequence[Path],
+    out: Path | None = None,
+    *,
+    run_id: str | None = None,
+    resume: bool = True,
+) -> Plan:
     """Read all lists and work out what a run over them would do.
 
     Args:
         settings: how to read the lists, and the rate.
         lists: files, or `-` for standard input.
         out: the folder that the run would publish in, whose unfinished runs are considered; None considers none.
+        run_id: the name that the run would be given.
+        resume: whether it would resume an unfinished run; without that it replaces them.
 
     Raises:
-        UsageError: a list cannot be read, or no list holds an address.
+        UsageError: a list cannot be read, no list holds an address, or `run_id` is not a valid name.
         StorageError: standard input cannot be stored in a temporary file.
     """
     sources = email_lists(lists, settings)
-    request = Request.of(None, sources, settings)
+    request = Request.of(None, sources, settings, run_id=run_id, resume=resume)
     counts = _Counts()
     planned = [_read(source, counts) for source in sources]
     addresses = len(counts.seen)
@@ -236,6 +245,8 @@ def _unfinished(out: Path | None, request: Request, settings: Settings) -> tuple
     """How many answers an unfinished run over the same lists has, or why another one would make a run be refused."""
     others = []
     folder = OutputFolder(out) if out else None
+    if folder and request.run_id and folder.is_published(request.run_id):
+        return 0, name_is_published(request.run_id, folder.state.owner)
     for path in folder.state.journals() if folder else ():
         if folder and folder.is_published(folder.state.run_id(path)):
             continue  # its process was killed right then; the next run tidies up
@@ -245,8 +256,9 @@ def _unfinished(out: Path | None, request: Request, settings: Settings) -> tuple
                 continue
             if request.takes_up(seen):
                 return seen.answered, None
-            others += [seen] if seen.answered else []
-    if not others or settings.unfinished == "replace":
+            conflicts = request.run_id in (None, seen.run.run_id)
+            others += [seen] if seen.answered and conflicts else []
+    if not others or not request.resume or settings.unfinished == "replace":
         return 0, None
     return 0, refusal(others[-1], request, others=len(others) - 1)
 

@@ -247,6 +247,11 @@ def refusal(run: JournalSummary, request: Request, *, others: int) -> str:
     )
 
 
+def name_is_published(run_id: str, owner: Path) -> str:
+    """Why no run of that name can start."""
+    return f"--run-id {run_id}: already published in {owner}; choose another name."
+
+
 def _remove_replaced(folder: StateFolder, run: RunRecord) -> None:
     """Remove the journals of unfinished runs that a published run replaces: those that started before it."""
     for path in folder.journals() if run.replaces else ():
@@ -263,7 +268,7 @@ def _free_name(folder: StateFolder, wanted: str | None, is_published: Callable[[
     if wanted is None:
         return next(name for name in _times() if not is_published(name) and not folder.journal(name).exists())
     if is_published(wanted):
-        raise UsageError(f"--run-id {wanted}: already published in {folder.owner}; choose another name.")
+        raise UsageError(name_is_published(wanted, folder.owner))
     if folder.journal(wanted).exists():
         raise UsageError(f"--run-id {wanted}: an unfinished run has this name; choose another.")
     return wanted

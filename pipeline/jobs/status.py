@@ -15,11 +15,14 @@ from pipeline.files import durable
 from pipeline.files.folder import OutputFolder, read_manifest
 from pipeline.files.state import SUFFIX, StateFolder
 from pipeline.jobs.kept_answers import command_again, is_kept, kept_until_ms, state_folders_of_files
+from pipeline.jobs.obstacles import obstacles
 from pipeline.journal.replay import read_summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from pipeline.jobs.obstacles import Given
+    from pipeline.journal.records import RunRecord
     from pipeline.journal.replay import JournalSummary
 
 
@@ -61,6 +64,7 @@ class UnfinishedStatus(msgspec.Struct, frozen=True, kw_only=True):
         file: the file it will write; None if it will publish a run.
         written_at: when it wrote that file, in which rows failed: `command` asks again for these; None for others.
         kept_until: until when its answers are used again; None if nothing is written yet.
+        obstacles: sentences about what keeps the command from resuming it now; None if that was not looked at.
     """
 
     run_id: str
@@ -75,6 +79,7 @@ class UnfinishedStatus(msgspec.Struct, frozen=True, kw_only=True):
     file: str | None = None
     written_at: str | None = None
     kept_until: str | None = None
+    obstacles: list[str] | None = None
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -86,8 +91,12 @@ class Status(msgspec.Struct, frozen=True):
     unfinished: list[UnfinishedStatus]
 
 
-def status(out: Path) -> Status:
+def status(out: Path, given_by: Callable[[RunRecord], Given | None] = lambda _: None) -> Status:
     """Look at the runs in the folder `out`.
+
+    Args:
+        out: the folder.
+        given_by: reads the command that started a run, to see whether it would resume it now; None cannot tell.
 
     Raises:
         UsageError: the folder does not exist.
@@ -98,16 +107,19 @@ def status(out: Path) -> Status:
         raise UsageError(f"{out}: no such folder; name the --out of a run.")
     folder = OutputFolder(out)
     latest = folder.latest.run()
+    holder = folder.state.holder()
+    given = None if holder else given_by
     published = [_published(path, latest=path == latest) for path in folder.runs()]
     unfinished = [
         run
         for state in (folder.state, *state_folders_of_files(out))
         for path in state.journals()
-        if not (state is folder.state and folder.is_published(state.run_id(path))) and (run := _unfinished(state, path))
+        if not (state is folder.state and folder.is_published(state.run_id(path)))
+        and (run := _unfinished(state, path, given))
     ]
     return Status(
         folder=str(out),
-        holder=folder.state.holder(),
+        holder=holder,
         published=sorted(published, key=lambda run: (run.finished_at or "", run.run_id)),
         unfinished=sorted(unfinished, key=lambda run: (run.started_at or "", run.run_id)),
     )
@@ -124,7 +136,9 @@ def _published(path: Path, *, latest: bool) -> PublishedStatus:
         return msgspec.convert({**damaged, "rows": {}, **known}, PublishedStatus)
 
 
-def _unfinished(folder: StateFolder, path: Path) -> UnfinishedStatus | None:
+def _unfinished(
+    folder: StateFolder, path: Path, given_by: Callable[[RunRecord], Given | None] | None
+) -> UnfinishedStatus | None:
     """The run of a journal; None while its lists are being imported."""
     size = _size(path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm"))
     try:
@@ -147,7 +161,16 @@ def _unfinished(folder: StateFolder, path: Path) -> UnfinishedStatus | None:
         command=_command(seen),
         bytes=size,
         file=None if folder.path.name == SUFFIX else folder.owner.name,
+        obstacles=_obstacles(seen, given_by) if given_by and seen.run.command else None,
     )
+
+
+def _obstacles(seen: JournalSummary, given_by: Callable[[RunRecord], Given | None]) -> list[str] | None:
+    try:
+        given = given_by(seen.run)
+    except UsageError as error:
+        return [str(error)]
+    return obstacles(given, seen) if given else None
 
 
 def _size(paths: Iterable[Path]) -> int:

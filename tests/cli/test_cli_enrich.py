@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -415,7 +416,7 @@ def test_a_job_that_was_stopped_is_resumed(sandbox: RunningSandbox, tmp_path: Pa
     assert not out.exists()
     shown = lead_export("status", tmp_path, "--json").json["unfinished"][0]
     assert shown["file"] == "out.csv"
-    assert shown["command"].startswith(f"python -m pipeline enrich {path} --out {out}")
+    assert shown["command"].startswith(shlex.join(command("enrich", path, "--out", out)))
     if number == signal.SIGTERM:
         assert child.returncode == 143
         assert shown["command"] in printed

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from cli_command import CREDENTIALS, OPTIONS, lead_export, own_process, run, write_list
 
+from pipeline.cli.plan import plan_command
+from pipeline.cli.run import run_command
 from pipeline.sandbox.process import running
 
 if TYPE_CHECKING:
@@ -116,3 +118,36 @@ def test_a_list_that_cannot_be_read_is_exit_2(tmp_path: Path, content: bytes) ->
     """One sentence, no traceback."""
     (tmp_path / "list.csv").write_bytes(content)
     assert lead_export("plan", tmp_path / "list.csv").sentence
+
+
+def test_a_plan_takes_the_options_of_a_run() -> None:
+    """Every option of `run` is one of `plan`, so that the command of a crontab can be planned as it is."""
+    missing = {option for param in run_command.params for option in param.opts} - {
+        option for param in plan_command.params for option in param.opts
+    }
+    assert missing == set()
+
+
+def test_a_plan_considers_what_the_options_of_a_run_mean(tmp_path: Path) -> None:
+    """Another API or name finds no answers, --new asks for everything again, and a published name is refused."""
+    people, out = write_list(tmp_path / "people.csv", LIST), tmp_path / "export"
+    with running(OPTIONS) as sandbox:
+        assert run(write_list(tmp_path / "few.csv", LIST[:2]), sandbox, out, "--run-id", "done").code == 0
+        sandbox.control(revoke_after=12)
+        assert run(people, sandbox, out, "--run-id", "half").code == 4
+        answered = lead_export("status", out, "--json").json["unfinished"][0]["answered"]
+
+        def planned(*options: object) -> tuple[int, bool]:
+            words = ["plan", people, "--out", out, "--api-url", sandbox.url, "--json", *options]
+            found = lead_export(*words, **CREDENTIALS).json
+            return found["answered"], found["refused"] is not None
+
+        assert planned("--format", "csv", "--timezone", "EST", "--no-progress") == (answered, False)
+        assert planned("--run-id", "half") == (answered, False)
+        assert planned("--run-id", "other") == (0, False)
+        assert planned("--run-id", "done") == (0, True)
+        assert planned("--new") == (0, False)
+        assert planned("--api-url", "https://example.com/api") == (0, True)
+        assert planned("--api-url", "https://example.com/api", "--unfinished", "replace") == (0, False)
+        assert answered > 0
+    assert lead_export("plan", people, "--sandbox", "--json").json["to_ask"] == 21

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import re
+import shlex
 import signal
 import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from cli_command import CREDENTIALS, NO_DELAYS, command, environment, lead_export, run, target, write_list
+from cli_command import (
+    CREDENTIALS,
+    NO_DELAYS,
+    command,
+    environment,
+    lead_export,
+    own_process,
+    run,
+    target,
+    write_list,
+)
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pipeline.sandbox.process import RunningSandbox
 
 PEOPLE = [f"person.{number}@example.com" for number in range(30)]
@@ -20,6 +31,7 @@ PUBLISHED_KEYS = ["run_id", "status", "started_at", "finished_at", "rows", "byte
 UNFINISHED_KEYS = [
     *("run_id", "started_at", "addresses", "answered", "failed", "stopped_at", "reason", "command", "bytes", "file"),
     *("written_at", "kept_until"),
+    "obstacles",
 ]
 
 
@@ -57,7 +69,7 @@ def test_published_and_stopped_runs_are_shown(sandbox: RunningSandbox, people: P
 
 @pytest.mark.usefixtures("people")
 def test_the_command_it_shows_resumes_the_run(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    """From any folder, with or without a shell's quotes; no address is looked up twice."""
+    """From any folder, with no search path, with a shell's quotes; no address is looked up twice."""
     (tmp_path / "a b").mkdir()
     words = command("run", "../people.csv", "--out", "ex port", "--api-url", sandbox.url, "--rate", 0, "--new")
     sandbox.control(revoke_after=10)
@@ -65,11 +77,74 @@ def test_the_command_it_shows_resumes_the_run(sandbox: RunningSandbox, tmp_path:
     sandbox.control(revoke_after=0)
     shown = lead_export("status", tmp_path / "a b" / "ex port", "--json").json["unfinished"][0]["command"]
     assert "--new" not in shown
-    assert "&& python -m pipeline run ../people.csv --out 'ex port'" in shown
-    script = shown.replace("python -m pipeline", " ".join(command()))
-    subprocess.run(["/bin/sh", "-c", script], env=environment({**CREDENTIALS, **NO_DELAYS}), check=True)
+    assert f"&& {shlex.join(command())} run ../people.csv --out 'ex port'" in shown
+    subprocess.run(["/bin/sh", "-c", shown], env={**CREDENTIALS, **NO_DELAYS}, check=True)
     assert (tmp_path / "a b" / "ex port" / "latest" / "manifest.json").exists()
     assert (sandbox.stats()["asked"], sandbox.stats()["answered_twice_or_more"]) == (31 + 1, 0)  # and a probe
+
+
+def test_the_command_names_the_program_in_full(
+    sandbox: RunningSandbox, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the program was found: on the search path, or by a relative path."""
+    installed = Path(sys.executable).parent / "lead-export"
+    sandbox.control(revoke_after=10)
+    monkeypatch.chdir(installed.parents[1])
+    env = environment({**CREDENTIALS, **NO_DELAYS, "PATH": str(installed.parent)})
+    for number, program in enumerate(("lead-export", f"{installed.parent.name}/lead-export")):
+        out = tmp_path / str(number)
+        subprocess.run([program, "run", people, *map(str, target(sandbox, out)), "-q"], env=env, check=False)
+        shown = lead_export("status", out, "--json").json["unfinished"][0]["command"]
+        assert shown.startswith(f"{installed} run ")
+
+
+def test_what_keeps_the_command_from_resuming_is_said(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """Credentials that are not set here, and a list that has changed or gone meanwhile; with all in order, nothing."""
+    out, before = tmp_path / "export", people.read_bytes()
+    sandbox.control(revoke_after=10)
+    words = command("run", people.name, *target(sandbox, out))
+    subprocess.run(words, cwd=tmp_path, env=environment({**CREDENTIALS, **NO_DELAYS}), check=False)
+
+    def said(**env: str) -> str:
+        obstacles = lead_export("status", out, "--json", **env).json["unfinished"][0]["obstacles"]
+        text = " ".join(obstacles)
+        assert [one for one in obstacles if one not in lead_export("status", out, **env).out] == []
+        return text
+
+    assert said(**CREDENTIALS) == ""
+    assert "KARTRA_API_KEY" in said()
+    assert "App id" not in said()
+    assert "App id" in said(**{**CREDENTIALS, "KARTRA_APP_ID": "another"})
+    people.write_bytes(before + b"new@example.com\n")
+    assert "people.csv has changed since (it had 31 rows)" in said(**CREDENTIALS)
+    assert "start over" in said(**CREDENTIALS, LEAD_EXPORT_UNFINISHED="replace")
+    people.unlink()
+    assert "No such file" in said(**CREDENTIALS)
+    people.write_bytes(before)
+    assert said(**CREDENTIALS) == ""
+
+
+def test_a_command_that_needs_the_settings_of_then(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+    """Credentials in the file of the command are found from any folder; without the file, that is what is said."""
+    config, out = tmp_path / "job.toml", tmp_path / "export"
+    config.write_text("".join(f'{name[7:].lower()} = "{value}"\n' for name, value in CREDENTIALS.items()))
+    config.chmod(0o600)
+    sandbox.control(revoke_after=10)
+    words = command("run", people, *target(sandbox, out), "--config", config.name)
+    subprocess.run(words, cwd=tmp_path, env=environment(NO_DELAYS), check=False)
+    assert lead_export("status", out, "--json").json["unfinished"][0]["obstacles"] == []
+    config.unlink()
+    (obstacle,) = lead_export("status", out, "--json").json["unfinished"][0]["obstacles"]
+    assert str(config) in obstacle
+
+
+def test_a_list_that_was_piped_in_has_to_be_piped_in_again(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """Nobody can tell whether a pipe would give the same."""
+    out = tmp_path / "export"
+    sandbox.control(revoke_after=10)
+    assert own_process("run", "-", *target(sandbox, out), stdin="\n".join(PEOPLE), **CREDENTIALS, **NO_DELAYS).code == 4
+    (obstacle,) = lead_export("status", out, "--json", **CREDENTIALS).json["unfinished"][0]["obstacles"]
+    assert "standard input" in obstacle
 
 
 def test_a_run_at_work_and_a_killed_one(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from cli_command import command
 from jobs_lists import CREDENTIALS, write_list
 
 from pipeline.sandbox.options import SandboxOptions
@@ -87,7 +89,7 @@ def test_a_permanent_outage_is_exit_5_and_the_same_command_goes_on(tmp_path: Pat
         assert (code, "@" in said) == (5, False)
         assert "29 found" in said
         assert "0.5 s" in said.splitlines()[-1]
-        assert "\n    lead-export run " in said.replace("python -m pipeline", "lead-export")
+        assert f"\n    {shlex.join(command())} run " in said
         sandbox.control(outage_from=0)
         code, said = ended(started(sandbox, tmp_path, "person", 60, **settings))
         stats = sandbox.stats()

@@ -36,7 +36,7 @@ def plain(text: str) -> list[str]:
         (r"\d{8}T\d{6}Z", "RUN"),
         (r"at [\d.]+ per second", "at RATE per second"),
         (r"after .+ s\b", "after DURATION"),
-        (r"(lead-export|python -m pipeline)( .*)?$", "COMMAND"),
+        (r"(/\S*/)?(lead-export|python\S* -m pipeline)( .*)?$", "COMMAND"),
     ):
         text = re.sub(pattern, name, text, flags=re.MULTILINE)
     return text.splitlines()
