@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.config import as_json, as_text
-from pipeline.cli.options import out_path, takes_output_options, takes_settings
+from pipeline.cli.options import UserPath, out_path, takes_output_options, takes_settings
 from pipeline.cli.output import print_json, print_message, print_result
 from pipeline.cli.sandbox import sandbox_option, temporary_sandbox
 from pipeline.errors import ExitCode
@@ -26,16 +26,32 @@ if TYPE_CHECKING:
 Examples:
   lead-export check --out export
   lead-export check --config nightly.toml --out /srv/leads --json
+  lead-export check --crontab /etc/cron.d/lead-export --config /etc/lead-export/nightly.toml
 
-Makes at most one call, for an address that cannot exist. The exit code is that of a run.
+Makes at most one call, for an address that cannot exist. The exit code is that of a run. What works in a
+shell may fail under cron, which has another folder, a short PATH and none of your variables: --as-cron tells.
 """,
 )
 @click.option("--out", metavar="DIR", type=out_path, help="Folder that runs publish in.")
 @sandbox_option
+@click.option("--as-cron", is_flag=True, help="Check in the bare environment that cron gives.")
+@click.option("--crontab", metavar="FILE", type=UserPath(dir_okay=False), help="The same, with the FILE's variables.")
 @takes_settings("rate_per_s", "api_url")
 @takes_output_options
-def check_command(out: Path | None, *, sandbox: bool, settings: GivenSettings, output: OutputOptions) -> ExitCode:
+def check_command(
+    out: Path | None,
+    *,
+    sandbox: bool,
+    as_cron: bool,
+    crontab: Path | None,
+    settings: GivenSettings,
+    output: OutputOptions,
+) -> int:
     """Check settings, credentials, output folder and API."""
+    if as_cron or crontab:
+        from pipeline.cli.as_cron import repeat_as_cron
+
+        return repeat_as_cron(crontab, quiet=output.quiet)
     with temporary_sandbox(start=sandbox) as overrides:
         loaded, origins = settings.load_with_origins(overrides=overrides)
         from pipeline.jobs.check import check

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from cli_command import CREDENTIALS, SECRETS, Result, lead_export
+from cli_command import CREDENTIALS, SECRETS, Result, lead_export, own_process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,3 +100,60 @@ def test_an_outage_is_not_waited_for(sandbox: RunningSandbox) -> None:
     done = check(sandbox, "-q")
     assert (done.code, done.out, done.err.count("\n")) == (5, "", 1)
     assert sandbox.stats()["calls"] == 1
+
+
+def cron_tables(folder: Path, sandbox: RunningSandbox) -> Path:
+    """A crontab whose variables lead to the sandbox and to files with its credentials."""
+    secrets = folder / "credentials"
+    secrets.mkdir(mode=0o700)
+    for name, value in CREDENTIALS.items():
+        (secrets / name).write_text(value)
+        (secrets / name).chmod(0o600)
+    table = folder / "lead-export"
+    table.write_text(
+        f"# of the night\nCREDENTIALS_DIRECTORY={secrets}\n  LEAD_EXPORT_API_URL = '{sandbox.url}'\n"
+        f"LEAD_EXPORT_STATE_FOLDER={folder}\n"
+        "15 4 * * *  leads  LEAD_EXPORT_RATE_PER_S=no lead-export run list.csv --out export\n"
+    )
+    return table
+
+
+def test_cron_passes_nothing_on(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """What is exported here is not there; the same command without --as-cron finds it."""
+    options = ["check", "--api-url", sandbox.url, "--out", tmp_path / "out", "--json", "-v"]
+    assert own_process(*options, **CREDENTIALS).code == 0
+    done = own_process(*options, "--as-cron", **CREDENTIALS, LEAD_EXPORT_MAX_ATTEMPTS="7")
+    assert done.code == 2
+    assert done.json["settings"]["app_id"] == {"value": "not set", "origin": "default"}
+    assert done.json["settings"]["max_attempts"]["origin"] == "default"
+    assert done.json["settings"]["api_url"] == {"value": sandbox.url, "origin": "option"}
+    assert {one["name"]: one["ok"] for one in done.json["checks"]}["output folder"]
+    assert "PATH=/usr/bin:/bin" in done.err
+
+
+def test_the_variables_of_a_crontab_are_set(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """With the credentials in files that the crontab names, all checks pass as cron runs them."""
+    done = own_process("check", "--crontab", cron_tables(tmp_path, sandbox), "--json", "-q", PATH="")
+    assert (done.code, done.err) == (0, "")
+    shown = done.json["settings"]
+    assert shown["api_key"] == {"value": "set", "origin": str(tmp_path / "credentials" / "KARTRA_API_KEY")}
+    assert shown["api_url"] == {"value": sandbox.url, "origin": "environment"}
+    assert shown["rate_per_s"]["origin"] == "default"  # a variable of one command
+    assert [secret for secret in SECRETS if secret in done.out] == []
+
+
+def test_a_relative_path_fails_as_it_would_at_night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The home folder is where cron starts, so a file that is here is not found there."""
+    (tmp_path / "night-of-nobody.toml").write_text("rate_per_s = 1\n")
+    monkeypatch.chdir(tmp_path)
+    words = ("check", "--config", "night-of-nobody.toml", "-q")
+    assert "night-of-nobody.toml: cannot be read" in own_process(*words, "--as-cron").sentence
+    assert "KARTRA_APP_ID" in own_process(*words).err
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe=x\n"], ids=["missing", "not-text"])
+def test_a_crontab_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> None:
+    """One sentence that names it."""
+    if content is not None:
+        (tmp_path / "table").write_bytes(content)
+    assert str(tmp_path / "table") in lead_export("check", "--crontab", tmp_path / "table").sentence
