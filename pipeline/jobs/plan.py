@@ -182,22 +182,24 @@ def plan(
         raise UsageError("The lists hold no address; is --email-column right?")
     answered, refused = _unfinished(out, request, settings)
     to_ask = addresses - answered
-    least_s = to_ask * interval_s(settings.rate_per_s) if settings.rate_per_s else None
+    least_s = round(to_ask * interval_s(settings.rate_per_s), 1) if settings.rate_per_s else None
     return Plan(
         lists=planned,
         rows=PlannedRows(counts.rows, addresses, counts.duplicates, counts.invalid),
         answered=answered,
         to_ask=to_ask,
         rate_per_s=settings.rate_per_s,
-        least_s=None if least_s is None else round(least_s, 1),
-        done_at=None if least_s is None else _time_in(least_s),
+        least_s=least_s,
+        done_at=_time_in(least_s),
         disk_bytes=needed_bytes(settings, rows=counts.rows, addresses=addresses, unanswered=to_ask),
         free_bytes=_free_bytes(out),
         refused=refused,
     )
 
 
-def _time_in(seconds: float) -> str:
+def _time_in(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="seconds")
 
 
