@@ -173,16 +173,15 @@ def plan(
         UsageError: a list cannot be read, no list holds an address, or `run_id` is not a valid name.
         StorageError: standard input cannot be stored in a temporary file.
     """
-    sources = email_lists(lists, settings)
+    sources, counts = email_lists(lists, settings), _Counts()
     request = Request.of(None, sources, settings, run_id=run_id, resume=resume)
-    counts = _Counts()
     planned = [_read(source, counts) for source in sources]
     addresses = len(counts.seen)
     if not addresses and (counts.rows or not settings.allow_empty):
         raise UsageError("The lists hold no address; is --email-column right?")
     answered, refused = _unfinished(out, request, settings)
     to_ask = addresses - answered
-    least_s = round(to_ask * interval_s(settings.rate_per_s), 1) if settings.rate_per_s else None
+    least_s = _least_s(to_ask, settings.rate_per_s)
     return Plan(
         lists=planned,
         rows=PlannedRows(counts.rows, addresses, counts.duplicates, counts.invalid),
@@ -195,6 +194,10 @@ def plan(
         free_bytes=_free_bytes(out),
         refused=refused,
     )
+
+
+def _least_s(calls: int, rate_per_s: float) -> float | None:
+    return round(calls * interval_s(rate_per_s), 1) if rate_per_s else None
 
 
 def _time_in(seconds: float | None) -> str | None:
