@@ -1,7 +1,8 @@
 """The settings of a job: what there are, `definitions`, and where they come from, `layers` and `secret_files`."""
 
-from pipeline.settings.definitions import LOOPBACK_HOSTS, OUTPUT_SETTINGS, Settings
+from pipeline.settings.definitions import OUTPUT_SETTINGS, Settings
 from pipeline.settings.layers import CREDENTIAL_VARIABLES, ENV_PREFIX, OPTIONS, SECRETS, option_of, variable_of
+from pipeline.settings.urls import LOOPBACK_HOSTS
 
 __all__ = [
     "CREDENTIAL_VARIABLES",

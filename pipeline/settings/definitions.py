@@ -11,27 +11,32 @@ import os
 from collections import ChainMap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from pipeline.errors import UsageError, WrongArgument
 from pipeline.filesystem import expand_home
 from pipeline.settings.layers import (
     CREDENTIAL_VARIABLES,
+    MONITORING_SECRETS,
     SECRETS,
     explain,
     origin_of,
     read_layers,
     warn_of_unknown_variables,
 )
-
-if TYPE_CHECKING:
-    from urllib.parse import SplitResult
-
-LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+from pipeline.settings.urls import PLACEHOLDERS, api_url, monitoring_url
 
 OUTPUT_SETTINGS = ("formats", "timezone", "keep_replies", "csv_bom", "formula_guard", "batch_leads")
 """Settings that decide how answers become files; the others are about reading lists and making calls."""
@@ -58,6 +63,15 @@ UnsetPath = BeforeValidator(_path)
 
 def _credential(label: str, variable: str) -> Any:  # noqa: ANN401 - what pydantic's Field returns
     return Field(default=SecretStr(""), description=f"{label}; better set as {variable} in the environment")
+
+
+def _monitor(description: str) -> Any:  # noqa: ANN401 - what pydantic's Field returns
+    return Field(default=SecretStr(""), description=f"{description}; a secret")
+
+
+def _joined(value: object) -> object:
+    """Several URLs are one secret."""
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 class Settings(BaseModel):
@@ -145,6 +159,30 @@ class Settings(BaseModel):
         default=0, ge=0, le=256, description="Processes that build tables; 0 = by cores and memory, 1 = no worker"
     )
 
+    name: Annotated[str | None, Unset] = Field(
+        default=None, max_length=100, description="Name of this export in monitoring; if unset, the output folder's"
+    )
+    max_failed_share: float = Field(
+        default=0.01, ge=0, le=1, description="Share of failed rows, 0 to 1, up to which monitoring takes a run as good"
+    )
+    ping_url: SecretStr = _monitor("URL of a check in Healthchecks, or in a service that has its protocol")
+    ping_start_url: SecretStr = _monitor(f"URL to request when a run starts; {PLACEHOLDERS} are replaced")
+    ping_success_url: SecretStr = _monitor("URL to request when a run has succeeded; as ping_start_url")
+    ping_failure_url: SecretStr = _monitor("URL to request when a run has failed; as ping_start_url")
+    metrics_file: Annotated[Path | None, UnsetPath] = Field(
+        default=None, description="File of metrics for Prometheus' node_exporter, ending in .prom"
+    )
+    notify_urls: Annotated[SecretStr, BeforeValidator(_joined)] = _monitor(
+        "URLs of apprise to notify of failure and recovery, one or a list; needs the extra notify"
+    )
+    notify_webhook: SecretStr = _monitor("URL to which failure and recovery are posted as JSON")
+    notify_again_after_h: float = Field(
+        default=24.0,
+        ge=0,
+        le=8_760,
+        description="Hours after which a failure that goes on is notified again; 0 = never",
+    )
+
     @field_validator(*SECRETS)
     @classmethod
     def _stripped(cls, secret: SecretStr) -> SecretStr:
@@ -153,15 +191,22 @@ class Settings(BaseModel):
 
     @field_validator("api_url")
     @classmethod
-    def _is_secure(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.username or parts.password or parts.query or parts.fragment or not _has_usable_port(parts):
-            raise ValueError("may contain only scheme, host, port and path")
-        if parts.scheme == "https" and parts.hostname:
-            return url
-        if parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS:
-            return url
-        raise ValueError("must start with https:// (http:// is allowed on loopback only)")
+    def _is_api(cls, url: str) -> str:
+        return api_url(url)
+
+    @field_validator(*MONITORING_SECRETS)
+    @classmethod
+    def _is_for_monitoring(cls, secret: SecretStr, info: ValidationInfo) -> SecretStr:
+        if info.field_name != "notify_urls":  # of many schemes, which apprise knows
+            monitoring_url(secret.get_secret_value(), is_template=str(info.field_name).startswith("ping_"))
+        return secret
+
+    @field_validator("metrics_file")
+    @classmethod
+    def _is_read_by_node_exporter(cls, path: Path | None) -> Path | None:
+        if path is not None and path.suffix != ".prom":
+            raise ValueError("must end in .prom, or node_exporter does not read it")
+        return path
 
     @field_validator("timezone")
     @classmethod
@@ -248,10 +293,3 @@ class Settings(BaseModel):
     def public(self) -> dict[str, Any]:
         """All settings except the secrets, as plain values."""
         return self.model_dump(mode="json", exclude=set(SECRETS))
-
-
-def _has_usable_port(parts: SplitResult) -> bool:
-    try:
-        return parts.port != 0
-    except ValueError:
-        return False

@@ -37,7 +37,12 @@ CREDENTIAL_VARIABLES = {
     "api_key": "KARTRA_API_KEY",
     "api_password": "KARTRA_API_PASSWORD",
 }
-SECRETS = (*CREDENTIAL_VARIABLES, "proxy")  # never shown: a proxy's URL may hold a password
+MONITORING_SECRETS = (
+    *("ping_url", "ping_start_url", "ping_success_url", "ping_failure_url"),
+    *("notify_urls", "notify_webhook"),
+)
+"""Settings with URLs that hold a token: whoever knows one can report in the name of this job."""
+SECRETS = (*CREDENTIAL_VARIABLES, "proxy", *MONITORING_SECRETS)  # never shown: a proxy's URL may hold a password
 OPTIONS = {"rate_per_s": "--rate", "formats": "--format"}
 """Settings whose command-line option is not the key with dashes."""
 
@@ -109,10 +114,12 @@ def _from_toml(known: Collection[str], path: Path) -> dict[str, object]:
     for key in layer:
         if key not in known:
             raise UsageError(f"{path}: unknown key {key!r}.{_nearest(key, known)}")
-    has_secret = CREDENTIAL_VARIABLES.keys() & layer or "@" in str(layer.get("proxy", ""))
+    tokens = [key for key in MONITORING_SECRETS if layer.get(key)]
+    what = f"{tokens[0]}, which is a secret," if tokens else "credentials"
+    has_secret = tokens or CREDENTIAL_VARIABLES.keys() & layer or "@" in str(layer.get("proxy", ""))
     if has_secret and (remedy := why_not_private(path)):
         raise UsageError(
-            f"{path}: contains credentials but is not private; {remedy}, or set them in the environment instead."
+            f"{path}: contains {what} but is not private; {remedy}, or set them in the environment instead."
         )
     return layer
 
