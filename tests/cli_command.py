@@ -29,6 +29,8 @@ CREDENTIALS = {
     "KARTRA_API_KEY": OPTIONS.api_key,
     "KARTRA_API_PASSWORD": OPTIONS.api_password,
 }
+REPORTS = {"history.jsonl", "last-attempt.json", "known-drift.json"}
+"""Files about attempts, which stay beside the runs."""
 NO_DELAYS = {"LEAD_EXPORT_RETRY_FIRST_DELAY_S": "0"}
 
 
@@ -54,6 +56,12 @@ class Result:
         assert self.err.startswith("lead-export: ")
         assert [secret for secret in ("Traceback", *SECRETS) if secret in self.err] == []
         return self.err.removeprefix("lead-export: ").strip()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether all went well and nothing was said but what is undocumented in the sandbox's replies."""
+        told = self.err.splitlines()
+        return (self.code, self.out) == (0, "") and all("differ from its documentation" in line for line in told)
 
 
 def lead_export(*arguments: object, stdin: str = "", **env: str) -> Result:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cli_command import OPTIONS, write_list
 from hypothesis import settings
+from monitoring_service import Service, service
 from odd_disk import OddDisk, compiled, started
 
 from pipeline.sandbox.process import RunningSandbox, running
@@ -51,6 +52,13 @@ def sandbox(server: RunningSandbox) -> RunningSandbox:
     fields = [field for field in dataclasses.fields(OPTIONS) if not field.metadata["fixed"]]
     server.control(reset_stats=True, **{field.name: getattr(OPTIONS, field.name) for field in fields})
     return server
+
+
+@pytest.fixture
+def monitor() -> Iterator[Service]:
+    """A monitoring service that takes everything."""
+    with service() as started:
+        yield started
 
 
 @pytest.fixture

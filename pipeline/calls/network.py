@@ -40,18 +40,20 @@ class Proxy:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def choose_proxy(settings: Settings, environ: Mapping[str, str] = os.environ) -> Proxy | None:
-    """The proxy to use for `settings.api_url`; None connects directly.
+def choose_proxy(
+    settings: Settings, environ: Mapping[str, str] = os.environ, *, url: str | None = None
+) -> Proxy | None:
+    """The proxy to use for `url`, by default that of the API; None connects directly.
 
     The setting `proxy` counts first. Otherwise HTTPS_PROXY or ALL_PROXY is used, as by curl, unless NO_PROXY lists the
-    API's host; an API on this machine is never reached through a proxy from the environment.
+    host; a server on this machine is never reached through a proxy from the environment.
 
     Raises:
         UsageError: it is not the URL of an HTTP proxy.
     """
     if explicit := settings.proxy.get_secret_value():
         return _checked(explicit, "proxy")
-    target = urlsplit(settings.api_url)
+    target = urlsplit(url or settings.api_url)
     host = target.hostname or ""
     if host in LOOPBACK_HOSTS or _is_bypassed(host, target.port or _DEFAULT_PORTS[target.scheme], environ):
         return None

@@ -26,13 +26,16 @@ if TYPE_CHECKING:
 Examples:
   lead-export check --out export
   lead-export check --config nightly.toml --out /srv/leads --json
+  lead-export check --config nightly.toml --ping
   lead-export check --crontab /etc/cron.d/lead-export --config /etc/lead-export/nightly.toml
 
-Makes at most one call, for an address that cannot exist. The exit code is that of a run. What works in a
-shell may fail under cron, which has another folder, a short PATH and none of your variables: --as-cron tells.
+Makes at most one call, for an address that cannot exist. The exit code is that of a run; 2 if metrics or a
+ping would fail, too. What works in a shell may fail under cron, which has another folder, a short PATH and
+none of your variables: --as-cron tells.
 """,
 )
 @click.option("--out", metavar="DIR", type=out_path, help="Folder that runs publish in.")
+@click.option("--ping", is_flag=True, help="Send the service of ping_url a text that changes nothing.")
 @sandbox_option
 @click.option("--as-cron", is_flag=True, help="Check in the bare environment that cron gives.")
 @click.option("--crontab", metavar="FILE", type=UserPath(dir_okay=False), help="The same, with the FILE's variables.")
@@ -41,6 +44,7 @@ shell may fail under cron, which has another folder, a short PATH and none of yo
 def check_command(
     out: Path | None,
     *,
+    ping: bool,
     sandbox: bool,
     as_cron: bool,
     crontab: Path | None,
@@ -56,7 +60,7 @@ def check_command(
         loaded, origins = settings.load_with_origins(overrides=overrides)
         from pipeline.jobs.check import check
 
-        checks = check(loaded, out)
+        checks = check(loaded, out, ping=ping)
     failed = [each for each in checks if each.code]
     if output.as_json:
         print_json(_as_json(loaded, origins, checks))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.monitor import Monitor, monitor_option
 from pipeline.cli.options import (
     CALL_OPTIONS,
     CSV_OPTIONS,
@@ -96,9 +97,10 @@ for these alone, within 24 hours.
 @click.option("--new", is_flag=True, help="Start over instead of resuming a stopped job.")
 @sandbox_option
 @click.option("--progress/--no-progress", default=None, help="Show a progress bar.  [default: on a terminal]")
+@monitor_option
 @takes_settings(*LIST_OPTIONS, *CALL_OPTIONS, "timezone", *CSV_OPTIONS)
 @takes_output_options
-def enrich_command(
+def enrich_command(  # noqa: PLR0913 - one parameter for each argument of the command
     file: Path,
     out: Path,
     how: GivenEnrichment,
@@ -106,6 +108,7 @@ def enrich_command(
     new: bool,
     sandbox: bool,
     progress: bool | None,
+    monitor: bool | None,
     settings: GivenSettings,
     output: OutputOptions,
 ) -> ExitCode:
@@ -113,15 +116,19 @@ def enrich_command(
     from pipeline.cli import summary
     from pipeline.cli.progress import Progress
 
+    monitored = Monitor.current()
+    if monitor:
+        monitored.attempt("enrich", out, keeps_history=False)
     with temporary_sandbox(start=sandbox) as overrides:
         loaded = settings.load(overrides=overrides)
+        monitored.knows(loaded)
         from pipeline.jobs.enrich import enrich  # only now: wrong settings are reported without loading it
 
         with (
-            Progress(enabled=progress, quiet=output.quiet) as observer,
+            Progress(enabled=progress, quiet=output.quiet, monitor=monitored) as observer,
             summary.shown_if_stopped(observer, out, output),
         ):
             manifest = enrich(
                 loaded, file, out, how.parsed(), resume=not new, command=resuming_command(), observer=observer
             )
-    return summary.show(manifest, out, output)
+    return summary.show(manifest, out, output, monitored)

@@ -16,8 +16,32 @@ class JsonLines(logging.Formatter):
         return json_line(record.created, record.levelname.lower(), record.name, record.getMessage())
 
 
+class Notices(logging.Handler):
+    """Collects warnings of what must not be overlooked."""
+
+    def __init__(self, collected: list[str]) -> None:
+        super().__init__()
+        self._collected = collected
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the message."""
+        if is_notice(record):
+            self._collected.append(record.getMessage())
+
+
+def is_notice(record: logging.LogRecord) -> bool:
+    """Whether a warning must not be overlooked; see `jobs.notice`."""
+    return bool(getattr(record, "is_notice", False))
+
+
+def _is_shown_if_quiet(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR or is_notice(record)
+
+
 def set_up_log(*, verbose: int, quiet: bool, as_json: bool) -> None:
     """Send the package's log to standard error: warnings; with -v also what happens; with -vv every detail.
+
+    With `quiet` only those warnings are shown that must not be overlooked.
 
     Other libraries' log messages are dropped: they may contain addresses, and asyncio logs whole tracebacks.
     """
@@ -25,7 +49,9 @@ def set_up_log(*, verbose: int, quiet: bool, as_json: bool) -> None:
     logging.getLogger().addHandler(logging.NullHandler())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if as_json else logging.Formatter("%(levelname)s: %(message)s"))
+    if quiet:
+        handler.addFilter(_is_shown_if_quiet)
     logger = logging.getLogger("pipeline")
     logger.handlers[:] = [handler]
     logger.propagate = False
-    logger.setLevel(logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
+    logger.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[0 if quiet else min(verbose, 2)])

@@ -15,6 +15,7 @@ import click
 from pipeline.cli.check import check_command
 from pipeline.cli.config import config_group
 from pipeline.cli.enrich import enrich_command
+from pipeline.cli.monitor import Monitor
 from pipeline.cli.output import MessageFormat, print_message
 from pipeline.cli.plan import plan_command
 from pipeline.cli.rebuild import rebuild_command
@@ -65,7 +66,7 @@ def main() -> NoReturn:
     """Run the command line in a process of its own."""
     if importlib.util.find_spec("fcntl") is None:  # Windows
         text = "needs Linux or macOS: there are no file locks (fcntl) here. On Windows, install it in WSL."
-        sys.exit(_fail(text, ExitCode.USAGE))
+        sys.exit(_fail(text, ExitCode.USAGE)[0])
     # A run makes millions of objects and hardly any reference cycles; looking for these less often saves a tenth of it.
     gc.set_threshold(50_000, 20, 100)
     os.umask(0o077)
@@ -85,30 +86,40 @@ def execute(arguments: Sequence[str] | None = None, *, signals: Sequence[int] = 
         signals: those received so far that look like Ctrl-C, as SIGTERM and SIGHUP do.
     """
     MessageFormat.as_json = MessageFormat.with_frames = False
+    monitor = Monitor()
+    code, sentence = _execute(arguments, monitor, signals)
+    monitor.ended(code, sentence)
+    return code
+
+
+def _execute(arguments: Sequence[str] | None, monitor: Monitor, signals: Sequence[int]) -> tuple[int, str]:
+    """Run one command; return its exit code, and one sentence about what happened."""
     try:
-        code = cli.main(arguments, prog_name=NAME, standalone_mode=False) or ExitCode.OK
+        code = cli.main(arguments, prog_name=NAME, standalone_mode=False, obj=monitor) or ExitCode.OK
+        ended = int(code), monitor.sentence
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        code = ExitCode.USAGE
+        ended = ExitCode.USAGE, ""
     except click.ClickException as error:
-        code = _fail(_usage_message(error), ExitCode.USAGE)
+        ended = _fail(_usage_message(error), ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
         what, code = "Ctrl-C", ExitCode.INTERRUPTED
         if signals:
             what, code = signal.Signals(signals[0]).name, ExitCode.TERMINATED
-        _fail(f"Stopped by {what}; run the same command again to resume.", code)
+        ended = _fail(_with_run(f"Stopped by {what}; run the same command again to resume.", code, monitor), code)
     except InternalError as error:
-        code = _fail(_with_frames(str(error), error), error.exit_code)
+        ended = _fail(_explained(error, monitor), error.exit_code, error)
     except StopRun as error:
         if MessageFormat.with_frames:
             print_message("debug", _with_frames("Where this was raised:", error))
-        code = _fail(str(error), error.exit_code)
+        ended = _fail(_explained(error, monitor), error.exit_code)
     except SystemExit as exit_:
         # Click's own exits: 0 after shell completion, 1 if the reader of its help has gone (`--help | head`).
-        code = 128 + signal.SIGPIPE if exit_.code else ExitCode.OK
+        ended = (128 + signal.SIGPIPE if exit_.code else 0), ""
     except Exception as error:  # noqa: BLE001 - the last resort: Python's own traceback could print lead data
-        code = _fail(_with_frames("A bug in lead-export; please report it with these lines.", error), ExitCode.BUG)
-    return int(code)
+        text = _with_run("A bug in lead-export; please report it with these lines.", ExitCode.BUG, monitor)
+        ended = _fail(text, ExitCode.BUG, error)
+    return ended
 
 
 def _interrupt_on_signals() -> list[int]:
@@ -127,9 +138,26 @@ def _interrupt_on_signals() -> list[int]:
     return received
 
 
-def _fail(message: str, code: int) -> int:
-    print_message("error", message if MessageFormat.as_json else f"{NAME}: {message}")
-    return code
+def _fail(message: str, code: int, bug: Exception | None = None) -> tuple[int, str]:
+    """Print why the command fails, for a bug with its frames; return the exit code and the message."""
+    shown = message if bug is None else _with_frames(message, bug)
+    print_message("error", shown if MessageFormat.as_json else f"{NAME}: {shown}")
+    return int(code), message
+
+
+def _explained(error: StopRun, monitor: Monitor) -> str:
+    """The message of an error; if it ended a run, with how far that got and how it goes on."""
+    if error.manifest is None:
+        return str(error)
+    from pipeline.cli import summary
+
+    monitor.manifest = error.manifest
+    return summary.stopped(error.manifest, str(error), error.exit_code)
+
+
+def _with_run(message: str, code: int, monitor: Monitor) -> str:
+    """The message, with the name of the run if there is one."""
+    return f"{message} Run {monitor.run_id} ended with exit code {code:d}." if monitor.run_id else message
 
 
 def _usage_message(error: click.ClickException) -> str:

@@ -18,6 +18,7 @@ from pipeline.outcomes import Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pipeline.cli.monitor import Monitor
     from pipeline.outcomes import Address, Answer
 
 
@@ -51,10 +52,19 @@ class Progress(Observer):
     Args:
         enabled: whether to draw; None draws on a terminal only.
         quiet: never draw.
+        monitor: is told how the attempt goes, too.
         now: a steady clock, in seconds.
     """
 
-    def __init__(self, *, enabled: bool | None, quiet: bool, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        enabled: bool | None,
+        quiet: bool,
+        monitor: Monitor | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._monitor = monitor
         # There is no standard error at all if the process was started with it closed.
         wanted = sys.stderr is not None and (sys.stderr.isatty() if enabled is None else enabled)
         self._enabled = wanted and not quiet
@@ -71,6 +81,16 @@ class Progress(Observer):
     def __exit__(self, *_: object) -> None:
         """Leave the bar as it is."""
         self.close()
+
+    def began(self) -> None:
+        """Tell the monitor."""
+        if self._monitor is not None:
+            self._monitor.began()
+
+    def named(self, run_id: str) -> None:
+        """Tell the monitor."""
+        if self._monitor is not None:
+            self._monitor.named(run_id)
 
     def listed(self, *, rows: int, addresses: int, answered: int) -> None:  # noqa: ARG002 - rows are not shown
         """Start the bar."""

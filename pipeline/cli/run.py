@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.monitor import Monitor, monitor_option
 from pipeline.cli.options import (
     CALL_OPTIONS,
     LIST_OPTIONS,
@@ -60,9 +61,10 @@ If a run stops, the same command resumes it.
 @click.option("--new", is_flag=True, help="Start over; once published, delete unfinished runs.")
 @sandbox_option
 @click.option("--progress/--no-progress", default=None, help="Show a progress bar.  [default: on a terminal]")
+@monitor_option
 @takes_settings(*RUN_SETTINGS)
 @takes_output_options
-def run_command(
+def run_command(  # noqa: PLR0913 - one parameter for each argument of the command
     lists: tuple[Path, ...],
     out: Path,
     run_id: str | None,
@@ -70,6 +72,7 @@ def run_command(
     new: bool,
     sandbox: bool,
     progress: bool | None,
+    monitor: bool | None,
     settings: GivenSettings,
     output: OutputOptions,
 ) -> ExitCode:
@@ -77,15 +80,19 @@ def run_command(
     from pipeline.cli import summary
     from pipeline.cli.progress import Progress
 
+    monitored = Monitor.current()
+    if monitor if monitor is not None else not sandbox:
+        monitored.attempt("run", out)
     with temporary_sandbox(start=sandbox) as overrides:
         loaded = settings.load(overrides=overrides)
+        monitored.knows(loaded)
         from pipeline.jobs.export import export  # only now: wrong settings are reported without loading it
 
         with (
-            Progress(enabled=progress, quiet=output.quiet) as observer,
+            Progress(enabled=progress, quiet=output.quiet, monitor=monitored) as observer,
             summary.shown_if_stopped(observer, out, output),
         ):
             manifest = export(
                 loaded, lists, out, run_id=run_id, resume=not new, command=resuming_command(), observer=observer
             )
-    return summary.show(manifest, out, output)
+    return summary.show(manifest, out, output, monitored)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.cli.options import UserPath, takes_output_options
-from pipeline.cli.output import print_json, print_result
+from pipeline.cli.output import duration, print_json, print_result
+from pipeline.errors import ExitCode
 from pipeline.words import counted
 
 if TYPE_CHECKING:
@@ -15,7 +17,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.cli.options import OutputOptions
-    from pipeline.jobs.status import PublishedStatus, Status, UnfinishedStatus
+    from pipeline.jobs.status import Freshness, PublishedStatus, Status, UnfinishedStatus
+    from pipeline.reporters.history import Attempt
+
+MAX_ATTEMPTS = 5
+"""Attempts that are shown; with `--json` there are more."""
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+class Age(click.ParamType[float]):
+    """A length of time, such as `90m`, `26h` or `2d`, in seconds."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401
+        """Return the seconds; anything else is a wrong usage."""
+        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?) ?([smhd])", str(value).strip())
+        if match is None:
+            self.fail("must be a number with s, m, h or d, such as 26h.", param, ctx)
+        return float(match[1]) * _SECONDS[match[2]]
 
 
 @click.command(
@@ -24,14 +44,19 @@ if TYPE_CHECKING:
 Examples:
   lead-export status export
   lead-export status export --json
+  lead-export status export --max-age 26h
 
-DIR is the --out of runs, or the folder of the --out of enrich; by default the current folder.
+DIR is the --out of runs, or the folder of the --out of enrich; by default the current folder. With
+--max-age it is a probe: one line, and exit code 3 unless a good run was published in that time.
 """,
 )
 @click.argument("folder", metavar="[DIR]", default=".", type=UserPath())
+@click.option("--max-age", "max_age_s", metavar="AGE", type=Age(), help="Only check that the newest run is as young.")
 @takes_output_options
-def status_command(folder: Path, output: OutputOptions) -> None:
+def status_command(folder: Path, max_age_s: float | None, output: OutputOptions) -> ExitCode:
     """Show published and unfinished runs in DIR."""
+    if max_age_s is not None:
+        return _probe(folder, max_age_s, output)
     from pipeline.cli.resuming import given_by
     from pipeline.jobs.status import status
 
@@ -40,6 +65,34 @@ def status_command(folder: Path, output: OutputOptions) -> None:
         print_json(found)
     else:
         print_result("\n".join(_lines(found)))
+    return ExitCode.OK
+
+
+def _probe(folder: Path, max_age_s: float, output: OutputOptions) -> ExitCode:
+    """Print one line about the newest good run; return 0 if it is young enough, and 3 otherwise."""
+    from pipeline.jobs.status import freshness
+    from pipeline.outcomes import now_ms
+
+    found = freshness(folder, max_age_s, now_ms())
+    if output.as_json:
+        print_json(found)
+    elif not output.quiet or not found.ok:
+        print_result(_verdict(found, max_age_s))
+    return ExitCode.OK if found.ok else ExitCode.ROWS_FAILED
+
+
+def _verdict(found: Freshness, max_age_s: float) -> str:
+    if found.age_s is None:
+        what = "no good run was ever published here"
+    else:
+        what = f"the newest good run, {found.run_id}, was published {duration(max(0.0, found.age_s))} ago"
+    if found.ok:
+        return f"OK: {what}."
+    last = found.last_attempt
+    ending = f" Last attempt: {_ending(last)}: {last.sentence}" if last else ""
+    return (
+        f"LATE: {what}, which is more than {duration(max_age_s)}.{ending}" if found.age_s else f"LATE: {what}.{ending}"
+    )
 
 
 def _lines(found: Status) -> Iterator[str]:
@@ -49,6 +102,10 @@ def _lines(found: Status) -> Iterator[str]:
         yield from _published(published)
     for unfinished in found.unfinished:
         yield from _unfinished(unfinished, running=found.holder is not None)
+    if found.attempts:
+        yield "last attempts:"
+    for attempt in found.attempts[-MAX_ATTEMPTS:]:
+        yield f"  {_time(attempt.started_at)}, {_ending(attempt)}: {attempt.sentence}"
     if found.holder:
         yield f"{found.holder} is using this folder."
 
@@ -89,6 +146,10 @@ def _state(run: UnfinishedStatus, *, running: bool) -> str:
     if run.reason and run.stopped_at:
         return f"stopped {_time(run.stopped_at)}: {run.reason}"
     return "no reason recorded (killed, disk full, or power loss)"
+
+
+def _ending(attempt: Attempt) -> str:
+    return "no ending" if attempt.exit_code is None else f"exit {attempt.exit_code}"
 
 
 def _time(iso: str) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from pipeline.cli.monitor import Monitor
     from pipeline.cli.options import OutputOptions
     from pipeline.cli.progress import Progress
     from pipeline.jobs.manifest import CallTotals, DriftCounts, Manifest, Speed
@@ -23,14 +24,18 @@ if TYPE_CHECKING:
 
 FRESH_H = 24
 """Hours for which `enrich` uses answers again; see `pipeline.jobs.kept_answers`, which would load much."""
+NAME = "lead-export"
 MIN_CALLS = 20
 """With fewer calls, what limited the speed is not worth telling."""
 MAX_REASONS = 3
 """Reasons for failed rows that are named; the manifest has all."""
 
 
-def show(manifest: Manifest, out: Path, output: OutputOptions) -> ExitCode:
+def show(manifest: Manifest, out: Path, output: OutputOptions, monitor: Monitor) -> ExitCode:
     """Print the summary of a finished job; return its exit code."""
+    monitor.manifest, monitor.sentence = manifest, sentence(manifest, out)
+    for notice in _notices(manifest, out, monitor) if output.quiet else ():
+        print_message("warning", notice)
     return _print(manifest, lines(manifest, out), output)
 
 
@@ -48,7 +53,7 @@ def shown_if_stopped(progress: Progress, out: Path, output: OutputOptions) -> It
     except StopRun as error:
         progress.close()
         if error.manifest is not None:
-            show(error.manifest, out, output)
+            _print(error.manifest, lines(error.manifest, out), output)
         raise
 
 
@@ -78,15 +83,55 @@ def lines(manifest: Manifest, out: Path) -> list[str]:
     return text + _results(manifest, out)
 
 
+def sentence(manifest: Manifest, out: Path) -> str:
+    """What a job did, in one line: which run, how many rows failed, and where these are."""
+    rows = manifest.rows
+    if not rows.failed:
+        counts = [f"{count:,} {name.replace('_', ' ')}" for name, count in rows.by_outcome().items() if count]
+        return f"Run {manifest.run_id}: {rows.read:,} rows read, {', '.join(counts) or 'none of them an address'}."
+    where = out if manifest.output else _folder(manifest, out) / "failures.csv"
+    return f"Run {manifest.run_id}: {rows.failed:,} of {rows.read:,} rows failed ({_reasons(manifest)}); see {where}."
+
+
+def stopped(manifest: Manifest, reason: str, code: int) -> str:
+    """Why a job stopped, how far it got, and how it goes on."""
+    rows = manifest.rows
+    done = rows.read - (rows.pending or 0)
+    end = "" if reason.endswith((".", "!", "?")) else "."
+    return (
+        f"{reason}{end} Run {manifest.run_id} ended with exit code {code}, {done:,} of {rows.read:,} rows done;"
+        " the same command resumes it."
+    )
+
+
+def _notices(manifest: Manifest, out: Path, monitor: Monitor) -> Iterator[str]:
+    """What is told of a finished job even where no summary is wanted; what differs in the replies, only once."""
+    if manifest.rows.failed:
+        yield f"{NAME}: {sentence(manifest, out)}"
+    drift = manifest.drift
+    if drift and monitor.take_untold([*drift.unknown_keys, *drift.unreadable_values]):
+        yield f"{NAME}: Run {manifest.run_id}: {_drift(drift)}."
+
+
+def _reasons(manifest: Manifest) -> str:
+    """The reasons why rows failed, the most frequent first."""
+    failed = manifest.codes.get(Outcome.FAILED, {})
+    reasons = [f"{count:,} {code}" for code, count in list(failed.items())[:MAX_REASONS]]
+    more = [f"{len(failed) - MAX_REASONS} more"] if len(failed) > MAX_REASONS else []
+    return ", ".join(reasons + more)
+
+
+def _folder(manifest: Manifest, out: Path) -> Path:
+    return out / f"run={manifest.run_id}"
+
+
 def _rows(manifest: Manifest) -> list[str]:
     """Rows by outcome, why rows failed, and how many were found under another address."""
     rows = manifest.rows
     counts = [f"  {count:>9,} {name.replace('_', ' ')}" for name, count in rows.by_outcome().items() if count]
     text = [f"  {rows.read:>9,} {'row' if rows.read == 1 else 'rows'} read", *counts]
-    if failed := manifest.codes.get(Outcome.FAILED):
-        reasons = [f"{count:,} {code}" for code, count in list(failed.items())[:MAX_REASONS]]
-        more = [f"{len(failed) - MAX_REASONS} more"] if len(failed) > MAX_REASONS else []
-        text.append(f"  failed with: {', '.join(reasons + more)}")
+    if reasons := _reasons(manifest):
+        text.append(f"  failed with: {reasons}")
     if accepted := manifest.codes.get(Outcome.FOUND, {}).get(EmailMismatch.code):
         text.append(f"  {counted(accepted, 'row')} found under another address")
     return text
@@ -152,7 +197,7 @@ def _results(manifest: Manifest, out: Path) -> list[str]:
     text += [f"  {_failed(manifest)}"] if manifest.first_failed else []
     if manifest.output:
         return [*text, f"  {_enriched(manifest.output, manifest.rows.found)} in {out}", *_again(manifest)]
-    folder = out / f"run={manifest.run_id}"
+    folder = _folder(manifest, out)
     text.append(f"  tables in {folder}")
     if manifest.rows.failed:
         text.append(f"  failed rows in {folder / 'failures.csv'}, which can be run again as a list")

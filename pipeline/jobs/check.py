@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import uuid
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,6 +20,8 @@ from pipeline.files.output_format import check_formats
 from pipeline.files.state import StateFolder, hold_lock
 from pipeline.filesystem import sync
 from pipeline.journal import database
+from pipeline.reporters.ending import REPORTING_S, Context, Deadline, ReporterFailed
+from pipeline.reporters.ping import try_out
 from pipeline.settings import CREDENTIAL_VARIABLES
 
 if TYPE_CHECKING:
@@ -38,8 +42,11 @@ class Check(NamedTuple):
     code: ExitCode = ExitCode.OK
 
 
-def check(settings: Settings, out: Path | None = None) -> list[Check]:
-    """Check everything that a run needs, with at most one call, for an address that cannot exist."""
+def check(settings: Settings, out: Path | None = None, *, ping: bool = False) -> list[Check]:
+    """Check everything that a run needs, with at most one call, for an address that cannot exist.
+
+    With `ping`, the service of `ping_url` is sent a text that changes nothing.
+    """
     checks = [_credentials(settings), *_formats(settings)]
     if out is not None:
         checks += _folder(out)
@@ -47,7 +54,7 @@ def check(settings: Settings, out: Path | None = None) -> list[Check]:
     checks += network
     if all(one.code == ExitCode.OK for one in (checks[0], *network)):
         checks += asyncio.run(_api(settings))
-    return checks
+    return [*checks, *_metrics(settings), *(_ping(settings, out) if ping else ())]
 
 
 def _credentials(settings: Settings) -> Check:
@@ -116,6 +123,27 @@ def _network(settings: Settings) -> list[Check]:
     except StopRun as error:
         checks.append(Check("certificates" if checks else "proxy", str(error), error.exit_code))
     return checks
+
+
+def _metrics(settings: Settings) -> list[Check]:
+    """Whether metrics can be written; nothing is listed if there are to be none."""
+    path = settings.metrics_file
+    if path is None:
+        return []
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+        return [Check("metrics", f"metrics_file: {path.parent} is not a folder that can be written to", ExitCode.USAGE)]
+    return [Check("metrics", f"{path.parent} is writable")]
+
+
+def _ping(settings: Settings, out: Path | None) -> list[Check]:
+    """Whether the service of `ping_url` takes a text."""
+    if not settings.ping_url.get_secret_value():
+        return [Check("ping", "ping_url is not set; only its protocol has a ping that changes nothing", ExitCode.USAGE)]
+    try:
+        try_out(Context(out or Path(), None, settings, Deadline(REPORTING_S)), str(uuid.uuid4()))
+    except ReporterFailed as error:
+        return [Check("ping", f"ping_url: {error}", ExitCode.USAGE)]
+    return [Check("ping", "the service of ping_url takes pings")]
 
 
 async def _api(settings: Settings) -> list[Check]:

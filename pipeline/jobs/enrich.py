@@ -62,6 +62,7 @@ def enrich(
     kept_answers.remove_old(file.parent)
     try:
         with folder.locked():
+            observer.began()
             request = Request.of(folder, [source], settings, resume=resume, command=command)
             target = EnrichTarget.of(source, file, fields, how, settings)
             kept_answers.remove_unusable(folder, request)
@@ -92,10 +93,9 @@ def _check_out(path: Path, out: Path, how: Enrichment) -> Path:
 
 def _fetch_and_write(folder: StateFolder, journal: Journal, target: EnrichTarget, observer: Observer) -> Manifest:
     """Look up what has no answer yet, and write the file; while rows have failed, the journal says so."""
-    with recorded_attempt(journal, target.settings, [target.source]) as attempt:
+    with recorded_attempt(journal, target.settings, [target.source], observer) as attempt:
         check_space(folder, journal, target.settings)
         fetch_leads(target.settings, journal, observer, attempt.calls)
-        observer.publishing()
         manifest = _publish(folder, journal, target, attempt)
     if manifest.rows.failed:
         kept_answers.keep_answers(journal, manifest.rows.failed)

@@ -52,14 +52,14 @@ def export(
     sources = email_lists(lists, settings)
     folder = OutputFolder(out)
     with folder.locked():
+        observer.began()
         request = Request.of(folder.state, sources, settings, run_id=run_id, resume=resume, command=command)
         manifest = finish_published(folder, request)
         if manifest is None:
             with open_run(folder.state, sources, settings, request, is_published=folder.is_published) as journal:
-                with recorded_attempt(journal, settings, sources) as attempt:
+                with recorded_attempt(journal, settings, sources, observer) as attempt:
                     check_space(folder.state, journal, settings)
                     fetch_leads(settings, journal, observer, attempt.calls)
-                    observer.publishing()
                     manifest = _publish(folder, journal, settings, attempt)
                 folder.switch_latest_to(manifest.run_id)
                 remove_journals(folder.state, journal)

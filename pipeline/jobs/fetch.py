@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 class Observer:
     """Is told what a job does. Override the methods you need; by default they do nothing."""
 
+    def began(self) -> None:
+        """The job holds the folder in which its answers are kept."""
+
+    def named(self, run_id: str) -> None:
+        """The run is a new one of this name, or an unfinished one that is resumed."""
+
     def listed(self, *, rows: int, addresses: int, answered: int) -> None:
         """All lists were read: rows, distinct addresses, and how many of these a previous attempt answered."""
 
@@ -59,7 +65,11 @@ def fetch_leads(settings: Settings, journal: Journal, observer: Observer, counts
     """
     before = journal.summary()
     observer.listed(rows=before.rows, addresses=before.addresses, answered=before.answered)
-    stopper, fetch = Stopper.current(), _Fetch(settings, journal, observer, counts, before)
+    _fetch(_Fetch(settings, journal, observer, counts, before), Stopper.current())
+    observer.publishing()
+
+
+def _fetch(fetch: _Fetch, stopper: Stopper) -> None:
     if not _loop_is_running():
         _run(fetch.run(stopper))
         return

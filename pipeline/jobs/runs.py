@@ -18,6 +18,7 @@ from pipeline.files.folder import read_manifest
 from pipeline.jobs.import_lists import import_lists
 from pipeline.jobs.kept_answers import oldest_used_ms
 from pipeline.jobs.manifest import Manifest, ManifestBuilder
+from pipeline.jobs.notice import NOTICE
 from pipeline.jobs.odd_rows import find_odd_rows
 from pipeline.journal.database import remove_journal
 from pipeline.journal.records import RunRecord
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pipeline.emails.lists import EmailList
     from pipeline.files.folder import OutputFolder
     from pipeline.files.state import StateFolder
+    from pipeline.jobs.fetch import Observer
     from pipeline.jobs.request import Request
     from pipeline.settings import Settings
 
@@ -86,6 +88,7 @@ def _tidy_up(folder: OutputFolder, done: JournalSummary, finished_at: str, *, is
         run_id,
         finished_at[:16].replace("T", " "),
         "it is the one that was asked for, so no call is made" if is_asked_for else "this run asks for every address",
+        extra=NOTICE,
     )
 
 
@@ -125,13 +128,16 @@ def open_run(
 
 
 @contextmanager
-def recorded_attempt(journal: Journal, settings: Settings, lists: Sequence[EmailList]) -> Iterator[ManifestBuilder]:
+def recorded_attempt(
+    journal: Journal, settings: Settings, lists: Sequence[EmailList], observer: Observer
+) -> Iterator[ManifestBuilder]:
     """Collect what the manifest of this attempt says; if the block stops, record why in the journal.
 
     Raises:
         StopRun: as in the block; `manifest` on it says what was done.
     """
     builder = ManifestBuilder.start(journal, settings, find_odd_rows(journal, lists))
+    observer.named(builder.run.run_id)
     try:
         yield builder
     except StopRun as error:
@@ -171,6 +177,7 @@ def _tell_age(run: JournalSummary) -> None:
         run.run.run_id,
         f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:.0f} hours",
         f"{run.answered:,}",
+        extra=NOTICE,
     )
 
 
@@ -214,7 +221,7 @@ def _resolve_unfinished(
     """
     if replaces:
         for path, error in unreadable:
-            logger.warning("%s It was renamed to %s.", error, folder.set_aside(path).name)
+            logger.warning("%s It was renamed to %s.", error, folder.set_aside(path).name, extra=NOTICE)
         return
     for path, error in unreadable:
         if request.run_id in (None, folder.run_id(path)):
@@ -232,6 +239,7 @@ def _resolve_unfinished(
             "The unfinished run %s (%s) is left as it is; its own command resumes it.",
             run.run.run_id,
             counted(run.answered, "answer"),
+            extra=NOTICE,
         )
 
 
@@ -259,7 +267,7 @@ def _remove_replaced(folder: StateFolder, run: RunRecord) -> None:
             seen = read_summary(path)
             if seen and seen.run.run_id != run.run_id and seen.run.started_at_ms <= run.started_at_ms:
                 text = "The unfinished run %s (%s) was deleted: %s, which replaces it, is published."
-                logger.warning(text, seen.run.run_id, counted(seen.answered, "answer"), run.run_id)
+                logger.warning(text, seen.run.run_id, counted(seen.answered, "answer"), run.run_id, extra=NOTICE)
                 remove_journal(path)
 
 

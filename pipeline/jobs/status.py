@@ -17,13 +17,20 @@ from pipeline.files.state import SUFFIX, StateFolder
 from pipeline.jobs.kept_answers import command_again, is_kept, kept_until_ms, state_folders_of_files
 from pipeline.jobs.obstacles import obstacles
 from pipeline.journal.replay import read_summary
+from pipeline.outcomes import iso
+from pipeline.reporters.last_attempt import attempts
+from pipeline.reporters.published import newest_success
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from pipeline.jobs.obstacles import Given
     from pipeline.journal.records import RunRecord
     from pipeline.journal.replay import JournalSummary
+    from pipeline.reporters.history import Attempt
+
+
+_MAX_ATTEMPTS = 30
 
 
 class PublishedStatus(msgspec.Struct, frozen=True):
@@ -83,12 +90,39 @@ class UnfinishedStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """Everything in an output folder, oldest first; `holder` is the process that is using it, if there is one."""
+    """Everything in an output folder, oldest first.
+
+    Attributes:
+        folder: the folder.
+        holder: the process that is using it, if there is one.
+        published: runs.
+        unfinished: runs, and files that `enrich` has not finished.
+        attempts: the newest attempts at runs, whatever came of them.
+    """
 
     folder: str
     holder: str | None
     published: list[PublishedStatus]
     unfinished: list[UnfinishedStatus]
+    attempts: list[Attempt]
+
+
+class Freshness(msgspec.Struct, frozen=True):
+    """Whether the newest good run in a folder is new enough.
+
+    Attributes:
+        ok: whether it is.
+        run_id: its name; None if there is none.
+        finished_at: when it was published; ISO 8601 in UTC.
+        age_s: seconds since then.
+        last_attempt: the newest attempt that has ended, whatever came of it; None if none is known.
+    """
+
+    ok: bool
+    run_id: str | None
+    finished_at: str | None
+    age_s: float | None
+    last_attempt: Attempt | None
 
 
 def status(out: Path, given_by: Callable[[RunRecord], Given | None] = lambda _: None) -> Status:
@@ -101,11 +135,8 @@ def status(out: Path, given_by: Callable[[RunRecord], Given | None] = lambda _: 
     Raises:
         UsageError: the folder does not exist.
     """
-    with durable.storage_errors(out):
-        exists = out.is_dir()
-    if not exists:
-        raise UsageError(f"{out}: no such folder; name the --out of a run.")
-    folder = OutputFolder(out)
+    folder = _existing(out)
+    known = attempts(folder.state.path)
     latest = folder.latest.run()
     holder = folder.state.holder()
     given = None if holder else given_by
@@ -115,14 +146,42 @@ def status(out: Path, given_by: Callable[[RunRecord], Given | None] = lambda _: 
         for state in (folder.state, *state_folders_of_files(out))
         for path in state.journals()
         if not (state is folder.state and folder.is_published(state.run_id(path)))
-        and (run := _unfinished(state, path, given))
+        and (run := _unfinished(state, path, known if state is folder.state else (), given))
     ]
     return Status(
         folder=str(out),
         holder=holder,
         published=sorted(published, key=lambda run: (run.finished_at or "", run.run_id)),
         unfinished=sorted(unfinished, key=lambda run: (run.started_at or "", run.run_id)),
+        attempts=known[-_MAX_ATTEMPTS:],
     )
+
+
+def freshness(out: Path, max_age_s: float, now_ms: int) -> Freshness:
+    """Whether a good run was published in the folder `out` in the last `max_age_s` seconds.
+
+    A run is good if no more of its rows failed than its setting `max_failed_share` accepts.
+
+    Raises:
+        UsageError: the folder does not exist.
+        StorageError: it cannot be read.
+    """
+    folder = _existing(out)
+    last = max(attempts(folder.state.path), key=lambda attempt: attempt.ended_at or attempt.started_at, default=None)
+    with durable.storage_errors(out):
+        manifest = newest_success(out)
+    if manifest is None:
+        return Freshness(ok=False, run_id=None, finished_at=None, age_s=None, last_attempt=last)
+    age_s = now_ms / 1000 - datetime.fromisoformat(manifest["finished_at"]).timestamp()
+    return Freshness(age_s <= max_age_s, manifest["run_id"], manifest["finished_at"], age_s, last)
+
+
+def _existing(out: Path) -> OutputFolder:
+    with durable.storage_errors(out):
+        exists = out.is_dir()
+    if not exists:
+        raise UsageError(f"{out}: no such folder; name the --out of a run.")
+    return OutputFolder(out)
 
 
 def _published(path: Path, *, latest: bool) -> PublishedStatus:
@@ -137,7 +196,10 @@ def _published(path: Path, *, latest: bool) -> PublishedStatus:
 
 
 def _unfinished(
-    folder: StateFolder, path: Path, given_by: Callable[[RunRecord], Given | None] | None
+    folder: StateFolder,
+    path: Path,
+    known: Sequence[Attempt],
+    given_by: Callable[[RunRecord], Given | None] | None,
 ) -> UnfinishedStatus | None:
     """The run of a journal; None while its lists are being imported."""
     size = _size(path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm"))
@@ -148,14 +210,15 @@ def _unfinished(
     if seen is None:
         return None
     kept = is_kept(seen)
+    stopped_at, reason = _stop(seen, known)
     return UnfinishedStatus(
         run_id=seen.run.run_id,
         started_at=_time(seen.run.started_at_ms),
         addresses=seen.addresses,
         answered=seen.answered,
         failed=seen.failed,
-        stopped_at=_time(seen.stop.stopped_at_ms) if seen.stop else None,
-        reason=seen.stop.reason if seen.stop else None,
+        stopped_at=stopped_at,
+        reason=reason,
         written_at=_time(seen.stop.stopped_at_ms) if seen.stop and kept else None,
         kept_until=_time(kept_until_ms(seen)) if kept else None,
         command=_command(seen),
@@ -171,6 +234,17 @@ def _obstacles(seen: JournalSummary, given_by: Callable[[RunRecord], Given | Non
     except UsageError as error:
         return [str(error)]
     return obstacles(given, seen) if given else None
+
+
+def _stop(seen: JournalSummary, known: Sequence[Attempt]) -> tuple[str | None, str | None]:
+    """When a run stopped last, and why; None if that is not known.
+
+    A journal on a full disk could not take it; what is known of the attempts then says it.
+    """
+    last = next((attempt for attempt in reversed(known) if attempt.run_id == seen.run.run_id), None)
+    if last is not None and (seen.stop is None or last.started_at > iso(seen.stop.stopped_at_ms)):
+        return (None, None) if last.exit_code is None else (last.ended_at, last.sentence)
+    return (_time(seen.stop.stopped_at_ms), seen.stop.reason) if seen.stop else (None, None)
 
 
 def _size(paths: Iterable[Path]) -> int:

@@ -24,6 +24,9 @@ REPORTING_S = 30.0
 """Seconds that all reporters share."""
 _MAX_FAILED_SHARE = 0.01
 """Where a manifest of an earlier version has no setting `max_failed_share`."""
+_MIN_SECRET = 4
+"""Shorter ones, as in a rehearsal, may be parts of any word."""
+_QUOTED = re.compile(r"(?<!\w)(['\"]).*\1", re.DOTALL)
 _ADDRESS = re.compile(r"[^\s@'\"<>(),;:=]+@[^\s@'\"<>(),;:=]+")
 
 
@@ -95,12 +98,14 @@ class Context:
         state: the hidden folder of the runs in `root`; None if it is not to be written, as for a single file.
         settings: those of the attempt; None if they were wrong.
         deadline: when all reporters must have finished.
+        pauses_s: seconds before the second try of a request, and before the third.
     """
 
     root: Path
     state: Path | None
     settings: Settings | None
     deadline: Deadline
+    pauses_s: tuple[float, ...] = (1.0, 3.0)
 
     @property
     def name(self) -> str:
@@ -123,11 +128,20 @@ def failed_share(manifest: Manifest) -> float:
     return rows.get(Outcome.FAILED, 0) / rows["read"] if rows.get("read") else 0.0
 
 
+def without_quotes(text: str) -> str:
+    """The text without what stands in quotation marks, from the first to the last.
+
+    What is wrong with a list is explained with its column names: without a header, these are somebody's data.
+    """
+    return _QUOTED.sub("'…'", text)
+
+
 def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
     """The text as it may leave this machine: with neither these secrets nor anything that looks like an address.
 
     Messages hold neither to begin with, except what the user typed: the name of a file or of a column.
     """
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "…")
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= _MIN_SECRET:
+            text = text.replace(secret, "…")
     return _ADDRESS.sub("…", text)

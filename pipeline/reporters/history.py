@@ -41,11 +41,12 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         ended_at: when it ended; None if it ended without a word: killed, or the machine stopped.
         duration_s: seconds from start to end.
         exit_code: that of the process; None if it ended without a word.
+        is_success: whether the run is published, and no more of its rows failed than the settings accept.
+        version: of lead-export.
         sentence: what happened, for a person; at most 400 characters.
         notes: what else must not be overlooked, at most five sentences.
         run_id: the name of the run; None if the attempt ended before there was one.
         status: as in the manifest: `complete`, `complete_with_failures` or `stopped`.
-        is_success: whether the run is published, and no more of its rows failed than the settings accept.
         rows: rows by outcome and `pending`, and `read`, their sum.
         failed_codes: failed rows by reason, the five most frequent ones.
         calls: calls of this attempt by kind: `sent`, `answered`, `retried`, `throttled`, `probes`, `resumed`.
@@ -56,7 +57,6 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         unknown_keys: undocumented keys in replies, by table: how many different ones.
         unreadable_columns: columns with values that do not fit their type, by table.
         bytes: size of the published files.
-        version: of lead-export.
     """
 
     attempt_id: str
@@ -64,12 +64,13 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     started_at: str
     ended_at: str | None = None
     duration_s: float = 0.0
-    exit_code: int | None = None
+    exit_code: int | None
+    is_success: bool
+    version: str
     sentence: str = ""
     notes: list[str] = msgspec.field(default_factory=list)
     run_id: str | None = None
     status: str | None = None
-    is_success: bool = False
     rows: dict[str, int] = msgspec.field(default_factory=dict)
     failed_codes: dict[str, int] = msgspec.field(default_factory=dict)
     calls: dict[str, int] = msgspec.field(default_factory=dict)
@@ -80,7 +81,19 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unknown_keys: dict[str, int] = msgspec.field(default_factory=dict)
     unreadable_columns: dict[str, int] = msgspec.field(default_factory=dict)
     bytes: int = 0
-    version: str = __version__
+
+    @classmethod
+    def at_work(cls, attempt_id: str, command: str, started_at_ms: int, run_id: str | None = None) -> Self:
+        """One that has not ended yet."""
+        return cls(
+            attempt_id=attempt_id,
+            command=command,
+            started_at=iso(started_at_ms),
+            exit_code=None,
+            is_success=False,
+            version=__version__,
+            run_id=run_id,
+        )
 
     @classmethod
     def of(cls, ending: Ending) -> Self:
@@ -95,6 +108,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             sentence=_shortened(ending.sentence),
             notes=[_shortened(note) for note in ending.notes[:_MAX_NOTES]],
             is_success=ending.is_success,
+            version=__version__,
             **(_of_manifest(ending.manifest) if ending.manifest is not None else {}),
         )
 

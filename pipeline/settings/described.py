@@ -13,6 +13,7 @@ from pipeline.settings.definitions import Settings
 _UNITS = {
     "_per_s": "calls per second",
     "_s": "seconds",
+    "_after_h": "hours",
     "_bytes": "bytes",
     "concurrency": "calls",
     "max_attempts": "calls",

@@ -17,6 +17,7 @@ import pytest
 from cli_command import (
     CREDENTIALS,
     NO_DELAYS,
+    REPORTS,
     SECRETS,
     Result,
     lead_export,
@@ -334,7 +335,7 @@ def test_everything_is_for_the_owner_only(job: Job) -> None:
 
 def test_nothing_unfinished_is_left(job: Job) -> None:
     """Journal and staging folder are gone; the lock file stays."""
-    assert [path.name for path in (job.out / ".lead-export").iterdir()] == ["lock"]
+    assert {path.name for path in (job.out / ".lead-export").iterdir()} - REPORTS == {"lock"}
 
 
 def test_drift_is_counted_and_named(job: Job) -> None:
@@ -369,7 +370,8 @@ def test_failures_are_a_list_to_run_again(job: Job, sandbox: RunningSandbox, tmp
     sandbox.control(reset_stats=True)
     again = run(job.latest / "failures.csv", sandbox, tmp_path / "export", "-q", "--json")
     # With the usual five attempts one of them comes through.
-    assert (again.code, again.err) == (3, "")
+    assert (again.code, [line for line in again.err.splitlines() if "differ from" not in line][1:]) == (3, [])
+    assert "8 of 9 rows failed" in again.err.splitlines()[0]
     assert again.json["rows"] | {"found": 1, "failed": len(failed) - 1, "read": len(failed)} == again.json["rows"]
 
 
@@ -390,10 +392,10 @@ def test_tables_without_rows_have_all_columns(sandbox: RunningSandbox, tmp_path:
 
 
 def test_quiet_run_without_replies(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    """With -q a run prints nothing; with --no-keep-replies no raw reply is published."""
+    """With -q a run tells only what must not be overlooked; with --no-keep-replies no raw reply is published."""
     out = tmp_path / "export"
     people = write_list(tmp_path / "people.txt", ["quiet@example.com"])
-    assert run(people, sandbox, out, "-q", "--no-keep-replies", "--run-id", "lean") == Result(0, "", "")
+    assert run(people, sandbox, out, "-q", "--no-keep-replies", "--run-id", "lean").is_quiet
     assert not (out / "run=lean" / "replies.parquet").exists()
     assert set(manifest_of(out)["tables"]) == {table.name for table in TABLES} - {REPLIES.name}
     sandbox.control(reset_stats=True)
@@ -416,7 +418,7 @@ def test_lists_come_from_files_and_standard_input_together(sandbox: RunningSandb
     people = write_list(tmp_path / "people.csv", ["pipe.1@example.com", "pipe.2@example.com"])
     arguments: list[object] = ["run", people, "-", "--out", out, "--api-url", sandbox.url, "--rate", 0, "--json", "-q"]
     result = own_process(*arguments, stdin="PIPE.2@example.com\npipe.3@example.com\n", **CREDENTIALS)
-    assert (result.code, result.err) == (0, "")
+    assert (result.code, "Traceback" in result.err) == (0, False)
     assert [(entry["name"], entry["rows"]) for entry in result.json["input"]] == [
         ("people.csv", 2),
         ("standard input", 2),

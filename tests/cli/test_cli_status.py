@@ -57,6 +57,9 @@ def test_published_and_stopped_runs_are_shown(sandbox: RunningSandbox, people: P
         "  9 of 31 addresses answered, SIZE",
         f"  started TIME UTC; stopped TIME UTC: {shown['unfinished'][0]['reason']}",
         f"  resume with: {shown['unfinished'][0]['command']}",
+        "last attempts:",
+        "  TIME UTC, exit 0: Run first: 31 rows read, 30 found, 1 not found.",
+        f"  TIME UTC, exit 4: {shown['attempts'][1]['sentence']}",
     ]
     assert [(r["run_id"], r["status"], r["latest"], r["rows"]["found"]) for r in shown["published"]] == [
         ("first", "complete", True, 30)
@@ -173,7 +176,7 @@ def test_damaged_runs_are_listed(tmp_path: Path) -> None:
     assert "broken: damaged" in done.out
     assert "odd: unfinished\n" in done.out
     shown = lead_export("status", tmp_path, "--json").json
-    assert list(shown) == ["folder", "holder", "published", "unfinished"]
+    assert list(shown) == ["folder", "holder", "published", "unfinished", "attempts"]
     assert list(shown["published"][0]) == PUBLISHED_KEYS
     assert (shown["published"][0]["run_id"], shown["published"][0]["rows"]) == ("broken", {})
     assert list(shown["unfinished"][0]) == UNFINISHED_KEYS

@@ -91,5 +91,5 @@ def test_where_any_stop_came_from_is_shown_on_request(tmp_path: Path, verbosity:
     result = lead_export("run", tmp_path / "none.csv", "--out", tmp_path / "out", verbosity, **CREDENTIALS)
     assert result.code == 2
     assert "none.csv" in result.err.splitlines()[-1]
-    assert any(re.fullmatch(r"  pipeline/cli/main\.py:\d+ execute", line) for line in result.err.splitlines()) == shown
+    assert any(re.fullmatch(r"  pipeline/cli/main\.py:\d+ _execute", line) for line in result.err.splitlines()) == shown
     assert ("pipeline.errors.UsageError" in result.err) == shown

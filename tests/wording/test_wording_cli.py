@@ -81,11 +81,16 @@ def test_the_life_of_a_run(sandbox: RunningSandbox, people: Path, tmp_path: Path
         drift,
         f"  tables in {out}/run=nightly",
     ]
-    assert plain(lead_export("status", out).out) == [
+    shown = plain(lead_export("status", out).out)
+    assert shown[:4] == [
         "nightly: complete, latest",
         "  published TIME UTC, SIZE",
         "  40 rows: 40 found",
+        "last attempts:",
     ]
+    assert shown[4].startswith("  TIME UTC, exit 4: ")
+    assert shown[4].endswith(" Run nightly ended with exit code 4, 25 of 40 rows done; the same command resumes it.")
+    assert shown[6:] == ["  TIME UTC, exit 0: Run nightly: 40 rows read, 40 found."]
     rebuilt = lead_export("rebuild", out / "latest", "--out", tmp_path / "rebuilt")
     assert plain(rebuilt.err) == [
         "Run nightly: rebuilt",
