@@ -133,6 +133,11 @@ class _Counts:
     invalid: int = 0
     seen: set[int] = field(default_factory=set)
 
+    def check(self, settings: Settings) -> None:
+        """Refuse lists without any address, unless they may be empty."""
+        if not self.seen and (self.rows or not settings.allow_empty):
+            raise UsageError("The lists hold no address; is --email-column right?")
+
 
 class _FirstRows:
     """Counts rows, and remembers the first ones with the code of what is odd about them."""
@@ -175,9 +180,8 @@ def plan(
     sources, counts = email_lists(lists, settings), _Counts()
     request = Request.of(None, sources, settings, run_id=run_id, resume=resume)
     planned = [_read(source, counts) for source in sources]
+    counts.check(settings)
     addresses = len(counts.seen)
-    if not addresses and (counts.rows or not settings.allow_empty):
-        raise UsageError("The lists hold no address; is --email-column right?")
     answered, refused = _unfinished(out, request, settings)
     to_ask = addresses - answered
     least_s = _least_s(to_ask, settings.rate_per_s)
