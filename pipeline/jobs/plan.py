@@ -171,7 +171,8 @@ def plan(
         settings: how to read the lists, and the rate.
         lists: files, or `-` for standard input.
         out: the folder that the run would publish in, whose unfinished runs are considered; None considers none.
-        run_id, resume: as `export` would get them.
+        run_id: the name that the run would be given.
+        resume: whether it would resume an unfinished run; without that it replaces them.
 
     Raises:
         UsageError: a list cannot be read, no list holds an address, or `run_id` is not a valid name.
