@@ -179,11 +179,10 @@ def plan(
         StorageError: standard input cannot be stored in a temporary file.
     """
     sources, counts = email_lists(lists, settings), _Counts()
-    request = Request.of(None, sources, settings, run_id=run_id, resume=resume)
     planned = [_read(source, counts) for source in sources]
     counts.check(settings)
     addresses = len(counts.seen)
-    answered, refused = _unfinished(out, request, settings)
+    answered, refused = _unfinished(out, Request.of(None, sources, settings, run_id=run_id, resume=resume), settings)
     to_ask = addresses - answered
     least_s = _least_s(to_ask, settings.rate_per_s)
     return Plan(
