@@ -13,6 +13,9 @@ from typing import Literal
 
 Type = Literal["string", "int8", "int32", "int64", "timestamp[s]", "timestamp[ms, UTC]", "binary"]
 
+_IN_FILES: dict[Type, str] = {"timestamp[s]": "timestamp[ms]", "timestamp[ms, UTC]": "timestamp[ms, tz=UTC]"}
+"""What types are in Parquet, where that differs from frames: Parquet has no timestamps in whole seconds."""
+
 ZERO_DATES = ("0000-00-00 00:00:00", "0000-00-00")
 """How MySQL, and therefore the API, writes "no date"."""
 
@@ -40,6 +43,10 @@ class Column:
         """Default the key in the API's objects to the column's name."""
         if not self.source_key:
             object.__setattr__(self, "source_key", self.name)
+
+    def type_in_files(self, *, timezone: bool = False) -> str:
+        """Arrow's name of its type in Parquet files; `timezone` says whether the setting of that name is set."""
+        return _IN_FILES.get("timestamp[ms, UTC]" if timezone and self.type == "timestamp[s]" else self.type, self.type)
 
 
 @dataclass(frozen=True, slots=True)

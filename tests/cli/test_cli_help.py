@@ -67,15 +67,16 @@ def test_help_of_an_option_is_that_of_its_setting() -> None:
 
 
 def as_rows(table: Table) -> list[list[str]]:
-    """Name, type and meaning of each column."""
-    return [[column.name, column.type, column.meaning] for column in table.columns]
+    """Name, type in files and meaning of each column."""
+    return [[column.name, column.type_in_files(), column.meaning] for column in table.columns]
 
 
 def test_schema_lists_every_table_and_column() -> None:
     """Each table with what a row is, each column with type and meaning, in order."""
     result = lead_export("schema")
     assert (result.code, result.err) == (0, "")
-    blocks = [block.splitlines() for block in result.out.strip().split("\n\n")]
+    *blocks, dates = [block.splitlines() for block in result.out.strip().split("\n\n")]
+    assert "timezone" in " ".join(dates)
     assert [block[0] for block in blocks] == [f"{table.name}: a row is {table.grain}" for table in TABLES]
     for table, (_, *lines) in zip(TABLES, blocks, strict=True):
         assert [" ".join(line.split()) for line in lines] == [" ".join(row) for row in as_rows(table)]
@@ -84,7 +85,7 @@ def test_schema_lists_every_table_and_column() -> None:
 def test_schema_of_some_tables_as_json() -> None:
     """Only the named tables, for programs; the options of every command are accepted."""
     result = lead_export("schema", "tags", "leads", "--json", "-q", "-v", "--log-format", "json")
-    actual = {name: [list(column.values()) for column in columns] for name, columns in result.json.items()}
+    actual = {name: [[c["name"], c["type"], c["meaning"]] for c in columns] for name, columns in result.json.items()}
     assert actual == {table.name: as_rows(table) for table in TABLES if table.name in ("leads", "tags")}
 
 

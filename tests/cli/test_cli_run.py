@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import stat
 from collections import Counter
 from datetime import datetime
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import duckdb
 import openpyxl
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from cli_command import (
     CREDENTIALS,
@@ -456,3 +458,22 @@ def test_each_sheet_is_named_after_its_table(sandbox: RunningSandbox, tmp_path: 
     sheets = {path.stem: openpyxl.load_workbook(path).sheetnames for path in (tmp_path / "out/latest").glob("*.xlsx")}
     assert len(sheets) > 5
     assert sheets == {name: [name] for name in sheets}
+
+
+@pytest.mark.parametrize("zone", [None, "EST"])
+def test_files_hold_the_types_that_the_schema_prints(
+    sandbox: RunningSandbox, people: Path, tmp_path: Path, zone: str | None
+) -> None:
+    """Every column of every table, as Parquet, with and without a time zone; in CSV, dates look as the schema says."""
+    options = ("--timezone", zone) if zone else ()
+    assert run(people, sandbox, tmp_path / "out", "--format", "parquet", "--format", "csv", *options).code == 0
+    declared = lead_export("schema", "--json").json
+    key = "type_with_timezone" if zone else "type"
+    dates = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ" if zone else r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+    for name, columns in declared.items():
+        fields = pq.read_schema(tmp_path / "out" / "latest" / f"{name}.parquet")
+        assert {field.name: str(field.type) for field in fields} == {c["name"]: c[key] for c in columns}
+    with (tmp_path / "out" / "latest" / "transactions.csv").open(newline="", encoding="utf-8") as file:
+        cells = [row["transaction_date"] for row in csv.DictReader(file)]
+    assert cells
+    assert [cell for cell in cells if cell and not re.fullmatch(dates, cell)] == []

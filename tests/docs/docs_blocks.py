@@ -48,7 +48,9 @@ def columns() -> str:
     """Every table with its columns, their types and meanings."""
     sections = [
         f"### `{table.name}`\n\nOne row is {table.grain}.\n\n"
-        + _table(("column", "type", "meaning"), ((_code(c.name), _code(c.type), c.meaning) for c in table.columns))
+        + _table(
+            ("column", "type", "meaning"), ((_code(c.name), _code(c.type_in_files()), c.meaning) for c in table.columns)
+        )
         for table in TABLES
     ]
     return "\n\n".join(sections)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -61,6 +62,39 @@ def test_duckdb_keeps_words_that_look_missing(folder: Path) -> None:
     """So does its example for CSV."""
     read = query(example("all_varchar").code, folder)
     assert [city for _, city in read] == [word or None for word in WORDS]
+
+
+@pytest.mark.parametrize("timezone", [None, "EST"])
+def test_who_bought_last_month_in_any_spelling(folder: Path, timezone: str | None) -> None:
+    """The example counts sales and rebills however they are spelt, of last month and of no other."""
+    now = datetime.now(UTC)
+    this_month = now.replace(day=1)
+    last_month, before = ((this_month - timedelta(days=days)).replace(day=9) for days in (1, 40))
+    cases = (
+        *(("yes", kind, last_month) for kind in ("Sale", "sale", " SALE", "Rebill", "REBILL", "re-bill")),
+        *(("no", kind, last_month) for kind in ("Refund", "Chargeback", "Presale", "sales call")),
+        *(("no", "Sale", moment) for moment in (before, now + timedelta(days=1))),
+    )
+    replies = [
+        json.dumps(
+            {
+                "status": "Success",
+                "lead_details": {
+                    "id": str(number),
+                    "email": f"{expected}{number}@example.com",
+                    "transactions": [{"transaction_type": kind, "transaction_date": f"{moment:%Y-%m-%d} 12:00:00"}],
+                },
+            }
+        ).encode()
+        for number, (expected, kind, moment) in enumerate(cases)
+    ]
+    transactions = flatten(replies, timezone=timezone).transactions
+    path = folder / "export" / "latest" / "transactions.parquet"
+    with load_format("parquet").open(path, transactions.head(0), WriteOptions()) as file:
+        file.write(transactions)
+    found = query(example("IN ('sale', 'rebill')").code, folder)
+    assert sorted(row[0] for row in found) == [f"yes{number}@example.com" for number in range(6)]
+    assert {row[1] for row in found} == {1}
 
 
 @pytest.mark.parametrize("run_id", ["20261123", "2026-11-23", "007", "20261123T020000Z"])
