@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
 
 def uncommented(text: str) -> str:
     """The file with every setting in force; its descriptions stay comments."""
-    return "\n".join(
-        line.removeprefix("# ") if " = " in line and "# (" not in line else line for line in text.splitlines()
-    )
+    return re.sub(r"^# (?=[a-z_0-9]+ = )", "", text, flags=re.MULTILINE)
 
 
 # init
