@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import monitoring_service
 import pytest
 from docs_examples import prepare
 from docs_pages import DOCS, ROOT, fences
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 PAGE = DOCS / "nightly.md"
 PROGRAM = Path(sys.executable).parent / "lead-export"
-STARTS = ("useradd", "install -d -o lead-export -m 700", "install -m 644 customers.csv", "runuser -u lead-export")
+STARTS = (
+    *("useradd", "install -d -o lead-export -m 700", "install -m 644 customers.csv", "runuser -u lead-export"),
+    'read -r -s -p "URL of the check: "',
+)
 """How the examples begin that are tried, in the order of the page; before them, packages are installed."""
 CRON = ("install -m 644 configs/cron.d/lead-export", "runuser -u lead-export")
 SANDBOX = SandboxOptions(limit_per_s=0)
@@ -59,14 +63,14 @@ def tried(starts: tuple[str, ...]) -> Iterator[str]:
         yield next(fence.code for fence in examples if fence.code.startswith(start))
 
 
-def executed(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """A script that has run on the bare machine; the credentials are typed into it."""
-    typed = "\n".join((SANDBOX.app_id, SANDBOX.api_key, SANDBOX.api_password, ""))
+def executed(script: str, folder: Path, ping_url: str = "") -> subprocess.CompletedProcess[str]:
+    """A script that has run on the bare machine; the secrets are typed into it."""
+    typed = "\n".join((SANDBOX.app_id, SANDBOX.api_key, SANDBOX.api_password, ping_url, ""))
     words = [str(shutil.which("unshare")), "-m", "bash", "-c", f"{BARE_MACHINE}\n{script}"]
     return subprocess.run(words, cwd=folder, input=typed, capture_output=True, encoding="utf-8", check=False)
 
 
-def service() -> str:
+def night() -> str:
     """The command of the systemd service, as its user, in an environment like systemd's."""
     unit = (ROOT / "configs" / "systemd" / "lead-export.service").read_text(encoding="utf-8")
     (command,) = re.findall(r"^ExecStart=(.+)$", unit, re.MULTILINE)
@@ -75,13 +79,15 @@ def service() -> str:
 
 
 def test_the_way_to_every_night(machine: Path) -> None:
-    """Every check says ok, also as cron runs it, and the service's command publishes the list for its user alone."""
-    with running(SANDBOX) as sandbox:
+    """Every check says ok, also as cron runs it; the service publishes the list for its user alone, and is watched."""
+    with running(SANDBOX) as sandbox, monitoring_service.service() as watcher:
         steps = list(tried((*STARTS, *CRON)))
         steps.insert(3, f"echo 'api_url = \"{sandbox.url}\"' >> /etc/lead-export/nightly.toml")
-        steps += [service(), "cd /var/lib/lead-export/export/latest", "stat -c '%U %a %n' *"]
-        done = executed("\n".join(steps), machine)
+        steps += [night(), "cd /var/lib/lead-export/export/latest", "stat -c '%U %a %n' *"]
+        done = executed("\n".join(steps), machine, f"{watcher.url}/of-nobody")
     assert done.returncode == 0, done.stderr
+    assert watcher.signals == ["start", "0"]
+    assert "of-nobody" not in done.stdout + done.stderr
     assert SANDBOX.api_key not in done.stdout + done.stderr
     checked = re.findall(r"^(ok|FAILED) +(.+?):", done.stdout, re.MULTILINE)
     names = ("credentials", "output folder", "proxy", "certificates", "pace", "API")
