@@ -16,6 +16,7 @@ from pipeline.errors import (
     ApiUnavailable,
     GiveUp,
     InvalidHttp,
+    OutOfFiles,
     StorageError,
     Throttled,
     TryAgain,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from pipeline.calls.pace import Pace
     from pipeline.calls.refusals import Refusals
     from pipeline.calls.retry import Lookup, RetryPolicy
-    from pipeline.errors import OutOfFiles
     from pipeline.outcomes import Answer
 
 logger = logging.getLogger(__name__)
@@ -43,6 +43,8 @@ INVALID_PROBES = 3
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 LONG_PAUSE_S = 5.0
+CRAMPED_S = 60.0
+"""Seconds without another shortage of open files after which as many calls as usual may be in flight again."""
 """Pauses that the server asks for and that are longer than this are worth a warning."""
 
 
@@ -84,7 +86,8 @@ class OutageDetector:
         self._pace = pace
         self._policy = policy
         self._counts = counts
-        self._max_capacity = capacity
+        self._max_capacity = self._usual_capacity = capacity
+        self._cramped_until: float | None = None
         self._patience_s = patience_s
         self.capacity = 1
         self._is_ramping = False
@@ -155,15 +158,16 @@ class OutageDetector:
         return True
 
     def cramped(self, error: OutOfFiles, *, others: int) -> None:
-        """No connection could be opened next to those of `others` calls: be content with as many from now on.
+        """No connection could be opened next to those of `others` calls: be content with as many for a while.
 
         Raises:
             StorageError: there are no others.
         """
         if not others:
             raise StorageError(f"{error}; raise that limit, then run the same command again to resume.") from error
-        if others < self._max_capacity:
-            logger.warning("No more than %d connections at a time from now on: %s.", others, error)
+        if self._cramped_until is None:
+            logger.warning("No more than %d connections at a time for now: %s.", others, error)
+        self._cramped_until = _now() + CRAMPED_S
         self._max_capacity = min(self._max_capacity, others)
         self.capacity = min(self.capacity, self._max_capacity)
 
@@ -233,6 +237,8 @@ class OutageDetector:
             self._policy.check_patience(self._pace.throttled_since, _now())
             self._limit_capacity()
             return error
+        except OutOfFiles as error:
+            self.cramped(error, others=0)
         except TryAgain as error:
             self._fail()
             self._check_http(error)
@@ -276,6 +282,8 @@ class OutageDetector:
 
     def _restore_capacity(self) -> None:
         """Make room after an answer: all of it at once at the start of a run, call by call after an outage."""
+        if self._max_capacity < self._usual_capacity and _now() >= (self._cramped_until or 0.0):
+            self._max_capacity, self._is_ramping = self._usual_capacity, True
         if self._is_ramping and self.capacity < self._max_capacity:
             self.capacity += 1
         else:

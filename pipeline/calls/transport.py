@@ -1,6 +1,6 @@
 """HTTP: a form to the API's URL, and the whole reply back, or one of our errors.
 
-The only module that imports aiohttp.
+The only module that calls the API; `pipeline.reporters.http` sends pings.
 """
 
 from __future__ import annotations

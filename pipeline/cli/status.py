@@ -91,7 +91,9 @@ def _verdict(found: Freshness, max_age_s: float) -> str:
     last = found.last_attempt
     ending = f" Last attempt: {_ending(last)}: {last.sentence}" if last else ""
     return (
-        f"LATE: {what}, which is more than {duration(max_age_s)}.{ending}" if found.age_s else f"LATE: {what}.{ending}"
+        f"LATE: {what}, which is more than {duration(max_age_s)}.{ending}"
+        if found.age_s is not None
+        else f"LATE: {what}.{ending}"
     )
 
 

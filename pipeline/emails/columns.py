@@ -117,6 +117,10 @@ def without(header: Sequence[str], sample: Sequence[Sequence[str]]) -> list[Sequ
     return [row for row in sample if row != header]
 
 
+class AmbiguousColumn(UsageError):
+    """Several columns could hold the addresses."""
+
+
 def column_names(header: Sequence[str], width: int) -> tuple[str, ...]:
     """A name for each of `width` columns: that in the header, or `column 3` for the third if it has none."""
     return (*header, *(f"column {n + 1}" for n in range(len(header), width)))
@@ -151,8 +155,10 @@ def find_column(name: str, header: Sequence[str] | None, sample: Sequence[Sequen
         return found[0]
     if len(by_name) == 1 and not found:
         return by_name[0]
-    problem = "several columns could hold the addresses" if found or by_name else "no column holds addresses"
-    raise UsageError(f"{name}: {problem}; pass --email-column. Columns: {_listing(columns)}.")
+    asking = f"pass --email-column. Columns: {_listing(columns)}."
+    if found or by_name:
+        raise AmbiguousColumn(f"{name}: several columns could hold the addresses; {asking}")
+    raise UsageError(f"{name}: no column holds addresses; {asking}")
 
 
 def _warn_of_header(name: str) -> None:

@@ -57,7 +57,7 @@ class Dialect:
         """A cell in quotes with blanks before them, on one line."""
         before, after = ("", "") if self.delimiter == " " else (" +", " *")
         plain = r'[^"\\]' if self.quoting == "backslash" else '[^"]'
-        return re.compile(rf'{before}"((?:{plain}|"")*)"{after}(?=[{re.escape(self.delimiter)}\r\n]|\Z)')
+        return re.compile(rf'{before}"((?:{plain}++|"")*+)"{after}(?=[{re.escape(self.delimiter)}\r\n]|\Z)')
 
     @cached_property
     def outside(self) -> re.Pattern[str]:

@@ -22,7 +22,7 @@ _NO_LINKS = frozenset((errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUP
 
 
 class Latest:
-    """The link, or the file in its place; there is never one that names an older run than the other.
+    """The link, or the file in its place. While the one gives way to the other there may be both; the newer run counts.
 
     The file is one JSON object: `run_id`, and `path`, the run's folder relative to the output folder.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pipeline.calls.client import LeadClient
 from pipeline.calls.network import choose_proxy, tls_context, trusted_authorities
 from pipeline.calls.outage import probe_address
-from pipeline.errors import ApiUnavailable, ExitCode, LeadExportError, StopRun, TryAgain
+from pipeline.errors import ApiUnavailable, ExitCode, LeadExportError, OutOfFiles, StopRun, StorageError, TryAgain
 from pipeline.files import durable
 from pipeline.files.folder import OutputFolder
 from pipeline.files.latest import Latest
@@ -163,6 +163,8 @@ async def _call(client: LeadClient, settings: Settings) -> Check:
     try:
         with await client.pace.acquire():
             await client.call(probe_address(1))
+    except OutOfFiles as error:
+        return Check("API", f"{error}; raise that limit", StorageError.exit_code)
     except TryAgain as error:
         return Check("API", f"{settings.api_url} is not answering: {error}; try later", ApiUnavailable.exit_code)
     except StopRun as error:

@@ -72,14 +72,14 @@ def fetch_leads(settings: Settings, journal: Journal, observer: Observer, counts
 def _fetch(fetch: _Fetch, stopper: Stopper) -> None:
     if not _loop_is_running():
         _run(fetch.run(stopper))
-        return
+        return None
     with ThreadPoolExecutor(1, "fetch") as thread:
         future = thread.submit(_run, fetch.run(stopper))
-        try:
-            future.result()
-        except KeyboardInterrupt:
-            stopper.stop(_interrupted())
-            future.result()
+        while True:
+            try:
+                return future.result()
+            except KeyboardInterrupt:  # the second one stops at once
+                stopper.stop(_interrupted())
 
 
 class _Fetch:

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from pipeline.replies.shape import Key, Shape
 
 MAX_LEARNED = 64
-"""Undocumented keys that become fields; replies with others take the lenient path."""
+"""Undocumented keys that become fields, if they look like names; replies with others take the lenient path.
+
+That takes ten times as long, half a millisecond for a lead, and gives the same rows.
+"""
 _MAX_SEEN = 1000
 _collections = attrgetter(*COLLECTIONS)
 
@@ -126,7 +129,7 @@ def read_directly(body: bytes, shape: Shape) -> FoundLead | None:
         return None
     if lead is None or not (is_success(reply.status) and _has_identity(lead) and _is_regular(lead)):
         return None
-    if shape.undocumented and may_be_deep(body):
+    if shape.undocumented and _may_be_deep(body, reply.lead_details):
         parse_envelope(body)  # the values of undocumented keys may have any depth, and this is what limits it
     return _with_envelope(lead, reply, shape) if REPLY in shape.undocumented else FoundLead(lead, drift=_NO_DRIFT)
 
@@ -139,7 +142,7 @@ def peek_identity(body: bytes) -> LeadIdentity | None:
     try:
         reply = _identity_reply_decoder.decode(body.lstrip(LEADING))
         lead = _sole(reply.lead_details, _identity_decoder)
-        if may_be_deep(body):
+        if _may_be_deep(body, reply.lead_details):
             parse_envelope(body)
     except (msgspec.MsgspecError, MalformedReply, ValueError, RecursionError):
         return None
@@ -155,6 +158,11 @@ def _sole(details: Any, decoder: msgspec.json.Decoder[Any]) -> Any:  # noqa: ANN
     if details.__class__ is list:
         details = details[0] if len(details) == 1 else None
     return details
+
+
+def _may_be_deep(body: bytes, details: object) -> bool:
+    """Whether anything in a reply may be nested too deeply; JSON text may hold escaped brackets."""
+    return may_be_deep(body) or (isinstance(details, str) and may_be_deep(details.encode()))
 
 
 def _has_identity(lead: Any) -> bool:  # noqa: ANN401 - a struct made at run time

@@ -27,7 +27,6 @@ FIELD_COLUMNS = tuple(column for column in schema.CUSTOM_FIELDS.api_columns if n
 COLLECTIONS = tuple(table.name for table in schema.LEAD_TABLES if table is not schema.LEADS)
 """The keys of a lead's collections, in the order of the tables."""
 
-ENVELOPE_KEYS = ("status", "message", "type", "lead_details")
 OPTIONS, REPLY = "options", "reply"
 """Levels of a reply besides the tables: the options of a custom field, and the object around the lead."""
 COLUMNS: Mapping[str, tuple[schema.Column, ...]] = {

@@ -14,7 +14,7 @@ from test_calls_fanout import Api, emails, fan_out
 
 from pipeline.calls.client import LeadClient
 from pipeline.calls.open_files import RESERVED, at_most, out_of_files
-from pipeline.errors import OutOfFiles, StorageError
+from pipeline.errors import LeadExportError, OutOfFiles, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,3 +88,28 @@ def test_a_run_without_any_connection_stops_as_a_matter_of_this_machine() -> Non
     assert isinstance(done.error, StorageError)
     assert "limit" in str(done.error)
     assert done.seconds < 1
+
+
+def test_a_probe_without_a_connection_is_no_outage() -> None:
+    """Where the run begins with a probe, too few open files are exit code 6 as well."""
+    api = Api(reply=lambda _, __: OutOfFiles("no connection: limit"))
+    done = fan_out(api, emails(5), rate_per_s=0, probe_first=True)
+    assert isinstance(done.error, StorageError)
+    assert done.seconds < 1
+
+
+def test_one_shortage_does_not_slow_down_the_whole_run() -> None:
+    """A minute without another, and as many calls as before are in flight again."""
+    first: set[int] = set()
+
+    def reply(email: str, nth: int) -> LeadExportError | None:
+        if email == "person4@example.com" and nth == 1 and not first:
+            first.add(nth)
+            return OutOfFiles("no connection")
+        return None
+
+    api = Api(reply=reply, latency_s=1.0)
+    done = fan_out(api, emails(3_000), rate_per_s=0, concurrency=40)
+    assert (done.error, len(done.outcomes)) == (None, 1)
+    assert api.most_in_flight == 40
+    assert done.seconds < 60 + 3_000 / 40 * 1.2 + 40

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pipeline.errors import MalformedReply
 from pipeline.replies.read import FoundLead, ReplyReader, peek_identity, read_directly, read_leniently
 from pipeline.replies.shape import DOCUMENTED
 from pipeline.schema import LEADS, TRANSACTIONS
@@ -110,3 +111,23 @@ def test_a_lead_nested_up_to_the_limit_can_be_read(depth: int, before: bytes, in
     body = b'{"status":"Success","lead_details":{"id":"7","new":%s}}' % (before * depth + inside + after * depth)
     if peek_identity(body) is not None:
         assert isinstance(read_leniently(body), FoundLead)
+
+
+@pytest.mark.parametrize("depth", [50, 94, 98, 99, 101, 110, 300])
+@pytest.mark.parametrize("brackets", [b"[]", b"\\u005b\\u005d"], ids=["plain", "escaped"])
+def test_json_text_nested_too_deeply_is_never_found(depth: int, brackets: bytes) -> None:
+    """Not even where its brackets are escaped: what counts as found can be read, also with known keys."""
+    opening, closing = brackets[: len(brackets) // 2], brackets[len(brackets) // 2 :]
+    text = b'{\\"id\\":\\"7\\",\\"new\\":' + opening * depth + closing * depth + b"}"
+    body = b'{"status":"Success","lead_details":"%s"}' % text
+    reader = ReplyReader()
+    for _ in range(2):
+        reader.read(b'{"status":"Success","lead_details":{"id":"7","new":1}}')
+    if peek_identity(body) is None:
+        with pytest.raises(MalformedReply):
+            read_leniently(body)
+        with pytest.raises(MalformedReply):
+            reader.read(body)
+    else:
+        assert isinstance(read_leniently(body), FoundLead)
+        assert isinstance(reader.read(body), FoundLead)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from pipeline.emails.columns import find_column, looks_like_address
+from pipeline.emails.columns import AmbiguousColumn, find_column, looks_like_address
 from pipeline.emails.formats import ListFormat
 from pipeline.emails.json_paths import address_paths, value_at
 from pipeline.emails.options import Detected, RowCounts
@@ -131,8 +131,10 @@ class JsonLines(ListFormat):
         paths = address_paths(self._decoded(number, row) for number, row in first)
         try:
             found = find_column(self.source.name, keys, cells, wanted)
-        except UsageError as error:
-            if wanted is None and paths and "several" not in str(error):
+        except AmbiguousColumn:
+            raise
+        except UsageError:
+            if wanted is None and paths:
                 self._refuse_nested(paths)
             raise
         if wanted is not None:
