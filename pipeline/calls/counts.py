@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from pipeline.calls.spells import Spells
+from pipeline.outcomes import now_ms
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -45,9 +48,12 @@ class CallCounts:
         throttled: calls that were over the API's limit.
         probes: calls that only checked whether the API is answering.
         first_at: when the first call started, on the event loop's clock in seconds.
+        first_at_ms: the same in milliseconds since 1970 UTC.
         last_at: when the last call started.
         calling_s: seconds from the first call to the last answer.
         time: what that time was spent on.
+        throttlings: when calls were over the API's limit, on the event loop's clock.
+        outages: when the API gave no usable answer, from the first call that failed to the probe that was answered.
     """
 
     sent: int = 0
@@ -56,16 +62,24 @@ class CallCounts:
     throttled: int = 0
     probes: int = 0
     first_at: float | None = None
+    first_at_ms: int = 0
     last_at: float = 0.0
     calling_s: float = 0.0
     time: TimeSpent = field(default_factory=TimeSpent)
+    throttlings: Spells = field(default_factory=Spells)
+    outages: Spells = field(default_factory=Spells)
 
     def start(self) -> None:
         """Count a call that starts now."""
         self.sent += 1
         self.last_at = asyncio.get_running_loop().time()
         if self.first_at is None:
-            self.first_at = self.last_at
+            self.first_at, self.first_at_ms = self.last_at, now_ms()
+
+    def throttle(self) -> None:
+        """Count a call that was over the API's limit."""
+        self.throttled += 1
+        self.throttlings.add(asyncio.get_running_loop().time())
 
     def finish(self) -> None:
         """Record that all calls have ended."""
@@ -81,6 +95,10 @@ class CallCounts:
             yield
         finally:
             setattr(self.time, what, getattr(self.time, what) + clock() - before)
+
+    def moment_ms(self, at: float) -> int:
+        """A time on the event loop's clock, not before the first call, in milliseconds since 1970 UTC."""
+        return self.first_at_ms + round((at - (self.first_at or 0.0)) * 1000)
 
     @property
     def per_second(self) -> float:

@@ -212,7 +212,8 @@ class FanOut:
                 return await self._client.call(email, fresh=fresh)
         except LeadExportError as error:
             self._counts.sent -= not error.sent
-            self._counts.throttled += isinstance(error, Throttled)
+            if isinstance(error, Throttled):
+                self._counts.throttle()
             raise
 
     async def _look_up(self, lookup: Lookup, permit: Permit) -> None:

@@ -196,8 +196,8 @@ class OutageDetector:
 
     async def _probe_until_answered(self) -> bool:
         """Return whether there was an outage: whether a probe failed, or was throttled, which explains nothing."""
-        pause_s, outage = FIRST_PAUSE_S, False
-        deadline = (self._failing_since or _now()) + self._patience_s
+        pause_s, outage, since = FIRST_PAUSE_S, False, self._failing_since or _now()
+        deadline = since + self._patience_s
         if self._closed_until is not None:
             await self._wait_as_asked(min(self._closed_until, deadline))
         while (error := await self._probe()) is not None:
@@ -214,6 +214,7 @@ class OutageDetector:
             await self._pause(min(wanted_s, deadline - _now()), error)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
         if pause_s > FIRST_PAUSE_S:
+            self._counts.outages.add(since, _now())
             logger.warning("The API is answering again.")
         return outage
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pipeline.cli.monitor import Monitor
     from pipeline.cli.options import OutputOptions
     from pipeline.cli.progress import Progress
-    from pipeline.jobs.manifest import CallTotals, DriftCounts, Manifest, Speed
+    from pipeline.jobs.call_facts import CallTotals, Speed
+    from pipeline.jobs.manifest import DriftCounts, Manifest
     from pipeline.jobs.manifest_files import OutputFile
     from pipeline.jobs.odd_rows import OddRow, OddRows
 

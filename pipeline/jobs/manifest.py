@@ -10,8 +10,9 @@ import msgspec
 
 from pipeline.calls.counts import CallCounts
 from pipeline.errors import StorageError
+from pipeline.jobs.call_facts import CallRate, CallTotals, Speed, Trouble
 from pipeline.jobs.failed_lines import FailedLine  # noqa: TC001 - msgspec resolves it
-from pipeline.jobs.manifest_files import OutputFile, PublishedTable, tables_of
+from pipeline.jobs.manifest_files import OutputFile, PublishedTable, ReportFile, tables_of
 from pipeline.jobs.odd_rows import OddRows  # noqa: TC001 - msgspec resolves it when a manifest is read
 from pipeline.outcomes import Outcome, iso, now_ms
 from pipeline.version import __version__
@@ -76,44 +77,6 @@ class RowCounts(msgspec.Struct, frozen=True, omit_defaults=True):
         return counts
 
 
-class CallTotals(msgspec.Struct, frozen=True):
-    """Calls of this attempt.
-
-    Attributes:
-        sent: requests sent.
-        answered: addresses found, not found or deleted.
-        retried: calls repeated after a transient failure.
-        throttled: calls answered with 429 Too Many Requests.
-        probes: calls that only checked whether the API answers.
-        resumed: addresses that a previous attempt of the same run had answered.
-    """
-
-    sent: int
-    answered: int
-    retried: int
-    throttled: int
-    probes: int
-    resumed: int
-
-
-class CallRate(msgspec.Struct, frozen=True):
-    """Calls started per second: the configured limit (0 = none), and what was achieved."""
-
-    limit_per_s: float
-    achieved_per_s: float
-
-
-class Speed(msgspec.Struct, frozen=True):
-    """What limited the speed; `bound_by` is None if no call was made.
-
-    Attributes:
-        time_shares: shares (0 to 1) of the time from the first call to the last answer, by what was waited for.
-    """
-
-    bound_by: str | None
-    time_shares: dict[str, float]
-
-
 class DriftCounts(msgspec.Struct, frozen=True):
     """How often replies differed from the API's documentation: by unknown key, and by column with unreadable values."""
 
@@ -140,8 +103,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         settings: all settings but the credentials, as `Settings.public` gives them.
         tables: files by the name of the table; of a published run only.
         output: of `enrich` only.
+        report: of a run with the setting `report`, unless it could not be made.
         odd_rows: rows without an address, and addresses that are probably mistyped; None if there are none.
         drift: of a job that finished.
+        trouble: when the API refused calls in this attempt, or was not there; None if it never was so.
         first_failed: the first ten rows that failed, of a finished job.
         reason: why the job stopped.
         resume: the command that resumes a stopped job, or that asks again for failed rows of `enrich`; "" from Python.
@@ -163,7 +128,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     settings: dict[str, Any]
     tables: dict[str, PublishedTable] | None = None
     output: OutputFile | None = None
+    report: ReportFile | None = None
     drift: DriftCounts | None = None
+    trouble: Trouble | None = None
     odd_rows: OddRows | None = None
     first_failed: list[FailedLine] | None = None
     reason: str | None = None
@@ -255,16 +222,10 @@ class ManifestBuilder:
             input=[InputList(entry.name, entry.rows, entry.sha256) for entry in self.lists],
             rows=rows,
             codes=codes,
-            calls=CallTotals(
-                sent=calls.sent,
-                answered=calls.answered,
-                retried=calls.retried,
-                throttled=calls.throttled,
-                probes=calls.probes,
-                resumed=self.resumed,
-            ),
+            calls=CallTotals.of(calls, resumed=self.resumed),
             rate=CallRate(self.settings.rate_per_s, round(calls.per_second, 2)),
             speed=Speed(calls.bound_by(), calls.shares()),
+            trouble=Trouble.of(calls),
             settings=self.settings.public(),
             odd_rows=self.odd_rows,
             **rest,

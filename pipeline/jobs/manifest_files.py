@@ -25,6 +25,14 @@ class PublishedTable(msgspec.Struct, frozen=True):
     files: list[PublishedFile]
 
 
+class ReportFile(msgspec.Struct, frozen=True):
+    """The HTML report of a run; `sha256` (hex) is that of its bytes."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
 class OutputFile(msgspec.Struct, frozen=True):
     """The file that `enrich` wrote.
 

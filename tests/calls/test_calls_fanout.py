@@ -245,6 +245,18 @@ def test_an_outage_costs_few_calls_and_nobody_an_attempt() -> None:
     assert SUSPICION <= len(during) < 20
 
 
+def test_it_is_known_when_the_api_was_down_and_when_it_refused_calls() -> None:
+    """An outage is one spell from the first failed call to the answered probe; 429s are counted with their time."""
+    counts = fan_out(Api(reply=outage(5, 25)), emails(300), rate_per_s=18).counts
+    (spell,) = counts.outages.spells
+    assert 1_005 <= spell.since < 1_006
+    assert 1_025 <= spell.until < 1_045
+    assert counts.throttlings.spells == []
+    throttled = fan_out(Api(limit_per_s=10), emails(200), rate_per_s=18).counts
+    assert sum(spell.times for spell in throttled.throttlings.spells) == throttled.throttled > 0
+    assert throttled.outages.spells == []
+
+
 def test_an_outage_in_the_tail_fails_nobody() -> None:
     """Also when nobody else is left to ask, an outage uses up no attempts."""
     api = Api(reply=outage(2, 40))

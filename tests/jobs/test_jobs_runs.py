@@ -14,8 +14,9 @@ from jobs_lists import settings, write_list
 from pipeline.emails.lists import EmailList
 from pipeline.errors import ExitCode, StorageError, UsageError
 from pipeline.files.folder import OutputFolder
+from pipeline.jobs.call_facts import CallRate, CallTotals, Speed
 from pipeline.jobs.import_lists import import_lists
-from pipeline.jobs.manifest import CallRate, CallTotals, Manifest, RowCounts, Speed, Tool
+from pipeline.jobs.manifest import Manifest, RowCounts, Tool
 from pipeline.jobs.plan import plan
 from pipeline.jobs.request import Request, subject
 from pipeline.jobs.runs import finish_published, open_run, remove_journals

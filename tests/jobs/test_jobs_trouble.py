@@ -69,6 +69,8 @@ def test_every_kind_of_429_is_understood(tmp_path: Path, style: str) -> None:
     assert f"{stats['throttled']} throttled" in said
     manifest = json.loads((tmp_path / "person" / "latest" / "manifest.json").read_text())
     assert manifest["speed"]["bound_by"] == "server-throttled"
+    assert sum(spell["times"] for spell in manifest["trouble"]["throttled"]) == stats["throttled"]
+    assert manifest["trouble"]["outages"] == []
 
 
 def test_an_outage_is_waited_for(tmp_path: Path) -> None:
@@ -79,6 +81,9 @@ def test_an_outage_is_waited_for(tmp_path: Path) -> None:
     assert (code, stats["answered_twice_or_more"]) == (0, 0)
     assert "100 found" in said
     assert said.count("WARNING: ") == 2  # when the outage began, and when it was over
+    manifest = json.loads((tmp_path / "person" / "latest" / "manifest.json").read_text())
+    (spell,) = manifest["trouble"]["outages"]
+    assert manifest["started_at"] < spell["since"] < spell["until"] < manifest["finished_at"]
 
 
 def test_a_permanent_outage_is_exit_5_and_the_same_command_goes_on(tmp_path: Path) -> None:
