@@ -19,6 +19,7 @@ from pipeline.cli.monitor import Monitor
 from pipeline.cli.output import MessageFormat, print_message
 from pipeline.cli.plan import plan_command
 from pipeline.cli.rebuild import rebuild_command
+from pipeline.cli.report import report_command
 from pipeline.cli.run import run_command
 from pipeline.cli.sandbox import sandbox_command
 from pipeline.cli.schema import schema_command
@@ -55,6 +56,7 @@ for command in (
     check_command,
     status_command,
     rebuild_command,
+    report_command,
     schema_command,
     config_group,
     sandbox_command,

@@ -118,6 +118,7 @@ SETTING_OPTIONS: dict[str, Callable[[Command], Command]] = {
         ("formula_guard", "--formula-guard/--no-formula-guard", None),
         ("keep_runs", "--keep-runs", "N"),
         ("unfinished", "--unfinished", "ACTION"),
+        ("report", "--report/--no-report", None),
         ("workers", "--workers", "N"),
     )
 }

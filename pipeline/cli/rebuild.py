@@ -28,7 +28,7 @@ The same code and settings give identical files.
 )
 @click.argument("run", metavar="RUN", type=UserPath())
 @click.option("--out", required=True, metavar="DIR", type=out_path, help="Folder to publish in.")
-@takes_settings(*TABLE_OPTIONS)
+@takes_settings(*TABLE_OPTIONS, "report")
 @takes_output_options
 def rebuild_command(run: Path, out: Path, settings: GivenSettings, output: OutputOptions) -> ExitCode:
     """Rebuild the tables of a published RUN in DIR."""

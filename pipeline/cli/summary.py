@@ -200,6 +200,8 @@ def _results(manifest: Manifest, out: Path) -> list[str]:
         return [*text, f"  {_enriched(manifest.output, manifest.rows.found)} in {out}", *_again(manifest)]
     folder = _folder(manifest, out)
     text.append(f"  tables in {folder}")
+    if manifest.report:
+        text.append(f"  report in {folder / manifest.report.name}")
     if manifest.rows.failed:
         text.append(f"  failed rows in {folder / 'failures.csv'}, which can be run again as a list")
     return text

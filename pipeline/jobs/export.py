@@ -11,6 +11,7 @@ from pipeline.jobs.failed_lines import failed_lines
 from pipeline.jobs.fetch import Observer, fetch_leads
 from pipeline.jobs.import_lists import email_lists
 from pipeline.jobs.publishing import write_tables
+from pipeline.jobs.report.write import add_report
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import finish_published, open_run, recorded_attempt, remove_journals
 from pipeline.jobs.space import check_space
@@ -73,6 +74,8 @@ def _publish(folder: OutputFolder, journal: Journal, settings: Settings, attempt
     with folder.staging(run_id) as staging:
         tables = write_tables(journal, settings, staging)
         manifest = attempt.published(tables, journal.rows().codes(), failed_lines(journal))
+        if settings.report:
+            manifest = add_report(manifest, staging, folder.state.path)
         path = folder.publish(staging, run_id, manifest.to_dict())
     logger.info("published %s", path)
     return manifest

@@ -15,6 +15,7 @@ from pipeline.files.published import PublishedRun
 from pipeline.jobs.manifest import DriftCounts, Manifest, RowCounts, status_of
 from pipeline.jobs.manifest_files import tables_of
 from pipeline.jobs.publishing import write_tables
+from pipeline.jobs.report.write import add_report
 from pipeline.schema import REPLIES
 from pipeline.settings import OUTPUT_SETTINGS, Settings
 from pipeline.tables.frames import arrow_schema
@@ -61,9 +62,12 @@ def rebuild(run: Path, out: Path, load: Callable[[Mapping[str, object]], Setting
             replies = published.copy_replies(staging, arrow_schema(REPLIES)) if settings.keep_replies else None
             tables = write_tables(published, settings, staging, replies=replies)
             manifest = _rebuilt(before, tables, settings)
+            if settings.report:
+                manifest = add_report(manifest, staging, folder.state.path)
             newest = folder.is_newest(manifest.finished_at)
             # Keys that only another version knows are kept, too.
-            path = folder.publish(staging, run_id, {**published.manifest, **manifest.to_dict()})
+            kept = {key: value for key, value in published.manifest.items() if key != "report"}
+            path = folder.publish(staging, run_id, {**kept, **manifest.to_dict()})
         if newest:
             folder.switch_latest_to(run_id)
     logger.info("published %s", path)
@@ -79,5 +83,6 @@ def _rebuilt(before: Manifest, published: Published, settings: Settings) -> Mani
         "settings": {**before.settings, **settings.output_settings()},
         "tables": tables_of(published),
         "drift": DriftCounts.of(published.drift),
+        "report": None,
     }
     return msgspec.structs.replace(before, **changes)

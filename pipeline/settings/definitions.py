@@ -153,6 +153,7 @@ class Settings(BaseModel):
     unfinished: Literal["refuse", "replace"] = Field(
         default="refuse", description="What to do about an unfinished run for a different list: refuse or replace"
     )
+    report: bool = Field(default=False, description="Publish an HTML report, report.html, with the tables of a run")
     batch_leads: int = Field(default=4_000, ge=1, le=100_000, description="Leads flattened and written at a time")
 
     workers: int = Field(

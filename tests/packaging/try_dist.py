@@ -48,6 +48,8 @@ def try_package(package: Path, extra: str, place: Path) -> None:
     write_lists(place)
     run(place, commands / "lead-export", "run", "list.csv", "--out", "export", "--sandbox")
     assert (place / "export" / "latest" / "leads.parquet").is_file()
+    run(place, commands / "lead-export", "report", "export/latest", "--out", "report.html")  # needs more than modules
+    assert (place / "report.html").is_file()
     code = 0 if extra == "xlsx" else MISSING_EXTRA
     run(place, commands / "lead-export", "run", "list.xlsx", "--out", "from-xlsx", "--sandbox", code=code)
 
