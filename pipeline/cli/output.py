@@ -74,12 +74,3 @@ def _print(text: str, *, err: bool) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), (sys.stderr if err else sys.stdout).fileno())
         if not err and not isinstance(error, BrokenPipeError):
             raise StorageError(f"Standard output: {error.strerror}.") from error
-
-
-def duration(seconds: float) -> str:
-    """A duration in words, such as `2 min 5 s`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.options import UserPath, out_path, takes_output_options, takes_settings
-from pipeline.cli.output import duration, print_json, print_result
+from pipeline.cli.output import print_json, print_result
 from pipeline.cli.run import RUN_SETTINGS
 from pipeline.cli.sandbox import sandbox_option, temporary_sandbox
-from pipeline.words import counted
+from pipeline.words import counted, duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from pipeline.cli.output import duration
 from pipeline.jobs.fetch import Observer
 from pipeline.outcomes import Outcome
+from pipeline.words import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pipeline.cli.output import duration, print_json, print_message
+from pipeline.cli.output import print_json, print_message
 from pipeline.errors import EmailMismatch, ExitCode, StopRun
 from pipeline.outcomes import Outcome
-from pipeline.words import counted
+from pipeline.words import counted, duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
