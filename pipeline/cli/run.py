@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.cli.options import GivenSettings, OutputOptions
     from pipeline.errors import ExitCode
 
-RUN_SETTINGS = (*LIST_OPTIONS, *CALL_OPTIONS, *TABLE_OPTIONS, "keep_runs", "unfinished")
+RUN_SETTINGS = (*LIST_OPTIONS, *CALL_OPTIONS, *TABLE_OPTIONS, "keep_runs", "unfinished", "report")
 """Settings that `run` has options for."""
 
 

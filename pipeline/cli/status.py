@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.options import UserPath, takes_output_options
-from pipeline.cli.output import duration, print_json, print_result
+from pipeline.cli.output import print_json, print_result
 from pipeline.errors import ExitCode
-from pipeline.words import counted
+from pipeline.words import counted, duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

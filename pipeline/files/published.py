@@ -35,12 +35,7 @@ class PublishedRun:
     """
 
     def __init__(self, path: Path) -> None:
-        manifest = read_manifest(path)
-        if manifest is None or not isinstance(manifest.get("settings"), dict):
-            raise UsageError(
-                f"{path}: not a published run, or its manifest is damaged; name a folder such as DIR/latest."
-            )
-        self.manifest: dict[str, Any] = manifest
+        self.manifest = published_manifest(path)
         self._replies = self._file(path, REPLIES.name)
         self._outcomes = self._file(path, OUTCOMES.name)
 
@@ -80,6 +75,18 @@ class PublishedRun:
         with durable.storage_errors(copy), self._replies.open("rb") as source, durable.create(copy) as target:
             shutil.copyfileobj(source, target, 1 << 20)
         return FileInfo.of(copy, rows)
+
+
+def published_manifest(path: Path) -> dict[str, Any]:
+    """The plain values of the manifest of the run in the folder `path`.
+
+    Raises:
+        UsageError: there is no published run, or its manifest cannot be read.
+    """
+    manifest = read_manifest(path)
+    if manifest is None or not isinstance(manifest.get("settings"), dict):
+        raise UsageError(f"{path}: not a published run, or its manifest is damaged; name a folder such as DIR/latest.")
+    return manifest
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,10 @@ USAGE = [
     ("run people.csv", "Missing option '--out'. Try 'lead-export run --help'."),
     ("run people.csv --out=", "--out must not be empty."),
     ("rnu", "No such command 'rnu'. Did you mean 'run'? Try 'lead-export --help'."),
+    (
+        "report no-such-run --out report.html",
+        "no-such-run: not a published run, or its manifest is damaged; name a folder such as DIR/latest.",
+    ),
     ("status no-such-folder", "no-such-folder: no such folder; name the --out of a run."),
 ]
 

@@ -14,6 +14,7 @@ from pipeline.jobs.report.facts import ATTEMPTS
 from pipeline.jobs.report.public_settings import public_settings
 from pipeline.reporters.ending import is_success
 from pipeline.reporters.history import published_bytes
+from pipeline.words import counted, duration
 
 if TYPE_CHECKING:
     import jinja2
@@ -187,13 +188,13 @@ def _template() -> jinja2.Template:
         "number": lambda number: f"{number:,}",
         "percent": words.percent,
         "breakable": lambda name: Markup("<wbr>").join(re.split(r"(?<=[._])", name)),
-        "duration": words.duration,
+        "duration": duration,
         "size": words.size,
         "pixels": lambda number: f"{number:.1f}".removesuffix(".0"),
         "place": lambda number: f"{number:.2f}".rstrip("0").rstrip(".") + "%",
     }
     environment.filters["marked"] = lambda text: Markup(re.sub(r"`(\w+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
-    environment.globals["words"] = words
+    environment.globals |= {"words": words, "counted": counted}
     return environment.get_template("page.html")
 
 

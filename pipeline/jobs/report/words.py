@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pipeline.emails.address import REFUSALS
 from pipeline.errors import ExitCode
 from pipeline.outcomes import Outcome
+from pipeline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,8 +68,8 @@ def headline(manifest: Manifest) -> str:
     if not rows.read:
         return "The lists were empty"
     if rows.failed:
-        return f"{rows.failed:,} of {plural(rows.read, 'row')} failed"
-    return f"All {plural(rows.read, 'row')} are accounted for" if rows.read > 1 else "The row is accounted for"
+        return f"{rows.failed:,} of {counted(rows.read, 'row')} failed"
+    return f"All {counted(rows.read, 'row')} are accounted for" if rows.read > 1 else "The row is accounted for"
 
 
 def pace_sentence(manifest: Manifest) -> str:
@@ -111,11 +112,6 @@ ENDINGS: dict[int, str] = {
 }
 
 
-def plural(count: int, noun: str) -> str:
-    """A number and its noun: `1 row`, `2,000 rows`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def percent(share: float) -> str:
     """A share of 1 that never looks like all or nothing unless it is."""
     if 0 < share < 0.001:
@@ -128,16 +124,7 @@ def percent(share: float) -> str:
 def size(count: int) -> str:
     """Bytes as `12.3 MB`."""
     unit = min(4, max(0, len(str(count)) - 1) // 3)
-    return f"{count / 1000**unit:.1f} {('', 'k', 'M', 'G', 'T')[unit]}B" if unit else plural(count, "byte")
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the two largest units."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours:,} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
+    return f"{count / 1000**unit:.1f} {('', 'k', 'M', 'G', 'T')[unit]}B" if unit else counted(count, "byte")
 
 
 def day(moment: str) -> str:

@@ -12,8 +12,8 @@ import msgspec
 
 from pipeline.errors import LeadExportError, UsageError
 from pipeline.files import durable
-from pipeline.files.folder import read_manifest
 from pipeline.files.latest import run_at
+from pipeline.files.published import published_manifest
 from pipeline.files.state import StateFolder
 from pipeline.filesystem import sync
 from pipeline.jobs.manifest import Manifest
@@ -58,19 +58,17 @@ def report(run: Path, out: Path, *, force: bool = False) -> ReportFile:
         UsageError: `run` is not a published run, or `out` cannot be written or exists and `force` is false.
         StorageError: the manifest is damaged, or the disk is full or failing.
     """
-    # `latest` is a link; the history lies beside the run that it points to.
-    run = run_at(run).resolve()
-    plain = read_manifest(run)
-    if plain is None:
-        raise UsageError(f"{run}: not a published run, or its manifest is damaged; name a folder such as DIR/latest.")
-    manifest = Manifest.from_dict(plain, run)
+    run = run_at(run)
+    manifest = Manifest.from_dict(published_manifest(run), run)
     if out.is_dir():
         raise UsageError(f"{out}: is a folder; name a file.")
     if not out.absolute().parent.is_dir():
         raise UsageError(f"{out}: there is no folder {out.absolute().parent}; create it, or name another --out.")
     if out.exists() and not force:
         raise UsageError(f"{out}: already exists; add --force to replace it, or name another --out.")
-    html = render(manifest, Facts.of(manifest, run, StateFolder.in_folder(run.parent).path))
+    # `latest` is a link; the history lies beside the run that it points to.
+    state = StateFolder.in_folder(run.resolve().parent).path
+    html = render(manifest, Facts.of(manifest, run, state))
     staged = out.with_name(f".{out.name}.{secrets.token_hex(4)}.partial")
     with durable.storage_errors(out):
         try:
