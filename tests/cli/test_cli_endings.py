@@ -176,7 +176,7 @@ def test_7_busy(night: Night) -> None:
     assert night.service.signals == ["start", "log", "0"]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_130_and_143_signals(night: Night, number: signal.Signals, code: int) -> None:
     """The reporters still run."""
     night.sandbox.control(latency_ms=50)
