@@ -38,9 +38,10 @@ the options of run, so that a command can be planned by changing that one word.
 @click.option("--new", is_flag=True, help="Plan to start over.")
 @sandbox_option
 @click.option("--progress/--no-progress", default=None, hidden=True)  # of `run`; a plan has nothing to show
+@click.option("--monitor/--no-monitor", default=None, hidden=True)  # nor to report
 @takes_settings(*RUN_SETTINGS)
 @takes_output_options
-def plan_command(
+def plan_command(  # noqa: PLR0913 - one parameter for each argument of the command
     lists: tuple[Path, ...],
     out: Path | None,
     run_id: str | None,
@@ -48,6 +49,7 @@ def plan_command(
     new: bool,
     sandbox: bool,
     progress: bool | None,  # noqa: ARG001 - see the option
+    monitor: bool | None,  # noqa: ARG001 - see the option
     settings: GivenSettings,
     output: OutputOptions,
 ) -> None:
