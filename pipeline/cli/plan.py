@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.cli.options import UserPath, out_path, takes_output_options, takes_settings
 from pipeline.cli.output import print_json, print_result
-from pipeline.cli.run import RUN_SETTINGS
+from pipeline.cli.run import RUN_SETTINGS, run_command
 from pipeline.cli.sandbox import sandbox_option, temporary_sandbox
 from pipeline.words import counted, duration
 
@@ -37,19 +38,15 @@ the options of run, so that a command can be planned by changing that one word.
 @click.option("--run-id", metavar="ID", help="Name that the run would have.")
 @click.option("--new", is_flag=True, help="Plan to start over.")
 @sandbox_option
-@click.option("--progress/--no-progress", default=None, hidden=True)  # of `run`; a plan has nothing to show
-@click.option("--monitor/--no-monitor", default=None, hidden=True)  # nor to report
 @takes_settings(*RUN_SETTINGS)
 @takes_output_options
-def plan_command(  # noqa: PLR0913 - one parameter for each argument of the command
+def plan_command(
     lists: tuple[Path, ...],
     out: Path | None,
     run_id: str | None,
     *,
     new: bool,
     sandbox: bool,
-    progress: bool | None,  # noqa: ARG001 - see the option
-    monitor: bool | None,  # noqa: ARG001 - see the option
     settings: GivenSettings,
     output: OutputOptions,
 ) -> None:
@@ -63,6 +60,19 @@ def plan_command(  # noqa: PLR0913 - one parameter for each argument of the comm
         print_json(found)
     else:
         print_result("\n".join(_lines(found)))
+
+
+def _takes_the_other_options_of(other: click.Command, command: click.Command) -> None:
+    """Accept the options of another command that change nothing here, so that its line can be given as it is."""
+    known = {param.name for param in command.params}
+    for param in other.params:
+        if isinstance(param, click.Option) and param.name not in known:
+            ignored = copy.copy(param)
+            ignored.hidden, ignored.expose_value, ignored.required = True, False, False
+            command.params.append(ignored)
+
+
+_takes_the_other_options_of(run_command, plan_command)
 
 
 def _lines(plan: Plan) -> Iterator[str]:

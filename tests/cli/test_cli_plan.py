@@ -142,7 +142,7 @@ def test_a_plan_considers_what_the_options_of_a_run_mean(tmp_path: Path) -> None
             found = lead_export(*words, **CREDENTIALS).json
             return found["answered"], found["refused"] is not None
 
-        assert planned("--format", "csv", "--timezone", "EST", "--no-progress") == (answered, False)
+        assert planned("--format", "csv", "--timezone", "EST", "--no-progress", "--no-monitor") == (answered, False)
         assert planned("--run-id", "half") == (answered, False)
         assert planned("--run-id", "other") == (0, False)
         assert planned("--run-id", "done") == (0, True)
