@@ -24,6 +24,7 @@ from pipeline.cli.run import run_command
 from pipeline.cli.sandbox import sandbox_command
 from pipeline.cli.schema import schema_command
 from pipeline.cli.status import status_command
+from pipeline.cli.verify import verify_command
 from pipeline.errors import ExitCode, InternalError, StopRun
 from pipeline.version import __version__
 
@@ -56,6 +57,7 @@ for command in (
     check_command,
     status_command,
     rebuild_command,
+    verify_command,
     report_command,
     schema_command,
     config_group,
@@ -116,7 +118,6 @@ def _execute(arguments: Sequence[str] | None, monitor: Monitor, signals: Sequenc
             print_message("debug", _with_frames("Where this was raised:", error))
         ended = _fail(_explained(error, monitor), error.exit_code)
     except SystemExit as exit_:
-        # Click's own exits: 0 after shell completion, 1 if the reader of its help has gone (`--help | head`).
         ended = (128 + signal.SIGPIPE if exit_.code else 0), ""
     except Exception as error:  # noqa: BLE001 - the last resort: Python's own traceback could print lead data
         text = _with_run("A bug in lead-export; please report it with these lines.", ExitCode.BUG, monitor)

@@ -72,19 +72,26 @@ class OutputFormat:
         open: makes a writer for a new file; the frame has the columns and their types, and no rows.
         bytes_per_lead: roughly what a lead takes in all tables, to see whether the disk has room.
         bytes_per_row: roughly what an input row takes in `outcomes`.
+        bytes_per_file: roughly what a file without rows takes.
         nested: whether columns may hold lists, objects and bytes.
         unique_names: whether no two columns may have the same name.
         max_rows: the number of rows that a file can hold; None is no limit.
         library: the module that an extra, called like the format, installs.
+        count_rows: counts the rows of a file; None if the format cannot tell.
+        difference: where the content of a file differs from that of another, in words without any of it; None if only
+            the bytes differ. A format without this is compared by its bytes alone.
     """
 
     open: Callable[[Path, pd.DataFrame, WriteOptions], FrameWriter]
     bytes_per_lead: int
     bytes_per_row: int = 80
+    bytes_per_file: int = 0
     nested: bool = False
     unique_names: bool = False
     max_rows: int | None = None
     library: str | None = None
+    count_rows: Callable[[Path], int] | None = None
+    difference: Callable[[Path, Path], str | None] | None = None
 
 
 def format_names() -> list[str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from pipeline.jobs.manifest_files import PublishedFile
     from pipeline.jobs.publishing import Published
     from pipeline.journal.records import ListSummary, RunRecord
     from pipeline.journal.store import Journal
@@ -135,6 +136,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     first_failed: list[FailedLine] | None = None
     reason: str | None = None
     resume: str | None = None
+
+    def files(self) -> list[PublishedFile]:
+        """The files of all tables."""
+        return [file for table in (self.tables or {}).values() for file in table.files]
 
     def to_dict(self) -> dict[str, Any]:
         """The manifest as the plain values of its JSON."""

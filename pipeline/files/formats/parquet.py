@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.files import durable
+from pipeline.files.batches import first_difference
 from pipeline.files.output_format import OutputFormat, written_names
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from pipeline.files.output_format import WriteOptions
 
+_COMPARED_ROWS = 2_000
 
 _PANDAS_TYPES: dict[pa.DataType, Any] = {
     pa.string(): pd.StringDtype(),
@@ -100,4 +102,37 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return pa.binary() if pa.types.is_binary_view(kind) else kind
 
 
-FORMAT = OutputFormat(open=ParquetWriter, bytes_per_lead=300, nested=True, unique_names=True)
+def count_rows(path: Path) -> int:
+    """Rows of a Parquet file, as its footer says."""
+    return int(pq.read_metadata(path).num_rows)
+
+
+def first_other_value(path: Path, other: Path) -> str | None:
+    """Which columns, or which row, are the first that another file does not have; None if there are none.
+
+    Both are read a batch at a time; how they are divided and compressed does not count.
+    """
+    with pq.ParquetFile(path, pre_buffer=False) as one, pq.ParquetFile(other, pre_buffer=False) as two:
+        fields, expected = ({(f.name, f.type) for f in file.schema_arrow} for file in (one, two))
+        if one.schema_arrow != two.schema_arrow:
+            return f"in the columns {', '.join(sorted({name for name, _ in fields ^ expected})) or 'and their order'}"
+        if one.metadata.num_rows != two.metadata.num_rows:
+            return f"in the number of rows: {one.metadata.num_rows:,} instead of {two.metadata.num_rows:,}"
+        found = first_difference(one.iter_batches(_COMPARED_ROWS), two.iter_batches(_COMPARED_ROWS))
+    if found is None:
+        return None
+    row, ours, theirs = found
+    names = [name for name in ours.schema.names if not ours.column(name).equals(theirs.column(name))]
+    return f"from row {row + 1:,} on, in {', '.join(names)}"
+
+
+FORMAT = OutputFormat(
+    open=ParquetWriter,
+    bytes_per_lead=200,
+    bytes_per_row=30,
+    bytes_per_file=7_500,
+    nested=True,
+    unique_names=True,
+    count_rows=count_rows,
+    difference=first_other_value,
+)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pipeline.files.formats.csv import FORMAT as CSV
 from pipeline.files.formats.csv import CsvWriter
-from pipeline.files.output_format import OutputFormat
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,4 +20,4 @@ def _open(path: Path, header: pd.DataFrame, options: WriteOptions) -> CsvWriter:
     return CsvWriter(path, header, replace(options, delimiter="\t"))
 
 
-FORMAT = OutputFormat(open=_open, bytes_per_lead=2_000)
+FORMAT = replace(CSV, open=_open)

@@ -1,0 +1,131 @@
+"""The tables of a published run made again from its replies for a moment, and compared with those that it published."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from pipeline.errors import InternalError, UsageError
+from pipeline.files.folder import MANIFEST
+from pipeline.files.output_format import FileInfo, check_formats, load_format
+from pipeline.files.published import PublishedRun
+from pipeline.files.scratch import scratch_folder
+from pipeline.files.state import StateFolder
+from pipeline.jobs.manifest import DriftCounts
+from pipeline.jobs.publishing import FAILURES, write_tables
+from pipeline.jobs.tallies import first_stray_reply
+from pipeline.schema import OUTCOMES, REPLIES, TABLES
+from pipeline.settings import OUTPUT_SETTINGS, Settings
+from pipeline.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from pipeline.jobs.manifest import Manifest
+    from pipeline.jobs.manifest_files import PublishedFile
+    from pipeline.jobs.publishing import Published
+    from pipeline.jobs.verification import Findings
+
+SPARE_BYTES = 1_000_000
+"""Room to be left next to the tables."""
+_MADE = {table.name for table in TABLES} | {FAILURES}
+_REPLIES, _OUTCOMES = f"{REPLIES.name}.parquet", f"{OUTCOMES.name}.parquet"
+
+
+def compare_with_replies(run: Path, manifest: Manifest, findings: Findings, *, workers: int) -> None:
+    """Make all tables of a run again and compare them with those that are intact, as far as it kept what they need.
+
+    Raises:
+        UsageError: a format needs a library that is not installed, and nothing else is known to be wrong.
+        StorageError: there is no room for the tables, or a file cannot be read.
+    """
+    files = {file.name: file for file in manifest.files()}
+    if not _has_sources(run, files.keys(), findings):
+        return
+    settings = _settings(run, manifest, findings, workers)
+    if settings is None:
+        return
+    room = sum(file.bytes for file in files.values()) - files[_REPLIES].bytes + SPARE_BYTES
+    with scratch_folder(StateFolder.in_folder(run.resolve().parent).path, room) as folder:
+        try:
+            made = write_tables(PublishedRun(run), settings, folder, replies=_info(files[_REPLIES]))
+        except InternalError as error:
+            findings.differs(_REPLIES, "replies", f"no tables can be made of it ({error})")
+            return
+        findings.is_rebuilt = True
+        _compare_all(run, manifest, made, folder, findings)
+
+
+def _has_sources(run: Path, names: Collection[str], findings: Findings) -> bool:
+    """Whether there is what tables are made of: intact replies that are those of the rows."""
+    if _REPLIES not in names:
+        findings.notes.append(
+            f"{run}: was published without its replies (--no-keep-replies), so its tables could not be made again;"
+            " only checksums and counts were verified."
+        )
+        return False
+    if damaged := [name for name in (_REPLIES, _OUTCOMES) if not findings.is_intact(name)]:
+        findings.notes.append(f"{run}: its tables were not made again, as that needs {' and '.join(damaged)}.")
+        return False
+    if number := first_stray_reply(run / _REPLIES, run / _OUTCOMES):
+        findings.differs(_REPLIES, "replies", f"is not about the rows in {_OUTCOMES}, from reply {number:,} on.")
+        return False
+    return True
+
+
+def _settings(run: Path, manifest: Manifest, findings: Findings, workers: int) -> Settings | None:
+    """The settings with which the run was published, not those of today; None if its tables cannot be made with them.
+
+    Raises:
+        UsageError: a format needs a library that is not installed, and nothing else is known to be wrong.
+    """
+    before = {key: manifest.settings[key] for key in OUTPUT_SETTINGS if manifest.settings.get(key) is not None}
+    try:
+        settings = Settings.model_validate({**before, "workers": workers})
+        check_formats(settings.formats)
+    except ValidationError:
+        findings.differs(MANIFEST, "manifest", "its settings are not valid, so the tables were not made again.")
+        return None
+    except UsageError as error:
+        if not findings.differences:
+            raise
+        findings.notes.append(f"{run}: its tables were not made again ({error})")
+        return None
+    return settings
+
+
+def _info(file: PublishedFile) -> FileInfo:
+    return FileInfo(file.name, file.rows, file.bytes, file.sha256)
+
+
+def _compare_all(run: Path, manifest: Manifest, made: Published, folder: Path, findings: Findings) -> None:
+    published = {file.name: file for file in manifest.files()}
+    again = {info.name: info for infos in made.tables.values() for info in infos}
+    for name, info in again.items():
+        if name not in published:
+            findings.differs(name, "rebuilt", "is not in the manifest, but the replies give it.")
+        elif name != _REPLIES and findings.is_intact(name):
+            if info.sha256 == published[name].sha256:
+                findings.identical.append(name)
+            else:
+                _compare_content(run / name, folder / name, manifest.tool.version, findings)
+    for name in sorted(published.keys() - again.keys()):
+        if name.partition(".")[0] in _MADE:
+            findings.differs(name, "rebuilt", "is in the manifest, but the replies do not give it.")
+        else:
+            findings.notes.append(f"{run / name}: is not made from replies; only its checksum and rows were verified.")
+    if DriftCounts.of(made.drift) != manifest.drift:
+        findings.differs(MANIFEST, "manifest", "its unknown keys and unreadable values are not those of the replies.")
+
+
+def _compare_content(published: Path, made: Path, version: str, findings: Findings) -> None:
+    """Compare two files with different bytes: another version of a library may write the same content differently."""
+    difference = load_format(made.name.rpartition(".")[2]).difference
+    where = difference(published, made) if difference else "in its bytes"
+    if where is None:
+        findings.same_content.append(made.name)
+        return
+    versions = f" (made by version {__version__}, published by {version})" if version != __version__ else ""
+    findings.differs(made.name, "rebuilt", f"differs from the table that the replies give{versions}: {where}.")
