@@ -16,6 +16,7 @@ from pipeline.cli.options import (
     LIST_OPTIONS,
     UserPath,
     out_path,
+    progress_option,
     resuming_command,
     takes_output_options,
     takes_settings,
@@ -96,7 +97,7 @@ for these alone, within 24 hours.
 @takes_enrichment
 @click.option("--new", is_flag=True, help="Start over instead of resuming a stopped job.")
 @sandbox_option
-@click.option("--progress/--no-progress", default=None, help="Show a progress bar.  [default: on a terminal]")
+@progress_option
 @monitor_option
 @takes_settings(*LIST_OPTIONS, *CALL_OPTIONS, "timezone", *CSV_OPTIONS)
 @takes_output_options
@@ -107,7 +108,7 @@ def enrich_command(  # noqa: PLR0913 - one parameter for each argument of the co
     *,
     new: bool,
     sandbox: bool,
-    progress: bool | None,
+    progress: bool,
     monitor: bool | None,
     settings: GivenSettings,
     output: OutputOptions,
@@ -125,7 +126,9 @@ def enrich_command(  # noqa: PLR0913 - one parameter for each argument of the co
         from pipeline.jobs.enrich import enrich  # only now: wrong settings are reported without loading it
 
         with (
-            Progress(enabled=progress, quiet=output.quiet, monitor=monitored) as observer,
+            Progress(
+                enabled=progress and not output.quiet, interval_s=loaded.progress_interval_s, monitor=monitored
+            ) as observer,
             summary.shown_if_stopped(observer, out, output),
         ):
             manifest = enrich(

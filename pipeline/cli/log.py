@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import TextIO
 
 from pipeline.cli.output import MessageFormat, json_line
+from pipeline.cli.screen import above_last_line
 
 
 class JsonLines(logging.Formatter):
@@ -38,6 +40,15 @@ def _is_shown_if_quiet(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.ERROR or is_notice(record)
 
 
+class AboveLastLine(logging.StreamHandler[TextIO]):
+    """Prints messages above the progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a message."""
+        with above_last_line():
+            super().emit(record)
+
+
 def set_up_log(*, verbose: int, quiet: bool, as_json: bool) -> None:
     """Send the package's log to standard error: warnings; with -v also what happens; with -vv every detail.
 
@@ -47,7 +58,7 @@ def set_up_log(*, verbose: int, quiet: bool, as_json: bool) -> None:
     """
     MessageFormat.as_json, MessageFormat.with_frames = as_json, verbose > 1
     logging.getLogger().addHandler(logging.NullHandler())
-    handler = logging.StreamHandler(sys.stderr)
+    handler = AboveLastLine(sys.stderr)
     handler.setFormatter(JsonLines() if as_json else logging.Formatter("%(levelname)s: %(message)s"))
     if quiet:
         handler.addFilter(_is_shown_if_quiet)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from pipeline.cli.check import check_command
+from pipeline.cli.completion import completion_command
 from pipeline.cli.config import config_group
 from pipeline.cli.enrich import enrich_command
 from pipeline.cli.monitor import Monitor
@@ -62,6 +63,7 @@ for command in (
     schema_command,
     config_group,
     sandbox_command,
+    completion_command,
 ):
     cli.add_command(command)
 
@@ -118,6 +120,7 @@ def _execute(arguments: Sequence[str] | None, monitor: Monitor, signals: Sequenc
             print_message("debug", _with_frames("Where this was raised:", error))
         ended = _fail(_explained(error, monitor), error.exit_code)
     except SystemExit as exit_:
+        # Click's own exits: 0 after shell completion, 1 if the reader of its help has gone (`--help | head`).
         ended = (128 + signal.SIGPIPE if exit_.code else 0), ""
     except Exception as error:  # noqa: BLE001 - the last resort: Python's own traceback could print lead data
         text = _with_run("A bug in lead-export; please report it with these lines.", ExitCode.BUG, monitor)
@@ -136,6 +139,7 @@ def _interrupt_on_signals() -> list[int]:
         (handler if callable(handler) else signal.default_int_handler)(number, frame)
 
     signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # asks for progress; where there is none to report it ends nothing
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, interrupt)
     return received

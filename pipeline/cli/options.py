@@ -131,6 +131,11 @@ _CONFIG = click.option(
     type=UserPath(dir_okay=False),
     help="TOML file with settings; `lead-export config init` writes one.",
 )
+progress_option = click.option(
+    "--progress/--no-progress",
+    default=True,
+    help="Show progress: a bar on a terminal, else a line every few minutes.  [default: on]",
+)
 
 
 @dataclass(frozen=True, slots=True)

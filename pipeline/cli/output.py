@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from datetime import UTC, datetime
 
 import click
 
+from pipeline.cli.screen import above_last_line, discard
 from pipeline.errors import StorageError
 
 
@@ -68,9 +68,9 @@ def _print(text: str, *, err: bool) -> None:
     cannot be printed on standard error is lost, because there is nowhere else to report it.
     """
     try:
-        click.echo(text, err=err)
+        with above_last_line():
+            click.echo(text, err=err)
     except OSError as error:
-        # Python still has the text buffered and would try to write it again, and complain, when the process exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), (sys.stderr if err else sys.stdout).fileno())
+        discard(sys.stderr if err else sys.stdout)
         if not err and not isinstance(error, BrokenPipeError):
             raise StorageError(f"Standard output: {error.strerror}.") from error

@@ -1,85 +1,170 @@
-"""The progress bar: how far the job is, how fast, how long it still takes, and how many addresses failed."""
+"""Progress while a job runs: a bar on a terminal, elsewhere a line every few minutes, and one whenever SIGUSR1 asks."""
 
 from __future__ import annotations
 
-import shutil
+import signal
 import sys
+import threading
 import time
 from collections import Counter, deque
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self
+from enum import Enum
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Self
 
-import click
-
+from pipeline.cli.output import MessageFormat, print_message
+from pipeline.cli.screen import LastLine
 from pipeline.jobs.fetch import Observer
 from pipeline.outcomes import Outcome
 from pipeline.words import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from types import FrameType
+    from typing import TextIO
 
+    from pipeline.calls.counts import CallCounts
     from pipeline.cli.monitor import Monitor
     from pipeline.outcomes import Address, Answer
 
 
-MIN_COLUMNS = 80
-"""Terminals with fewer columns show the bar without details."""
 WINDOW_S = 10.0
-"""Seconds over which the rate is measured."""
+"""Seconds over which the rate is measured for the bar."""
+LONG_WINDOW_S = 60.0
+"""The same for lines, between which minutes pass."""
+REDRAW_S = 0.1
+"""Seconds between two drawings of the bar."""
+TICK_S = 1.0
+"""Seconds after which the bar is drawn even if no answer arrived, and after which a line is noticed to be due."""
+SILENCE_S = 60.0
+"""Seconds without an answer that are worth telling."""
+MIN_BAR, MAX_BAR = 10, 40
+"""Columns of the bar itself; with fewer there is none, only the numbers."""
 
 
 class RecentRate:
     """Events per second over the last seconds; times are in seconds of any steady clock."""
 
-    def __init__(self, start_s: float) -> None:
-        self._times = deque([start_s])
+    def __init__(self, start_s: float, window_s: float = WINDOW_S) -> None:
+        self._start_s = start_s
+        self._window_s = window_s
+        self._times: deque[float] = deque()
 
     def add(self, now_s: float) -> None:
         """Count an event."""
         self._times.append(now_s)
-        while len(self._times) > 2 and self._times[0] < now_s - WINDOW_S:
+        self._forget(now_s)
+
+    def per_second(self, now_s: float) -> float:
+        """The rate as of now; 0 if there was no event in the last seconds."""
+        self._forget(now_s)
+        span_s = min(self._window_s, now_s - self._start_s)
+        return len(self._times) / span_s if span_s > 0 else 0.0
+
+    def _forget(self, now_s: float) -> None:
+        while self._times and self._times[0] <= now_s - self._window_s:
             self._times.popleft()
 
-    def per_second(self) -> float:
-        """The rate as of the last event; 0 if there was none."""
-        span_s = self._times[-1] - self._times[0]
-        return (len(self._times) - 1) / span_s if span_s > 0 else 0.0
+
+class Ticker:
+    """Calls a function every second in a thread of its own, and at once when SIGUSR1 arrives; a context manager.
+
+    What a signal's handler may do in the middle of anything is little; adding to a `SimpleQueue` is allowed.
+
+    Args:
+        tick: called with True if SIGUSR1 asked for it.
+        interval_s: seconds between two calls.
+    """
+
+    def __init__(self, tick: Callable[[bool], None], interval_s: float = TICK_S) -> None:
+        self._tick = tick
+        self._interval_s = interval_s
+        self._wishes: SimpleQueue[bool] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
+        self._before: object = None
+
+    def __enter__(self) -> Self:
+        """Start; only the main thread can receive signals."""
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGUSR1, self._asked)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop, and leave the signal as it was."""
+        if self._before is not None:
+            signal.signal(signal.SIGUSR1, self._before)  # type: ignore[arg-type]  # what signal.signal gave
+        self._wishes.put(False)
+        self._thread.join()
+
+    def _asked(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - what signal.signal wants
+        self._wishes.put(True)
+
+    def _run(self) -> None:
+        """Tick until the queue says False."""
+        while True:
+            try:
+                asked = self._wishes.get(timeout=self._interval_s)
+            except Empty:
+                self._tick(False)
+            else:
+                if not asked:
+                    return
+                self._tick(True)
+
+
+class Phase(Enum):
+    """What a job is doing; the first and the last have no numbers to show."""
+
+    READING = "Reading the lists"
+    FETCHING = "Fetching leads"
+    WRITING = "Writing the tables"
 
 
 class Progress(Observer):
-    """Draws a progress bar on standard error while a job runs; a context manager.
+    """Shows on standard error how far a job is; a context manager.
 
     Args:
-        enabled: whether to draw; None draws on a terminal only.
-        quiet: never draw.
+        enabled: whether to show a bar on a terminal, and lines elsewhere; SIGUSR1 gets its answer all the same.
+        interval_s: seconds between two lines; 0 = no lines.
         monitor: is told how the attempt goes, too.
+        stream: where the bar is drawn; None is standard error.
         now: a steady clock, in seconds.
     """
 
     def __init__(
         self,
         *,
-        enabled: bool | None,
-        quiet: bool,
+        enabled: bool,
+        interval_s: float = 0.0,
         monitor: Monitor | None = None,
+        stream: TextIO | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._monitor = monitor
+        stream = stream or sys.stderr
         # There is no standard error at all if the process was started with it closed.
-        wanted = sys.stderr is not None and (sys.stderr.isatty() if enabled is None else enabled)
-        self._enabled = wanted and not quiet
+        on_terminal = stream is not None and stream.isatty() and not MessageFormat.as_json
+        self._line = LastLine(stream) if enabled and on_terminal else None
+        self._interval_s = interval_s if enabled and not on_terminal else 0.0
         self._now = now
-        self._rate = RecentRate(now())
-        self._remaining = 0
+        self._phase, self._phase_at = Phase.READING, now()
+        self._printed_at = self._last_answer_at = self._phase_at
+        self._drawn_at = self._phase_at - REDRAW_S
+        self._total = self._answered = 0
         self._outcomes: Counter[Outcome] = Counter()
-        self._bar: Any = None
+        self._counts: CallCounts | None = None
+        self._rate = RecentRate(self._phase_at)
+        self._lock = threading.RLock()
+        self._ticker = Ticker(self.tick)
 
     def __enter__(self) -> Self:
         """Return the observer itself."""
+        self._ticker.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         """Leave the bar as it is."""
+        self._ticker.__exit__(*error)
         self.close()
 
     def began(self) -> None:
@@ -94,54 +179,98 @@ class Progress(Observer):
 
     def listed(self, *, rows: int, addresses: int, answered: int) -> None:  # noqa: ARG002 - rows are not shown
         """Start the bar."""
-        self._rate, self._remaining = RecentRate(self._now()), addresses - answered
-        if not self._enabled:
-            return
-        bar = click.progressbar(
-            length=addresses,
-            label="Fetching leads",
-            width=0,  # as wide as the terminal; a longer line would wrap and be drawn again below itself
-            show_pos=True,
-            show_eta=False,  # click's would take the answers of previous attempts for answers of this one
-            item_show_func=self.details if shutil.get_terminal_size().columns >= MIN_COLUMNS else None,
-            file=sys.stderr,
-        )
-        with self._drawing():
-            self._bar = bar.__enter__()
-            self._bar.update(answered)
+        with self._lock:
+            self._begin(Phase.FETCHING)
+            self._total, self._answered, self._last_answer_at = addresses, answered, self._phase_at
+            self._rate = RecentRate(self._phase_at, WINDOW_S if self._line else LONG_WINDOW_S)
+        self._draw()
+
+    def calling(self, counts: CallCounts) -> None:
+        """Take the number of throttled calls from these counts."""
+        self._counts = counts
 
     def answered(self, address: Address, answer: Answer) -> None:  # noqa: ARG002 - the address is not shown
         """Advance the bar by one."""
-        self._outcomes[answer.outcome] += 1
-        self._remaining -= 1
-        self._rate.add(self._now())
-        if self._bar is not None:
-            with self._drawing():
-                self._bar.update(1, answer)
+        now = self._now()
+        with self._lock:
+            self._outcomes[answer.outcome] += 1
+            self._answered += 1
+            self._rate.add(now)
+            self._last_answer_at = now
+        if now - self._drawn_at >= REDRAW_S:
+            self._draw()
 
     def publishing(self) -> None:
-        """End the bar before the summary."""
-        self.close()
+        """End the bar; writing takes its time, too."""
+        with self._lock:
+            self._end_line()
+            self._begin(Phase.WRITING)
 
-    def details(self, _: object = None) -> str:
-        """The rate, the time left, and the answers of this attempt."""
-        rate, failed = self._rate.per_second(), self._outcomes[Outcome.FAILED]
-        parts = [f"{rate:.1f}/s", f"{duration(self._remaining / rate)} left"] if rate else []
-        parts.append(f"{self._outcomes[Outcome.FOUND]:,} found")
-        parts += [f"{failed:,} failed"] if failed else []
-        return ", ".join(parts)
+    def tick(self, asked: bool) -> None:
+        """Draw the bar, and print a line if one is due or was asked for."""
+        is_due = self._interval_s and self._now() - self._printed_at >= self._interval_s
+        if is_due or asked:
+            self._printed_at = self._now()
+            print_message("info", self.text())
+        self._draw()
+
+    def text(self) -> str:
+        """How far the job is, in one line without an address."""
+        now = self._now()
+        with self._lock:
+            if self._phase is not Phase.FETCHING:
+                return f"{self._phase.value}, {duration(now - self._phase_at)} so far."
+            share = self._answered / self._total if self._total else 1.0
+            done = f"{self._answered:,} of {self._total:,} addresses answered ({int(share * 100)}%)"
+            return f"{done}: {self._details(now)}."
 
     def close(self) -> None:
-        """End the bar, so that the next message starts on a new line."""
-        if self._bar is not None:
-            bar, self._bar = self._bar, None
-            with self._drawing():
-                bar.__exit__(None, None, None)
+        """Show nothing more; the next message starts on a line of its own."""
+        with self._lock:
+            self._end_line()
+            self._line = None
 
-    @contextmanager
-    def _drawing(self) -> Iterator[None]:
-        """A bar that can no longer be drawn does not stop the job."""
-        try:
-            yield
-        except OSError:
-            self._bar = None
+    def _begin(self, phase: Phase) -> None:
+        self._phase, self._phase_at = phase, self._now()
+
+    def _end_line(self) -> None:
+        """Leave the bar as it is at the end; the other phases have nothing to leave."""
+        if self._line is None:
+            return
+        if self._phase is Phase.FETCHING:
+            self._draw()
+            self._line.leave()
+        else:
+            self._line.erase()
+
+    def _draw(self) -> None:
+        with self._lock:
+            if self._line is None:
+                return
+            now = self._drawn_at = self._now()
+            if self._phase is Phase.FETCHING:
+                self._line.draw(self._bar(now, self._line.columns))
+            else:
+                self._line.draw(f"{self._phase.value}, {duration(now - self._phase_at)}")
+
+    def _bar(self, now: float, columns: int) -> str:
+        numbers = f"{self._answered:,}/{self._total:,}  {self._details(now)}"
+        width = min(MAX_BAR, columns - len(f"{self._phase.value}  []  ") - len(numbers))
+        if width < MIN_BAR:
+            return f"{self._phase.value}  {numbers}"
+        filled = width * self._answered // self._total if self._total else width
+        return f"{self._phase.value}  [{'#' * filled}{'-' * (width - filled)}]  {numbers}"
+
+    def _details(self, now: float) -> str:
+        """The rate, the time left, and the answers of this attempt."""
+        rate, left = self._rate.per_second(now), self._total - self._answered
+        parts = [f"{rate:.1f}/s"]
+        if rate and left:
+            parts.append(f"{duration(left / rate)} left")
+        if left and (silence_s := now - self._last_answer_at) >= SILENCE_S:
+            parts.append(f"no answer for {duration(silence_s)}")
+        parts.append(f"{self._outcomes[Outcome.FOUND]:,} found")
+        failed, throttled = self._outcomes[Outcome.FAILED], self._counts.throttled if self._counts else 0
+        parts += [f"{failed:,} failed"] if failed else []
+        parts += [f"{throttled:,} throttled"] if throttled else []
+        return ", ".join(parts)

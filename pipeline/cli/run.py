@@ -13,6 +13,7 @@ from pipeline.cli.options import (
     TABLE_OPTIONS,
     UserPath,
     out_path,
+    progress_option,
     resuming_command,
     takes_output_options,
     takes_settings,
@@ -60,7 +61,7 @@ If a run stops, the same command resumes it.
 @click.option("--run-id", metavar="ID", help="Name of the run.  [default: the time in UTC]")
 @click.option("--new", is_flag=True, help="Start over; once published, delete unfinished runs.")
 @sandbox_option
-@click.option("--progress/--no-progress", default=None, help="Show a progress bar.  [default: on a terminal]")
+@progress_option
 @monitor_option
 @takes_settings(*RUN_SETTINGS)
 @takes_output_options
@@ -71,7 +72,7 @@ def run_command(  # noqa: PLR0913 - one parameter for each argument of the comma
     *,
     new: bool,
     sandbox: bool,
-    progress: bool | None,
+    progress: bool,
     monitor: bool | None,
     settings: GivenSettings,
     output: OutputOptions,
@@ -89,7 +90,9 @@ def run_command(  # noqa: PLR0913 - one parameter for each argument of the comma
         from pipeline.jobs.export import export  # only now: wrong settings are reported without loading it
 
         with (
-            Progress(enabled=progress, quiet=output.quiet, monitor=monitored) as observer,
+            Progress(
+                enabled=progress and not output.quiet, interval_s=loaded.progress_interval_s, monitor=monitored
+            ) as observer,
             summary.shown_if_stopped(observer, out, output),
         ):
             manifest = export(

@@ -39,6 +39,9 @@ class Observer:
     def listed(self, *, rows: int, addresses: int, answered: int) -> None:
         """All lists were read: rows, distinct addresses, and how many of these a previous attempt answered."""
 
+    def calling(self, counts: CallCounts) -> None:
+        """The calls begin; `counts` is kept up to date while they go."""
+
     def answered(self, address: Address, answer: Answer) -> None:
         """One more address has its final answer, which may be a failure."""
 
@@ -65,6 +68,7 @@ def fetch_leads(settings: Settings, journal: Journal, observer: Observer, counts
     """
     before = journal.summary()
     observer.listed(rows=before.rows, addresses=before.addresses, answered=before.answered)
+    observer.calling(counts)
     _fetch(_Fetch(settings, journal, observer, counts, before), Stopper.current())
     observer.publishing()
 

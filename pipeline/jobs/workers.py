@@ -136,11 +136,11 @@ def _start_executor(count: int) -> Executor | None:
     try:
         from loky import ProcessPoolExecutor  # noqa: PLC0415 - jobs without workers need not load it
 
-        with _no_imports_from_current_folder():
+        with _no_imports_from_current_folder(), _signals_blocked(signal.SIGUSR1):
             # The first locks start resource trackers, and that unblocks SIGINT (Python 3.11), so they come first.
             multiprocessing.get_context("spawn").Lock()
             executor = ProcessPoolExecutor(count, initializer=_set_up_worker, initargs=(os.getpid(),))
-            with _signals_blocked():
+            with _signals_blocked(signal.SIGINT, signal.SIGHUP):
                 executor.submit(os.getpid)  # starts all workers
     except (ImportError, NotImplementedError, OSError) as error:  # no semaphores or no processes to be had
         logger.warning("Cannot start worker processes (%s); continuing without worker processes.", type(error).__name__)
@@ -164,13 +164,14 @@ def _no_imports_from_current_folder() -> Iterator[None]:
 
 
 @contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Block SIGINT and SIGHUP in processes that are started in the block, for as long as they live.
+def _signals_blocked(*signals: signal.Signals) -> Iterator[None]:
+    """Block signals in processes that are started in the block, for as long as they live.
 
     Ctrl-C, and the end of a terminal, reach every process of it: this one stops and kills its workers, which are to
-    print no tracebacks.
+    print no tracebacks. SIGUSR1 asks for progress, often all processes of a service, and would end those that do not
+    expect it.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGHUP])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield
     finally:

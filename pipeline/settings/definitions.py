@@ -7,11 +7,10 @@ and `configs/default.toml` are generated from the fields of `Settings`.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import ChainMap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -26,7 +25,7 @@ from pydantic import (
 )
 
 from pipeline.errors import UsageError, WrongArgument
-from pipeline.filesystem import expand_home
+from pipeline.settings.given import Unset, UnsetPath, joined, split
 from pipeline.settings.layers import (
     CREDENTIAL_VARIABLES,
     MONITORING_SECRETS,
@@ -38,27 +37,11 @@ from pipeline.settings.layers import (
 )
 from pipeline.settings.urls import PLACEHOLDERS, api_url, monitoring_url
 
+if TYPE_CHECKING:
+    import os
+
 OUTPUT_SETTINGS = ("formats", "timezone", "keep_replies", "csv_bom", "formula_guard", "batch_leads")
 """Settings that decide how answers become files; the others are about reading lists and making calls."""
-
-
-def _split(value: object) -> object:
-    """Environment variables hold lists as one string: `parquet,csv`."""
-    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
-
-
-def _none_if_empty(value: object) -> object:
-    """TOML and the environment have no null; an empty string means None."""
-    return None if value == "" else value
-
-
-def _path(value: object) -> object:
-    """No shell has replaced `~` in a TOML file or a variable."""
-    return expand_home(os.fspath(value)) if value and isinstance(value, str | Path) else _none_if_empty(value)
-
-
-Unset = BeforeValidator(_none_if_empty)
-UnsetPath = BeforeValidator(_path)
 
 
 def _credential(label: str, variable: str) -> Any:  # noqa: ANN401 - what pydantic's Field returns
@@ -67,11 +50,6 @@ def _credential(label: str, variable: str) -> Any:  # noqa: ANN401 - what pydant
 
 def _monitor(description: str) -> Any:  # noqa: ANN401 - what pydantic's Field returns
     return Field(default=SecretStr(""), description=f"{description}; a secret")
-
-
-def _joined(value: object) -> object:
-    """Several URLs are one secret."""
-    return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 class Settings(BaseModel):
@@ -132,7 +110,7 @@ class Settings(BaseModel):
         default=None, description="Quotes in CSV and TSV lists: standard, backslash or none; detected if unset"
     )
     allow_empty: bool = Field(default=False, description="Accept lists without rows, and publish empty tables")
-    formats: Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z0-9]+$")], ...], BeforeValidator(_split)] = Field(
+    formats: Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z0-9]+$")], ...], BeforeValidator(split)] = Field(
         default=("parquet",), min_length=1, description="File formats of the tables: parquet, csv, tsv, xlsx"
     )
     timezone: Annotated[str | None, Unset] = Field(
@@ -173,7 +151,7 @@ class Settings(BaseModel):
     metrics_file: Annotated[Path | None, UnsetPath] = Field(
         default=None, description="File of metrics for Prometheus' node_exporter, ending in .prom"
     )
-    notify_urls: Annotated[SecretStr, BeforeValidator(_joined)] = _monitor(
+    notify_urls: Annotated[SecretStr, BeforeValidator(joined)] = _monitor(
         "URLs of apprise to notify of failure and recovery, one or a list; needs the extra notify"
     )
     notify_webhook: SecretStr = _monitor("URL to which failure and recovery are posted as JSON")
@@ -182,6 +160,9 @@ class Settings(BaseModel):
         ge=0,
         le=8_760,
         description="Hours after which a failure that goes on is notified again; 0 = never",
+    )
+    progress_interval_s: float = Field(
+        default=300.0, ge=0, le=86_400, description="Seconds between two lines about progress off a terminal; 0 = none"
     )
 
     @field_validator(*SECRETS)

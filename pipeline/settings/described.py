@@ -19,6 +19,7 @@ _UNITS = {
     "max_attempts": "calls",
     "batch_leads": "leads",
     "keep_runs": "runs",
+    "min_rows": "addresses",
     "workers": "processes",
 }
 """What a number of a setting counts, by the end of its key; the first match holds."""

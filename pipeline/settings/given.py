@@ -1,0 +1,34 @@
+"""Values as the environment and TOML can hold them, made into those that a setting has."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import BeforeValidator
+
+from pipeline.filesystem import expand_home
+
+
+def split(value: object) -> object:
+    """Environment variables hold lists as one string: `parquet,csv`."""
+    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+
+def joined(value: object) -> object:
+    """Several URLs are one secret."""
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+def none_if_empty(value: object) -> object:
+    """TOML and the environment have no null; an empty string means None."""
+    return None if value == "" else value
+
+
+def path(value: object) -> object:
+    """No shell has replaced `~` in a TOML file or a variable."""
+    return expand_home(os.fspath(value)) if value and isinstance(value, str | Path) else none_if_empty(value)
+
+
+Unset = BeforeValidator(none_if_empty)
+UnsetPath = BeforeValidator(path)
