@@ -131,6 +131,11 @@ _CONFIG = click.option(
     type=UserPath(dir_okay=False),
     help="TOML file with settings; `lead-export config init` writes one.",
 )
+accept_shrink_option = click.option(
+    "--accept-shrink", is_flag=True, help="Accept lists that min_rows or max_shrink would refuse."
+)
+ACCEPT_SHRINK = {"min_rows": 0, "max_shrink": 1.0}
+"""The settings that this option stands for."""
 progress_option = click.option(
     "--progress/--no-progress",
     default=True,

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import UserPath, out_path, takes_output_options, takes_settings
+from pipeline.cli.options import (
+    ACCEPT_SHRINK,
+    UserPath,
+    accept_shrink_option,
+    out_path,
+    takes_output_options,
+    takes_settings,
+)
 from pipeline.cli.output import print_json, print_result
 from pipeline.cli.run import RUN_SETTINGS, run_command
 from pipeline.cli.sandbox import sandbox_option, temporary_sandbox
@@ -37,6 +44,7 @@ the options of run, so that a command can be planned by changing that one word.
 @click.option("--out", metavar="DIR", type=out_path, help="Folder that the run would publish in.")
 @click.option("--run-id", metavar="ID", help="Name that the run would have.")
 @click.option("--new", is_flag=True, help="Plan to start over.")
+@accept_shrink_option
 @sandbox_option
 @takes_settings(*RUN_SETTINGS)
 @takes_output_options
@@ -46,13 +54,14 @@ def plan_command(
     run_id: str | None,
     *,
     new: bool,
+    accept_shrink: bool,
     sandbox: bool,
     settings: GivenSettings,
     output: OutputOptions,
 ) -> None:
     """Show what a run over the LISTs would do; no call is made."""
     with temporary_sandbox(start=sandbox) as overrides:
-        loaded = settings.load(overrides=overrides)
+        loaded = settings.load(overrides={**overrides, **(ACCEPT_SHRINK if accept_shrink else {})})
     from pipeline.jobs.plan import plan
 
     found = plan(loaded, lists, out, run_id=run_id, resume=not new)

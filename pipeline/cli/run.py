@@ -8,10 +8,12 @@ import click
 
 from pipeline.cli.monitor import Monitor, monitor_option
 from pipeline.cli.options import (
+    ACCEPT_SHRINK,
     CALL_OPTIONS,
     LIST_OPTIONS,
     TABLE_OPTIONS,
     UserPath,
+    accept_shrink_option,
     out_path,
     progress_option,
     resuming_command,
@@ -60,6 +62,7 @@ If a run stops, the same command resumes it.
 @click.option("--out", required=True, metavar="DIR", type=out_path, help="Folder to publish in.")
 @click.option("--run-id", metavar="ID", help="Name of the run.  [default: the time in UTC]")
 @click.option("--new", is_flag=True, help="Start over; once published, delete unfinished runs.")
+@accept_shrink_option
 @sandbox_option
 @progress_option
 @monitor_option
@@ -71,6 +74,7 @@ def run_command(  # noqa: PLR0913 - one parameter for each argument of the comma
     run_id: str | None,
     *,
     new: bool,
+    accept_shrink: bool,
     sandbox: bool,
     progress: bool,
     monitor: bool | None,
@@ -85,7 +89,7 @@ def run_command(  # noqa: PLR0913 - one parameter for each argument of the comma
     if monitor if monitor is not None else not sandbox:
         monitored.attempt("run", out)
     with temporary_sandbox(start=sandbox) as overrides:
-        loaded = settings.load(overrides=overrides)
+        loaded = settings.load(overrides={**overrides, **(ACCEPT_SHRINK if accept_shrink else {})})
         monitored.knows(loaded)
         from pipeline.jobs.export import export  # only now: wrong settings are reported without loading it
 

@@ -10,6 +10,7 @@ from pipeline.files.output_format import check_formats
 from pipeline.jobs.failed_lines import failed_lines
 from pipeline.jobs.fetch import Observer, fetch_leads
 from pipeline.jobs.import_lists import email_lists
+from pipeline.jobs.list_size import check_size
 from pipeline.jobs.publishing import write_tables
 from pipeline.jobs.report.write import add_report
 from pipeline.jobs.request import Request
@@ -43,8 +44,7 @@ def export(
     looked up again. `command` is what a person would type to resume this run; messages and `status` show it.
 
     Raises:
-        UsageError: settings, lists or `out` cannot be used, or there is an unfinished run for a different list; nothing
-            was called.
+        UsageError: settings, lists or `out` cannot be used, or there is another unfinished run; nothing was called.
         StopRun: the run had to stop; `manifest` on it says what was done, and the answers are kept.
     """
     observer = observer or Observer()
@@ -58,6 +58,7 @@ def export(
         manifest = finish_published(folder, request)
         if manifest is None:
             with open_run(folder.state, sources, settings, request, is_published=folder.is_published) as journal:
+                check_size(folder, journal, settings)
                 with recorded_attempt(journal, settings, sources, observer) as attempt:
                     check_space(folder.state, journal, settings)
                     fetch_leads(settings, journal, observer, attempt.calls)

@@ -17,6 +17,7 @@ from pipeline.files import durable
 from pipeline.files.folder import OutputFolder
 from pipeline.files.state import StateFolder
 from pipeline.jobs.import_lists import email_lists
+from pipeline.jobs.list_size import too_few
 from pipeline.jobs.odd_rows import MAX_SHOWN
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import name_is_published, refusal
@@ -195,7 +196,7 @@ def plan(
         done_at=_time_in(least_s),
         disk_bytes=needed_bytes(settings, rows=counts.rows, addresses=addresses, unanswered=to_ask),
         free_bytes=_free_bytes(out),
-        refused=refused,
+        refused=refused or too_few(OutputFolder(out) if out else None, settings, addresses),
     )
 
 

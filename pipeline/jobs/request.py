@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
+def api_of(url: str) -> str:
+    """Which API that is: a sandbox has another port every time."""
+    return "loopback" if urlsplit(url).hostname in LOOPBACK_HOSTS else url
+
+
 def subject(settings: Settings) -> str:
     """The settings that decide whose leads a run fetches, as one JSON string; of the App id only a hash."""
-    url = urlsplit(settings.api_url)
-    api = "loopback" if url.hostname in LOOPBACK_HOSTS else settings.api_url  # a sandbox has another port every time
+    api = api_of(settings.api_url)
     reading = {key: getattr(settings, key) for key in ("email_column", "encoding", "delimiter", "quoting")}
     return json.dumps({"api_url": api, "app_hash": settings.app_hash(), **reading})
 

@@ -110,6 +110,12 @@ class Settings(BaseModel):
         default=None, description="Quotes in CSV and TSV lists: standard, backslash or none; detected if unset"
     )
     allow_empty: bool = Field(default=False, description="Accept lists without rows, and publish empty tables")
+    min_rows: int = Field(
+        default=0, ge=0, le=1_000_000_000, description="Distinct addresses that the lists must hold; 0 = any number"
+    )
+    max_shrink: float = Field(
+        default=0.5, ge=0, le=1, description="Share of the addresses of the run before that may be missing; 1 = all"
+    )
     formats: Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z0-9]+$")], ...], BeforeValidator(split)] = Field(
         default=("parquet",), min_length=1, description="File formats of the tables: parquet, csv, tsv, xlsx"
     )
