@@ -110,11 +110,15 @@ def _calls(plan: Plan) -> str:
 
 
 def _disk(plan: Plan) -> str:
-    needed = f"about {plan.disk_bytes / 1e6:,.0f} MB of disk space"
+    from pipeline.jobs.space import is_too_little, megabytes
+
+    needed = f"about {megabytes(plan.disk_bytes)} of disk space"
     if plan.free_bytes is None:
         return needed
-    enough = "" if plan.free_bytes >= plan.disk_bytes else ": not enough"
-    return f"{needed}, {plan.free_bytes / 1e6:,.0f} MB free{enough}"
+    enough = "" if plan.free_bytes >= plan.disk_bytes else ": may not be enough"
+    if is_too_little(plan.free_bytes, plan.disk_bytes):
+        enough = ": not enough"
+    return f"{needed}, {megabytes(plan.free_bytes)} free{enough}"
 
 
 def _list(entry: PlannedList) -> Iterator[str]:

@@ -102,6 +102,11 @@ def _fetch_and_write(folder: StateFolder, journal: Journal, target: EnrichTarget
     return manifest
 
 
+def _one_file(settings: Settings, out: Path) -> Settings:
+    """The settings of a run that would write about as much."""
+    return settings.model_copy(update={"formats": (out.suffix.lower().removeprefix("."),), "keep_replies": False})
+
+
 def _publish(folder: StateFolder, journal: Journal, target: EnrichTarget, attempt: ManifestBuilder) -> Manifest:
     """Write the file, check it, and move it into place."""
     staged = folder.partial(target.out.name)

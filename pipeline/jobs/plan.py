@@ -194,7 +194,7 @@ def plan(
         rate_per_s=settings.rate_per_s,
         least_s=least_s,
         done_at=_time_in(least_s),
-        disk_bytes=needed_bytes(settings, rows=counts.rows, addresses=addresses, unanswered=to_ask),
+        disk_bytes=needed_bytes(settings, rows=counts.rows, addresses=addresses, unanswered=to_ask, new=not answered),
         free_bytes=_free_bytes(out),
         refused=refused or too_few(OutputFolder(out) if out else None, settings, addresses),
     )

@@ -157,7 +157,7 @@ def test_a_plan(tmp_path: Path) -> None:
         "    line 4: has no at sign",
         "4 rows: 2 distinct addresses, 1 duplicate, 1 invalid",
         "2 calls at RATE per second: at least 0.1 s, done TIME UTC if started now",
-        "about 5 MB of disk space",
+        "about SIZE of disk space",
     ]
 
 
