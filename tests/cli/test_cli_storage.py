@@ -102,10 +102,17 @@ def test_a_disk_that_is_too_small_is_refused_before_the_first_call(
     sandbox: RunningSandbox, people: Path, disk: Disk
 ) -> None:
     """The folder and the need are named; once the disk has grown, the same command finishes."""
-    assert_reported(run(people, sandbox, disk.place), str(disk.place), "300 addresses")
+    large = run(people, sandbox, disk.place, "--format", "csv", "--format", "tsv")
+    assert_reported(large, str(disk.place), "300 addresses")
     assert sandbox.stats()["calls"] == 0
     assert disk.mounted("remount", "size=20m")
     assert_resumed(sandbox, people, disk.place, lost=0)
+
+
+def test_a_small_disk_is_enough_for_a_small_run(sandbox: RunningSandbox, people: Path, disk: Disk) -> None:
+    """A run of 300 addresses is neither refused nor warned about on a disk of one megabyte, and finishes there."""
+    result = run(people, sandbox, disk.place)
+    assert (result.code, "WARNING" in result.err) == (0, False)
 
 
 def test_a_disk_that_fills_up(sandbox: RunningSandbox, people: Path, disk: Disk) -> None:
