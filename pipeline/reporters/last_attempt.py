@@ -46,9 +46,14 @@ class RunningAttempt:
         path = state / f"{attempt.attempt_id}{_SUFFIX}"
         try:
             running = cls(path, os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise ReporterFailed(f"{path}: {error.strerror}") from error
+        try:
             fcntl.flock(running._descriptor, fcntl.LOCK_EX)
+            running._reserve()
             running._write(attempt)
         except OSError as error:
+            running._abandon()
             raise ReporterFailed(f"{path}: {error.strerror}") from error
         return running
 
@@ -68,6 +73,8 @@ class RunningAttempt:
             os.fsync(self._descriptor)
             self._path.replace(self._path.with_name(FILE))
         except OSError as error:
+            if _read(self._path) is None:  # half of an ending says nothing, not even that there was an attempt
+                self._remove()
             raise ReporterFailed(f"{self._path}: {error.strerror}") from error
 
     def close(self) -> None:
@@ -77,8 +84,24 @@ class RunningAttempt:
     def _write(self, attempt: Attempt) -> int:
         """Write over the whole file; return the bytes that count."""
         content = _json(attempt)
-        os.pwrite(self._descriptor, content.ljust(_RESERVED_BYTES), 0)
+        written, rest = 0, content.ljust(_RESERVED_BYTES)
+        while rest:  # a disk that fills up, or a limit on the size of files, cuts a write short; the next one fails
+            count = os.pwrite(self._descriptor, rest, written)
+            written, rest = written + count, rest[count:]
         return len(content)
+
+    def _reserve(self) -> None:
+        """Take the space, also where written bytes would take none before they are on the disk; macOS cannot."""
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(self._descriptor, 0, _RESERVED_BYTES)
+
+    def _abandon(self) -> None:
+        self._remove()
+        self.close()
+
+    def _remove(self) -> None:
+        with suppress(OSError):
+            self._path.unlink()
 
 
 def report(ending: Ending, context: Context, running: RunningAttempt | None = None) -> None:

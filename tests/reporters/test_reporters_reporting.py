@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import resource
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import pytest
 from monitoring_service import Service, closed_port
 
 from pipeline.reporters.history import read_history
@@ -15,9 +19,8 @@ from pipeline.reporters.reporting import Reporting
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
-
-    import pytest
 
 
 def reporting(tmp_path: Path, seconds: float = 30.0, **settings: object) -> tuple[Reporting, Path]:
@@ -108,3 +111,48 @@ def test_damaged_files_of_attempts_are_left_alone(tmp_path: Path) -> None:
     assert made.began(state) == []
     made.ended(0, "Well.", state=state)
     assert [attempt.exit_code for attempt in attempts(state)] == [0]
+
+
+@contextmanager
+def files_of(size: int) -> Iterator[None]:
+    """Within the block no file may grow beyond this many bytes: writes are cut short there, and then refused."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("size", [0, 100, 8_192])
+def test_an_attempt_without_space_leaves_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture, size: int) -> None:
+    """No file that says half of it, and no open file; one warning, and the ending is told once there is space."""
+    made, state = reporting(tmp_path)
+    before = set(os.listdir("/dev/fd"))
+    with files_of(size):
+        assert made.began(state) == []
+    assert (list(state.iterdir()), set(os.listdir("/dev/fd")) - before) == ([], set())
+    assert len(warnings(caplog)) == 1
+    made.ended(0, "Well.", state=state)
+    assert json.loads((state / "last-attempt.json").read_text())["exit_code"] == 0
+
+
+@pytest.mark.parametrize("size", [0, 100, 8_192])
+def test_an_ending_that_is_cut_short_is_no_last_attempt(tmp_path: Path, size: int) -> None:
+    """What is there is whole: that of before, and the history has the new one once there is space."""
+    first, state = reporting(tmp_path)
+    first.began(state)
+    first.ended(0, "Well.", state=state)
+    second, _ = reporting(tmp_path)
+    second.began(state)
+    before = (state / "last-attempt.json").read_bytes()
+    with files_of(size):
+        second.ended(5, "Not well.", state=state)
+    last = (state / "last-attempt.json").read_bytes()
+    assert (b"\0" in last, json.loads(last)["exit_code"], last == before) == (False, 0, True)
+    assert [path.name for path in state.glob("*.attempt") if b"\0" in path.read_bytes()] == []
+    third, _ = reporting(tmp_path)
+    third.began(state)
+    third.ended(0, "Well again.", state=state)
+    assert json.loads((state / "last-attempt.json").read_text())["exit_code"] == 0
+    assert [path.name for path in state.glob("*.attempt")] == []
