@@ -58,6 +58,11 @@ class EmailList:
         """SHA-256, in hex, of the file's bytes as stored; empty until it was read to the end."""
         return self._source.sha256
 
+    @property
+    def is_pipe(self) -> bool:
+        """Whether it can be read only once: standard input, a named pipe, or an open descriptor."""
+        return self._source.is_pipe
+
     def check(self) -> None:
         """Reject at once what could not be read later; a pipe is not opened.
 

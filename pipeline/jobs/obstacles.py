@@ -13,8 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from pipeline.emails.lists import EmailList
     from pipeline.journal.replay import JournalSummary
     from pipeline.settings import Settings
+
+
+_LARGE_BYTES = 32 << 20
+"""Up to this size a list is read in a fraction of a second."""
+_CLOCK_S = 2.0
+"""File systems round times, at the most to two seconds."""
 
 
 class Given(NamedTuple):
@@ -37,19 +44,27 @@ def _credentials(settings: Settings) -> Iterator[str]:
 
 
 def _lists(given: Given, run: JournalSummary) -> Iterator[str]:
-    if any(str(path) == STDIN for path in given.lists):
-        yield "It reads standard input: pipe the same list into it again."
-        return
     settings = given.settings
-    if not settings.app_id.get_secret_value():  # said already; that it is another App's run would only confuse
-        yield from _differences(given, run, hidden="another App id")
-    else:
-        yield from _differences(given, run)
-
-
-def _differences(given: Given, run: JournalSummary, *, hidden: str = "") -> Iterator[str]:
     try:
-        request = Request.of(None, email_lists(given.lists, given.settings), given.settings)
+        lists = email_lists(given.lists, settings)
+    except StopRun as error:
+        yield str(error)
+        return
+    if pipes := [source for source in lists if source.is_pipe]:  # reading one would take it from whoever it is for
+        yield f"It reads {' and '.join(map(_pipe, pipes))}: pipe the same list into it again."
+    elif not settings.app_id.get_secret_value():  # said already; that it is another App's run would only confuse
+        yield from _differences(lists, given, run, hidden="another App id")
+    else:
+        yield from _differences(lists, given, run)
+
+
+def _pipe(source: EmailList) -> str:
+    return source.name if str(source.path) == STDIN else str(source.path)
+
+
+def _differences(lists: Sequence[EmailList], given: Given, run: JournalSummary, *, hidden: str = "") -> Iterator[str]:
+    try:
+        request = Request.of(None, lists, given.settings, known=_untouched(lists, run))
     except StopRun as error:
         yield str(error)
         return
@@ -58,3 +73,23 @@ def _differences(given: Given, run: JournalSummary, *, hidden: str = "") -> Iter
         yield f"It would start over, not resume: {differences}."
     elif differences:
         yield f"It would be refused: {differences}. Restore that, or start over with --new."
+
+
+def _untouched(lists: Sequence[EmailList], run: JournalSummary) -> dict[Path, str]:
+    """Hashes of those large lists that show no change since the run began: to read them takes too long."""
+    if [source.name for source in lists] != [entry.name for entry in run.lists]:
+        return {}
+    return {
+        source.path: entry.sha256
+        for source, entry in zip(lists, run.lists, strict=True)
+        if _is_large_and_older(source.path, run.run.started_at_ms / 1_000 - _CLOCK_S)
+    }
+
+
+def _is_large_and_older(path: Path, moment_s: float) -> bool:
+    try:
+        file, link = path.stat(), path.lstat()
+    except OSError:
+        return False  # reading it will say why
+    # The time of the last change of the inode tells also of files put in its place, whatever time they state.
+    return file.st_size >= _LARGE_BYTES and max(file.st_mtime, file.st_ctime, link.st_ctime) < moment_s

@@ -7,6 +7,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ from pipeline.settings import LOOPBACK_HOSTS
 from pipeline.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pipeline.emails.lists import EmailList
     from pipeline.files.state import StateFolder
@@ -69,8 +70,11 @@ class Request:
         run_id: str | None = None,
         resume: bool = True,
         command: str = "",
+        known: Mapping[Path, str] = MappingProxyType({}),
     ) -> Request:
         """Read the lists once to their ends, to recognise them later; pipes are copied to `folder` or a temporary one.
+
+        Lists whose hash is `known` are not read.
 
         Raises:
             UsageError: a list cannot be read, or `run_id` is not a valid name.
@@ -78,10 +82,11 @@ class Request:
         """
         if run_id is not None and not _RUN_ID.fullmatch(run_id):
             raise UsageError(f"--run-id {run_id!r}: use up to 64 letters, digits, dots, dashes and underscores.")
-        sha256 = [source.fingerprint(folder.path if folder else None) for source in lists]
+        place = folder.path if folder else None
+        sha256 = [known.get(source.path) or source.fingerprint(place) for source in lists]
         names = [source.name for source in lists]
-        place = os.fspath(Path.cwd())
-        return cls(tuple(names), tuple(sha256), subject(settings), run_id, resume, _text(command), _text(place))
+        current = os.fspath(Path.cwd())
+        return cls(tuple(names), tuple(sha256), subject(settings), run_id, resume, _text(command), _text(current))
 
     def takes_up(self, other: JournalSummary) -> bool:
         """Whether this command resumes that run, or has already finished it."""

@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,6 +158,7 @@ def test_a_run_at_work_and_a_killed_one(sandbox: RunningSandbox, people: Path, t
     with subprocess.Popen(words, env=environment({**CREDENTIALS, **NO_DELAYS})) as child:
         while sandbox.stats()["answered"] < 3:
             assert child.poll() is None
+            time.sleep(0.01)
         at_work = lead_export("status", tmp_path / "export")
         assert child.poll() is None
         child.send_signal(signal.SIGKILL)

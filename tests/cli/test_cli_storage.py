@@ -184,6 +184,7 @@ def test_a_second_run_is_told_who_is_using_the_folder(sandbox: RunningSandbox, p
     with subprocess.Popen(words, env=environment({**CREDENTIALS, **NO_DELAYS})) as child:
         while sandbox.stats()["calls"] < len(PEOPLE) + 10:
             assert child.poll() is None
+            time.sleep(0.01)
         child.send_signal(signal.SIGKILL)
     assert run(people, sandbox, out).code == 0
 
