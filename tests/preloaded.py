@@ -115,7 +115,8 @@ def _serve(address: str) -> dict[str, Any]:
         listening.bind(address)
         listening.listen()
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
-        print("ready", flush=True)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
         while True:
             connection, _ = listening.accept()
             if os.fork() == 0:

@@ -1,7 +1,8 @@
 """Runs the examples of a page, one after the other in one folder, as a reader would who works through it.
 
 Commands reach a sandbox instead of the API through the environment, so the examples need no `--sandbox`. Where a page
-names the sandbox's own address (port 8020), that of the running one is put in.
+names the sandbox's own address (port 8020), that of the running one is put in. Scripts, and the command `lead-export`,
+run in children of a process that has loaded pandas already.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ import openpyxl
 
 if TYPE_CHECKING:
     from docs_pages import Fence
+    from preloaded import Preloaded
 
     from pipeline.sandbox.process import RunningSandbox
 
@@ -37,7 +40,8 @@ CUSTOMERS = (
     ("No address", "none", "bronze"),
 )
 NOTEBOOK = """
-import ast, asyncio, sys
+import ast, asyncio, sys, warnings
+warnings.simplefilter("error")
 code = compile(open(sys.argv[1]).read(), sys.argv[1], "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 names = {"__name__": "__main__"}
 async def cell():
@@ -60,43 +64,70 @@ def prepare(folder: Path) -> None:
     workbook.save(folder / "customers.xlsx")
 
 
-def environment(folder: Path, sandbox: RunningSandbox) -> dict[str, str]:
-    """The environment of an example: the sandbox and its credentials, and the commands of this Python first."""
-    return {
-        **os.environ,
-        "HOME": str(folder),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "KARTRA_APP_ID": "sandbox-app",
-        "KARTRA_API_KEY": "sandbox-key",
-        "KARTRA_API_PASSWORD": "sandbox-password",
-        "LEAD_EXPORT_API_URL": sandbox.url,
-        "LEAD_EXPORT_RATE_PER_S": "0",
-    }
+@dataclass(frozen=True)
+class Reader:
+    """Somebody who tries the examples.
 
-
-def run(fence: Fence, folder: Path, sandbox: RunningSandbox, *, with_errors: bool = False) -> str:
-    """Run one example; return what it printed, on request also on standard error.
-
-    Raises:
-        AssertionError: it failed; the message holds its line in the page and what it printed on standard error.
+    Attributes:
+        sandbox: what stands for the API.
+        process: runs scripts and commands.
+        programs: a folder with the command `lead-export`, which `process` runs.
     """
-    code = fence.code.replace(SANDBOX_IN_PAGES, sandbox.url.removesuffix("/api"))
-    if fence.language == "sql":
-        return _query(code, folder)
-    script = folder / f"example-{fence.line}.{fence.language}"
-    script.write_text(textwrap.dedent(code), encoding="utf-8")
-    words = ["bash", "-euo", "pipefail"] if fence.language == "sh" else [sys.executable, "-W", "error", "-c", NOTEBOOK]
-    done = subprocess.run(
-        [*words, str(script)],
-        cwd=folder,
-        env=environment(folder, sandbox),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=LONGEST_S,
-        check=False,
-    )
-    assert done.returncode == 0, f"line {fence.line}: exit code {done.returncode}\n{fence.code}\n{done.stderr}"
-    return done.stdout + done.stderr if with_errors else done.stdout
+
+    sandbox: RunningSandbox
+    process: Preloaded
+    programs: Path
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """The environment of an example: the sandbox and its credentials, and the commands of this Python first."""
+        return {
+            **os.environ,
+            "HOME": str(folder),
+            "PATH": os.pathsep.join([str(self.programs), str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "KARTRA_APP_ID": "sandbox-app",
+            "KARTRA_API_KEY": "sandbox-key",
+            "KARTRA_API_PASSWORD": "sandbox-password",
+            "LEAD_EXPORT_API_URL": self.sandbox.url,
+            "LEAD_EXPORT_RATE_PER_S": "0",
+        }
+
+    def run(self, fence: Fence, folder: Path, *, with_errors: bool = False) -> str:
+        """Run one example; return what it printed, on request also on standard error.
+
+        Raises:
+            AssertionError: it failed; the message holds its line in the page and what it printed on standard error.
+        """
+        code = fence.code.replace(SANDBOX_IN_PAGES, self.sandbox.url.removesuffix("/api"))
+        if fence.language == "sql":
+            return _query(code, folder)
+        script = folder / f"example-{fence.line}.{fence.language}"
+        script.write_text(textwrap.dedent(code), encoding="utf-8")
+        printed, told = (folder / f"{script.name}.{name}" for name in ("out", "err"))
+        with printed.open("wb") as out, told.open("wb") as err:
+            ended = self._command if fence.language == "sh" else self._script
+            code_of_exit = ended(script, folder, out.fileno(), err.fileno())
+        errors = told.read_text(encoding="utf-8")
+        assert code_of_exit == 0, f"line {fence.line}: exit code {code_of_exit}\n{fence.code}\n{errors}"
+        return printed.read_text(encoding="utf-8") + errors * with_errors
+
+    def _command(self, script: Path, folder: Path, out: int, err: int) -> int:
+        return subprocess.run(
+            ["bash", "-euo", "pipefail", str(script)],
+            cwd=folder,
+            env=self.environment(folder),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            timeout=LONGEST_S,
+            check=False,
+        ).returncode
+
+    def _script(self, script: Path, folder: Path, out: int, err: int) -> int:
+        with Path(os.devnull).open("rb") as nothing:
+            streams = (nothing.fileno(), out, err)
+            return self.process.start(
+                NOTEBOOK, "notebook", script, env=self.environment(folder), cwd=folder, streams=streams
+            ).wait()
 
 
 def _query(code: str, folder: Path) -> str:

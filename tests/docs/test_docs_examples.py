@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from docs_blocks import block
-from docs_examples import CUSTOMERS, RUN, prepare, run
+from docs_examples import CUSTOMERS, RUN, Reader, prepare
 from docs_pages import DOCS, PAGES, README, fences, name, text
+from preloaded import COMMAND, preloaded
 
 from pipeline.sandbox.options import SandboxOptions
 from pipeline.sandbox.process import running
@@ -30,16 +31,25 @@ def sandbox() -> Iterator[RunningSandbox]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def reader(sandbox: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """Who tries the examples."""
+    folder = tmp_path_factory.mktemp("reader")
+    with preloaded(folder) as process:
+        process.install(folder, "lead-export", COMMAND)
+        yield Reader(sandbox, process, folder)
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if any(fence.language in RUN for fence in fences(page))], ids=name
 )
-def test_examples_run(page: Path, tmp_path: Path, sandbox: RunningSandbox) -> None:
+def test_examples_run(page: Path, tmp_path: Path, reader: Reader) -> None:
     """Every example that is not excused runs to its end, in the order of the page."""
     prepare(tmp_path)
     for fence in fences(page):
         if fence.language in RUN and fence.not_run is None:
-            run(fence, tmp_path, sandbox)
+            reader.run(fence, tmp_path)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -48,20 +58,20 @@ def test_fences_name_a_known_language(page: Path) -> None:
     assert {fence.language for fence in fences(page)} <= KNOWN_LANGUAGES
 
 
-def test_the_summary_in_the_readme_is_the_one_printed(tmp_path: Path, sandbox: RunningSandbox) -> None:
+def test_the_summary_in_the_readme_is_the_one_printed(tmp_path: Path, reader: Reader) -> None:
     """The first command of README.md ends with the rows that are shown below it."""
     shown = [line for line in str(block(README, "trial")).splitlines() if re.match(r" +\d", line)]
     trial = next(fence for fence in fences(README) if "--sandbox" in fence.code)
-    printed = run(trial, tmp_path, sandbox, with_errors=True).splitlines()
+    printed = reader.run(trial, tmp_path, with_errors=True).splitlines()
     assert len(shown) == 4
     assert [line for line in shown if line not in printed] == []
 
 
-def test_the_page_about_tables_has_every_key_of_a_manifest(tmp_path: Path, sandbox: RunningSandbox) -> None:
+def test_the_page_about_tables_has_every_key_of_a_manifest(tmp_path: Path, reader: Reader) -> None:
     """docs/tables.md names each key of manifest.json, and no other."""
     prepare(tmp_path)
     example = next(fence for fence in fences(DOCS / "tables.md") if "lead-export run" in fence.code)
-    run(example, tmp_path, sandbox)
+    reader.run(example, tmp_path)
     manifest = json.loads((tmp_path / "export" / "latest" / "manifest.json").read_text(encoding="utf-8"))
     assert keys_in_table(DOCS / "tables.md", "| `manifest_version`") == set(manifest)
     assert manifest["rows"]["read"] == len(CUSTOMERS) - 1
