@@ -7,11 +7,14 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from click.testing import CliRunner
+from preloaded import COMMAND
 
 from pipeline.cli.main import execute
 from pipeline.sandbox.options import SandboxOptions
@@ -19,6 +22,8 @@ from pipeline.sandbox.options import SandboxOptions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+
+    from preloaded import Preloaded
 
     from pipeline.sandbox.process import RunningSandbox
 
@@ -89,6 +94,37 @@ def own_process(*arguments: object, stdin: str = "", **env: str) -> Result:
         command(*arguments), env=environment(env), input=stdin, capture_output=True, encoding="utf-8", check=False
     )
     return Result(done.returncode, done.stdout, done.stderr)
+
+
+class Running:
+    """lead-export at work in a process of its own, which need not load its libraries first: `process` has.
+
+    Attributes:
+        child: the process.
+    """
+
+    def __init__(
+        self, process: Preloaded, *arguments: object, program: str = COMMAND, cwd: Path | None = None, **env: str
+    ) -> None:
+        self._out, self._err = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")  # noqa: SIM115 - see `ended`
+        with open(os.devnull) as nothing:  # noqa: PTH123 - no path to speak of
+            streams = (nothing.fileno(), self._out.fileno(), self._err.fileno())
+            words = ("__main__.py", *arguments)  # as by `command`
+            self.child = process.start(program, *words, env=environment(env), cwd=cwd, streams=streams)
+
+    def wait_for(self, sandbox: RunningSandbox, answers: int) -> None:
+        """Wait until the sandbox has given that many answers; the process must not have ended by then."""
+        while sandbox.stats()["answered"] < answers:
+            assert self.child.runs, self.ended()
+            time.sleep(0.01)
+
+    def ended(self) -> Result:
+        """Wait for its end; how it ended and what it printed."""
+        code = self.child.wait()
+        with self._out, self._err:
+            self._out.seek(0)
+            self._err.seek(0)
+            return Result(code, self._out.read(), self._err.read())
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from cli_command import OPTIONS, write_list
 from hypothesis import settings
 from monitoring_service import Service, service
 from odd_disk import OddDisk, compiled, started
+from preloaded import Preloaded, preloaded
 
 from pipeline.sandbox.process import RunningSandbox, running
 
@@ -52,6 +53,13 @@ def sandbox(server: RunningSandbox) -> RunningSandbox:
     fields = [field for field in dataclasses.fields(OPTIONS) if not field.metadata["fixed"]]
     server.control(reset_stats=True, **{field.name: getattr(OPTIONS, field.name) for field in fields})
     return server
+
+
+@pytest.fixture(scope="session")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Preloaded]:
+    """Starts programs without their having to load pandas first."""
+    with preloaded(tmp_path_factory.mktemp("process")) as started:
+        yield started
 
 
 @pytest.fixture

@@ -43,9 +43,13 @@ class Child:
         """Whether it has not ended yet."""
         return self._code is None and not select.select([self._connection], [], [], 0)[0]
 
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
     def kill(self) -> None:
         """Kill it without warning; until `wait` has returned, nobody else has its number."""
-        os.kill(self.pid, signal.SIGKILL)
+        self.send(signal.SIGKILL)
 
     def wait(self) -> int:
         """Its exit code, or the negative number of the signal that has ended it."""

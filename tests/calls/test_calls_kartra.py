@@ -178,6 +178,16 @@ def test_message_decides_where_there_is_no_known_type(phrase: str, wording: type
     assert verdict(error_reply(wording(phrase)))[:2] == (expected, code)
 
 
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [(PAGE, 429), (error_reply("Too many requests", type="429"), 200), (error_reply("Too many requests"), 200)],
+    ids=["http", "body", "message"],
+)
+def test_every_kind_of_429_is_understood(reply: bytes, status: int) -> None:
+    """However the API says that it is too much."""
+    assert verdict(reply, status)[:2] == (Throttled, "429")
+
+
 def test_type_counts_before_the_message() -> None:
     """A wrong key stays a wrong key, even if the message also says that no lead was found."""
     assert verdict(error_reply("No lead found", type="203"))[:2] == (CredentialsRefused, "203")

@@ -6,13 +6,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cli_command import CREDENTIALS, NO_DELAYS, Result, command, environment, lead_export, run, target, write_list
+from cli_command import CREDENTIALS, NO_DELAYS, Result, Running, lead_export, run, target, write_list
 from monitoring_service import Service, service
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -21,6 +20,8 @@ from pipeline.reporters.history import Attempt, read_history
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from preloaded import Preloaded
 
     from pipeline.sandbox.process import RunningSandbox
 
@@ -32,6 +33,7 @@ class Night:
     """A folder of runs that is monitored."""
 
     sandbox: RunningSandbox
+    process: Preloaded
     service: Service
     folder: Path
 
@@ -55,6 +57,11 @@ class Night:
         return run(
             write_list(self.folder / "people.csv", emails), self.sandbox, self.out, *options, **{**self.env, **env}
         )
+
+    def begin(self, *options: object) -> Running:
+        """A run in a process of its own, two calls at a time."""
+        words = ("run", write_list(self.folder / "people.csv", FOUND), *target(self.sandbox, self.out))
+        return Running(self.process, *words, "--concurrency", 2, *options, **self.env)
 
     @property
     def attempts(self) -> list[Attempt]:
@@ -90,10 +97,10 @@ class Night:
 
 
 @pytest.fixture
-def night(sandbox: RunningSandbox, tmp_path: Path) -> Iterator[Night]:
+def night(process: Preloaded, sandbox: RunningSandbox, tmp_path: Path) -> Iterator[Night]:
     """A folder that is monitored by a service which takes everything."""
     with service() as started:
-        yield Night(sandbox, started, tmp_path)
+        yield Night(sandbox, process, started, tmp_path)
 
 
 def test_0_all_is_well(night: Night) -> None:
@@ -162,15 +169,11 @@ def test_5_unavailable_keeps_the_last_success(night: Night) -> None:
 def test_7_busy(night: Night) -> None:
     """A second run changes no state of the service, and neither does it hide that the first is at work."""
     night.sandbox.control(latency_ms=100)
-    people = write_list(night.folder / "people.csv", FOUND)
-    words = command("run", people, *target(night.sandbox, night.out), "--concurrency", 2, "-q")
-    with subprocess.Popen(words, env=environment(night.env), stderr=subprocess.DEVNULL) as first:
-        while night.sandbox.stats()["answered"] < 2:
-            assert first.poll() is None
-            time.sleep(0.01)
-        assert night.run(FOUND).code == 7
-        night.check(7, pinged="log", success=False)
-        assert first.wait() == 0
+    first = night.begin("-q")
+    first.wait_for(night.sandbox, 2)
+    assert night.run(FOUND).code == 7
+    night.check(7, pinged="log", success=False)
+    assert first.ended().code == 0
     night.check(0, pinged="0", success=True)
     assert [attempt.exit_code for attempt in night.attempts] == [7, 0]
     assert night.service.signals == ["start", "log", "0"]
@@ -180,14 +183,10 @@ def test_7_busy(night: Night) -> None:
 def test_130_and_143_signals(night: Night, number: signal.Signals, code: int) -> None:
     """The reporters still run."""
     night.sandbox.control(latency_ms=50)
-    people = write_list(night.folder / "people.csv", FOUND)
-    words = command("run", people, *target(night.sandbox, night.out), "--concurrency", 2, "-q")
-    with subprocess.Popen(words, env=environment(night.env), stderr=subprocess.DEVNULL) as child:
-        while night.sandbox.stats()["answered"] < 4:
-            assert child.poll() is None
-            time.sleep(0.01)
-        child.send_signal(number)
-        assert child.wait() == code
+    running = night.begin("-q")
+    running.wait_for(night.sandbox, 4)
+    running.child.send(number)
+    assert running.ended().code == code
     last = night.check(code, pinged=str(code), success=False)
     assert last["rows"]["pending"] > 0
 
@@ -195,15 +194,11 @@ def test_130_and_143_signals(night: Night, number: signal.Signals, code: int) ->
 def test_a_killed_attempt_is_told_by_the_next(night: Night) -> None:
     """After kill -9, `status` says that it ended without a word, and so does the next attempt, to everybody."""
     night.sandbox.control(latency_ms=100)
-    people = write_list(night.folder / "people.csv", FOUND)
-    words = command("run", people, *target(night.sandbox, night.out), "--concurrency", 2, "-q", "--run-id", "killed")
-    with subprocess.Popen(words, env=environment(night.env)) as child:
-        while night.sandbox.stats()["answered"] < 2:
-            assert child.poll() is None
-            time.sleep(0.01)
-        at_work = lead_export("status", night.out, "--json").json["attempts"]
-        child.kill()
-    assert at_work == []
+    running = night.begin("-q", "--run-id", "killed")
+    running.wait_for(night.sandbox, 2)
+    assert lead_export("status", night.out, "--json").json["attempts"] == []
+    running.child.kill()
+    assert running.ended().code == -signal.SIGKILL
     (seen,) = lead_export("status", night.out, "--json").json["attempts"]
     assert (seen["exit_code"], seen["run_id"], "without a word" in seen["sentence"]) == (None, "killed", True)
     night.sandbox.control(latency_ms=0)
@@ -231,17 +226,16 @@ def test_a_service_that_does_not_know_us_changes_no_exit_code(night: Night, stat
 def test_a_signal_skips_reporters_that_hang(night: Night) -> None:
     """Ctrl-C while a service hangs: at once, with the exit code of the run."""
     night.service.hangs.set()
-    words = command("run", write_list(night.folder / "people.csv", FOUND), *target(night.sandbox, night.out))
-    with subprocess.Popen(words, env=environment(night.env), stderr=subprocess.PIPE, text=True) as child:
-        while not (night.out / ".lead-export" / "last-attempt.json").exists():
-            assert child.poll() is None
-            time.sleep(0.01)
-        time.sleep(0.1)
-        before = time.monotonic()
-        child.send_signal(signal.SIGINT)
-        err = child.communicate()[1]
-    assert (child.returncode, time.monotonic() - before < 5) == (0, True)
-    assert "Traceback" not in err
+    running = night.begin()
+    while not (night.out / ".lead-export" / "last-attempt.json").exists():
+        assert running.child.runs
+        time.sleep(0.01)
+    time.sleep(0.1)
+    before = time.monotonic()
+    running.child.send(signal.SIGINT)
+    done = running.ended()
+    assert (done.code, time.monotonic() - before < 5) == (0, True)
+    assert "Traceback" not in done.err
 
 
 @pytest.mark.parametrize("words", [["--sandbox"], ["--no-monitor"]])
@@ -322,13 +316,10 @@ main()
 def test_1_an_unexpected_exception(night: Night) -> None:
     """What nobody has thought of is reported like everything else, without a value."""
     (night.out / ".lead-export").mkdir(parents=True)
-    words = [sys.executable, "-c", BUG, "fails"]
-    done = subprocess.run(
-        words, cwd=night.folder, env=environment(night.env), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
+    done = Running(night.process, "fails", program=BUG, cwd=night.folder, **night.env).ended()
+    assert done.code == 1
     last = night.check(1, pinged="1", success=False)
-    assert ("Run nightly" in last["sentence"], "@" in json.dumps(last) + done.stderr) == (True, False)
+    assert ("Run nightly" in last["sentence"], "@" in json.dumps(last) + done.err) == (True, False)
 
 
 def test_forgotten_and_replaced_runs_are_told_in_quiet_nights(night: Night) -> None:
@@ -362,19 +353,17 @@ def test_the_reason_survives_a_full_disk(night: Night) -> None:
         out = disk / "leads"
         people = write_list(night.folder / "people.csv", [f"person.{number}@example.com" for number in range(300)])
         night.sandbox.control(latency_ms=20)
-        command_words = command("run", people, *target(night.sandbox, out), "--concurrency", 2, "-q")
-        with subprocess.Popen(command_words, env=environment(night.env), stderr=subprocess.PIPE, text=True) as child:
-            while night.sandbox.stats()["answered"] < 50:
-                assert child.poll() is None
-                time.sleep(0.01)
-            with (disk / "ballast").open("wb", buffering=0) as file:
-                while os.statvfs(disk).f_bavail:
-                    file.write(b"x" * 4_096)
-            err = child.communicate()[1]
-        assert child.returncode == 6
+        words = ["run", people, *target(night.sandbox, out), "--concurrency", 2, "-q"]
+        running = Running(night.process, *words, **night.env)
+        running.wait_for(night.sandbox, 50)
+        with (disk / "ballast").open("wb", buffering=0) as file:
+            while os.statvfs(disk).f_bavail:
+                file.write(b"x" * 4_096)
+        done = running.ended()
+        assert done.code == 6
         assert (night.service.signals[-1], night.metric("last_attempt_exit_code")) == ("6", 6)
         last = json.loads((out / ".lead-export" / "last-attempt.json").read_text())
-        assert (last["exit_code"], last["sentence"] in err) == (6, True)
+        assert (last["exit_code"], last["sentence"] in done.err) == (6, True)
         (unfinished,) = lead_export("status", out, "--json").json["unfinished"]
         assert "full" in unfinished["reason"]
         (disk / "ballast").unlink()

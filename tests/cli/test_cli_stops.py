@@ -16,16 +16,19 @@ from cli_command import (
     NO_DELAYS,
     SECRETS,
     Result,
-    command,
+    Running,
     environment,
     manifest_of,
     run,
     target,
     write_list,
 )
+from preloaded import COMMAND
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from preloaded import Preloaded
 
     from pipeline.sandbox.process import RunningSandbox
 
@@ -33,20 +36,23 @@ PEOPLE = [f"person.{number}@example.com" for number in range(40)]
 CONCURRENCY = 2
 
 
-def interrupted(sandbox: RunningSandbox, people: Path, out: Path, number: signal.Signals, *wrapper: str) -> Result:
+def interrupted(
+    process: Preloaded,
+    sandbox: RunningSandbox,
+    people: Path,
+    out: Path,
+    number: signal.Signals,
+    program: str = COMMAND,
+) -> Result:
     """Run slowly, send a signal once some addresses have answers, and wait for the end."""
     sandbox.control(latency_ms=20)
-    words = [*wrapper, *command("run", people, *target(sandbox, out), "--concurrency", CONCURRENCY)]
-    with subprocess.Popen(
-        words, env=environment({**CREDENTIALS, **NO_DELAYS}), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as child:
-        while sandbox.stats()["answered"] < 10:
-            assert child.poll() is None
-            time.sleep(0.01)
-        child.send_signal(number)
-        out_text, err_text = child.communicate()
+    words = ["run", people, *target(sandbox, out), "--concurrency", CONCURRENCY]
+    running = Running(process, *words, program=program, **CREDENTIALS, **NO_DELAYS)
+    running.wait_for(sandbox, 10)
+    running.child.send(number)
+    done = running.ended()
     sandbox.control(latency_ms=0)
-    return Result(child.returncode, out_text, err_text)
+    return done
 
 
 def test_wrong_password_stops_after_one_call(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
@@ -97,11 +103,17 @@ def test_revoked_run_is_resumed_with_valid_credentials(sandbox: RunningSandbox, 
     [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM"), (signal.SIGHUP, 143, "SIGHUP")],
 )
 def test_signal_stops_a_run_and_the_same_command_resumes_it(
-    sandbox: RunningSandbox, people: Path, tmp_path: Path, number: signal.Signals, code: int, what: str
+    process: Preloaded,
+    sandbox: RunningSandbox,
+    people: Path,
+    tmp_path: Path,
+    number: signal.Signals,
+    code: int,
+    what: str,
 ) -> None:
     """The documented exit code, a summary and one sentence; calls in flight finish, and none is repeated."""
     out = tmp_path / "export"
-    stopped = interrupted(sandbox, people, out, number)
+    stopped = interrupted(process, sandbox, people, out, number)
     asked = sandbox.stats()["answered"]
     assert (stopped.code, stopped.out) == (code, "")
     lines = stopped.err.splitlines()
@@ -116,10 +128,12 @@ def test_signal_stops_a_run_and_the_same_command_resumes_it(
     assert sandbox.stats()["calls"] == len(PEOPLE)
 
 
-def test_a_hangup_is_ignored_under_nohup(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+def test_a_hangup_is_ignored_under_nohup(
+    process: Preloaded, sandbox: RunningSandbox, people: Path, tmp_path: Path
+) -> None:
     """Whoever ignores SIGHUP wants the run to outlive the terminal."""
-    ignoring = ["/bin/sh", "-c", "trap '' HUP && exec \"$@\"", "sh"]
-    done = interrupted(sandbox, people, tmp_path / "export", signal.SIGHUP, *ignoring)
+    ignoring = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); {COMMAND}"
+    done = interrupted(process, sandbox, people, tmp_path / "export", signal.SIGHUP, ignoring)
     assert done.code == 0
     assert manifest_of(tmp_path / "export")["rows"]["found"] == len(PEOPLE)
 

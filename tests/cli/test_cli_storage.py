@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from cli_command import (
     CREDENTIALS,
     NO_DELAYS,
     Result,
+    Running,
     command,
     environment,
     manifest_of,
@@ -25,6 +25,8 @@ from cli_command import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from preloaded import Preloaded
 
     from pipeline.sandbox.process import RunningSandbox
 
@@ -64,20 +66,18 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     made.unmount()
 
 
-def disturbed(sandbox: RunningSandbox, people: Path, out: Path, disturb: Callable[[], object]) -> Result:
+def disturbed(
+    process: Preloaded, sandbox: RunningSandbox, people: Path, out: Path, disturb: Callable[[], object]
+) -> Result:
     """Run slowly, and do something to the folder once some addresses have answers."""
     sandbox.control(latency_ms=20)
-    words = command("run", people, *target(sandbox, out), "--concurrency", 2)
-    with subprocess.Popen(
-        words, env=environment({**CREDENTIALS, **NO_DELAYS}), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as child:
-        while sandbox.stats()["answered"] < 50:
-            assert child.poll() is None
-            time.sleep(0.01)
-        disturb()
-        out_text, err_text = child.communicate()
+    words = ["run", people, *target(sandbox, out), "--concurrency", 2]
+    running = Running(process, *words, **CREDENTIALS, **NO_DELAYS)
+    running.wait_for(sandbox, 50)
+    disturb()
+    done = running.ended()
     sandbox.control(latency_ms=0)
-    return Result(child.returncode, out_text, err_text)
+    return done
 
 
 def assert_reported(result: Result, *facts: str) -> None:
@@ -115,7 +115,7 @@ def test_a_small_disk_is_enough_for_a_small_run(sandbox: RunningSandbox, people:
     assert (result.code, "WARNING" in result.err) == (0, False)
 
 
-def test_a_disk_that_fills_up(sandbox: RunningSandbox, people: Path, disk: Disk) -> None:
+def test_a_disk_that_fills_up(process: Preloaded, sandbox: RunningSandbox, people: Path, disk: Disk) -> None:
     """What was written is kept; once there is space only the last few calls are repeated."""
     assert disk.mounted("remount", "size=10m")
     ballast = disk.place / "ballast"
@@ -125,7 +125,7 @@ def test_a_disk_that_fills_up(sandbox: RunningSandbox, people: Path, disk: Disk)
             while os.statvfs(disk.place).f_bavail:
                 file.write(b"x" * 4_096)
 
-    result = disturbed(sandbox, people, disk.place, fill)
+    result = disturbed(process, sandbox, people, disk.place, fill)
     assert_reported(result, f"{disk.place}/.lead-export/")
     ballast.unlink()
     assert_resumed(sandbox, people, disk.place, lost=30)
@@ -151,10 +151,10 @@ def test_a_file_that_may_grow_no_further(sandbox: RunningSandbox, people: Path, 
     assert_resumed(sandbox, people, out, lost=len(PEOPLE))
 
 
-def test_a_folder_that_is_deleted(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_deleted(process: Preloaded, sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
     """The run notices with its next answers, and makes no further calls."""
     out = tmp_path / "export"
-    result = disturbed(sandbox, people, out, lambda: shutil.rmtree(out))
+    result = disturbed(process, sandbox, people, out, lambda: shutil.rmtree(out))
     assert_reported(result, f"{out}/.lead-export/")
     assert sandbox.stats()["answered"] < len(PEOPLE)
 
@@ -167,7 +167,9 @@ def test_an_unwritable_folder(sandbox: RunningSandbox, people: Path) -> None:
     assert sandbox.stats()["calls"] == 0
 
 
-def test_a_second_run_is_told_who_is_using_the_folder(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+def test_a_second_run_is_told_who_is_using_the_folder(
+    process: Preloaded, sandbox: RunningSandbox, people: Path, tmp_path: Path
+) -> None:
     """Exit 7 for the second, and the first is undisturbed; after kill -9 of a first the next starts at once."""
     out = tmp_path / "export"
     seconds: list[Result] = []
@@ -176,16 +178,14 @@ def test_a_second_run_is_told_who_is_using_the_folder(sandbox: RunningSandbox, p
         seconds.append(run(people, sandbox, out))
         sandbox.control(latency_ms=0)
 
-    first = disturbed(sandbox, people, out, second)
+    first = disturbed(process, sandbox, people, out, second)
     assert (first.code, seconds[0].code) == (0, 7)
     assert f"lead-export: {out}: process " in seconds[0].err
     assert sandbox.stats()["calls"] == len(PEOPLE)
-    words = command("run", people, *target(sandbox, out), "-q")
-    with subprocess.Popen(words, env=environment({**CREDENTIALS, **NO_DELAYS})) as child:
-        while sandbox.stats()["calls"] < len(PEOPLE) + 10:
-            assert child.poll() is None
-            time.sleep(0.01)
-        child.send_signal(signal.SIGKILL)
+    again = Running(process, "run", people, *target(sandbox, out), "-q", **CREDENTIALS, **NO_DELAYS)
+    again.wait_for(sandbox, len(PEOPLE) + 10)
+    again.child.kill()
+    assert again.ended().code == -signal.SIGKILL
     assert run(people, sandbox, out).code == 0
 
 

@@ -111,8 +111,9 @@ class Reader:
         return printed.read_text(encoding="utf-8") + errors * with_errors
 
     def _command(self, script: Path, folder: Path, out: int, err: int) -> int:
+        words = ["bash", "-euo", "pipefail", str(script)]
         return subprocess.run(
-            ["bash", "-euo", "pipefail", str(script)],
+            words,
             cwd=folder,
             env=self.environment(folder),
             stdin=subprocess.DEVNULL,

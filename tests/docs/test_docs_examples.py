@@ -10,7 +10,7 @@ import pytest
 from docs_blocks import block
 from docs_examples import CUSTOMERS, RUN, Reader, prepare
 from docs_pages import DOCS, PAGES, README, fences, name, text
-from preloaded import COMMAND, preloaded
+from preloaded import COMMAND, Preloaded
 
 from pipeline.sandbox.options import SandboxOptions
 from pipeline.sandbox.process import running
@@ -32,12 +32,11 @@ def sandbox() -> Iterator[RunningSandbox]:
 
 
 @pytest.fixture(scope="module")
-def reader(sandbox: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+def reader(sandbox: RunningSandbox, process: Preloaded, tmp_path_factory: pytest.TempPathFactory) -> Reader:
     """Who tries the examples."""
-    folder = tmp_path_factory.mktemp("reader")
-    with preloaded(folder) as process:
-        process.install(folder, "lead-export", COMMAND)
-        yield Reader(sandbox, process, folder)
+    folder = tmp_path_factory.mktemp("programs")
+    process.install(folder, "lead-export", COMMAND)
+    return Reader(sandbox, process, folder)
 
 
 @pytest.mark.timeout(600)

@@ -133,7 +133,6 @@ def test_utf_16_is_recognised_by_its_zeros(tmp_path: Path, encoding: str) -> Non
         (b"email\nx\0\n", ["line 2", "binary"]),
         (b"\0" * 500_000, ["line 1", "binary"]),
         (b"\xff\xfee\0m\0a", ["line 1", "utf-16", "--encoding"]),
-        ("x" * (17 << 20), ["line 1", "characters"]),
         (b"PK\x03\x04x", ["Excel", ".xlsx"]),
         (b"\xd0\xcf\x11\xe0x", ["Excel", ".xls"]),
         (b"\x1f\x8bx", ["gzip", ".gz"]),
@@ -142,10 +141,10 @@ def test_utf_16_is_recognised_by_its_zeros(tmp_path: Path, encoding: str) -> Non
         (b"%PDF-1.7", ["PDF"]),
     ],
 )
-@pytest.mark.parametrize("name", ["list.csv", "list.txt", "list.jsonl"])
-def test_a_file_that_is_not_text_is_refused(tmp_path: Path, name: str, content: str | bytes, facts: list[str]) -> None:
-    """Empty, binary, in another encoding or without line ends: the message says which, in every text format."""
-    refusal(listed(tmp_path, content, name), *facts)
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path, content: str | bytes, facts: list[str]) -> None:
+    """Empty, binary or in another encoding: the message says which, in every text format."""
+    for name in ("list.csv", "list.txt", "list.jsonl"):
+        refusal(listed(tmp_path, content, name), *facts)
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])

@@ -16,14 +16,13 @@ import pandas as pd
 import pytest
 from cli_command import REPORTS
 from jobs_lists import CREDENTIALS, write_list
-from preloaded import COMMAND, Child, Preloaded, preloaded
+from preloaded import COMMAND, Child, Preloaded
 
 from pipeline.sandbox.options import SandboxOptions
 from pipeline.sandbox.process import RunningSandbox, running
 from pipeline.schema import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 PEOPLE = [
@@ -59,13 +58,6 @@ STAGING = r"\.staging/"
 PUBLISHING = r"(mkdir|open|rename) .*\.staging$"
 SWITCHING = r"\.link$"
 TIDYING = r"remove .*\.journal"
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Preloaded]:
-    """Starts the runs."""
-    with preloaded(tmp_path_factory.mktemp("process")) as started:
-        yield started
 
 
 @dataclass(frozen=True)
