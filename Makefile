@@ -34,7 +34,7 @@ demo: .venv/ready
 # Everything that guards the code. Compiling the package once saves time: the tests start it some hundred times.
 test: .venv/ready lint
 	$(BIN)/python -m compileall -q pipeline
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist worksteal
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -62,7 +62,7 @@ dist: .venv/ready
 # The tests with the lowest versions that pyproject.toml allows, on the lowest Python.
 test-lowest: .venv-lowest/ready
 	$(LOWEST)/python -m compileall -q pipeline
-	$(LOWEST)/pytest -n 2
+	$(LOWEST)/pytest -n 2 --dist worksteal
 
 # Resolves all lock files again, with the newest uv in an environment of its own. A package that is in several files has
 # the same version in all of them, except in requirements-lowest.lock.

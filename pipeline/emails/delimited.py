@@ -66,16 +66,19 @@ class Dialect:
         return re.compile(rf"[{re.escape(self.delimiter)}{escape}\r\n]")
 
 
-def read_rows(lines: Iterator[str], dialect: Dialect, passed: int = 0) -> Iterator[tuple[int, Row]]:
+def read_rows(
+    lines: Iterator[str], dialect: Dialect, passed: int = 0, max_row: int = MAX_ROW
+) -> Iterator[tuple[int, Row]]:
     """The rows, each with the number of the line on which it begins; lines without a character are none.
 
     Args:
         lines: with their ends; a quoted cell may go on over several of them.
         dialect: how they are read.
         passed: how many lines came before.
+        max_row: characters in the longest row that goes on over several lines.
 
     Raises:
-        RowError: a quote is never closed, or text follows a closing quote, or a row is longer than `MAX_ROW`.
+        RowError: a quote is never closed, or text follows a closing quote, or a row is longer than `max_row`.
     """
     delimiter, quoting = dialect.delimiter, dialect.quoting
     number = passed
@@ -89,7 +92,7 @@ def read_rows(lines: Iterator[str], dialect: Dialect, passed: int = 0) -> Iterat
         if simple is not None:
             yield number, simple  # type: ignore[misc]
             continue
-        row = _QuotedRow(line, lines, number, dialect)
+        row = _QuotedRow(line, lines, number, dialect, max_row)
         yield number, row.cells()
         number = row.last_line
 
@@ -112,11 +115,11 @@ def _on_one_line(line: str, delimiter: str) -> list[str] | None:
 class _QuotedRow:
     """One row that contains quotes or backslashes, read cell by cell; each character is looked at once."""
 
-    def __init__(self, line: str, lines: Iterator[str], number: int, dialect: Dialect) -> None:
+    def __init__(self, line: str, lines: Iterator[str], number: int, dialect: Dialect, max_size: int) -> None:
         self._text, self._at = line, 0
         self._lines, self._dialect = lines, dialect
         self._first, self.last_line = number, number
-        self._size = len(line)
+        self._size, self._max_size = len(line), max_size
 
     def cells(self) -> Row:
         cells = [self._cell()]
@@ -198,6 +201,6 @@ class _QuotedRow:
         self._text, self._at = line, 0
         self.last_line += 1
         self._size += len(line)
-        if self._size > MAX_ROW:
-            raise RowError(self._first, f"the row is longer than {MAX_ROW:,} characters")
+        if self._size > self._max_size:
+            raise RowError(self._first, f"the row is longer than {self._max_size:,} characters")
         return True

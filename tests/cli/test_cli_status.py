@@ -7,7 +7,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ import pytest
 from cli_command import (
     CREDENTIALS,
     NO_DELAYS,
+    Running,
     command,
     environment,
     lead_export,
@@ -25,6 +25,8 @@ from cli_command import (
 )
 
 if TYPE_CHECKING:
+    from preloaded import Preloaded
+
     from pipeline.sandbox.process import RunningSandbox
 
 PEOPLE = [f"person.{number}@example.com" for number in range(30)]
@@ -72,12 +74,12 @@ def test_published_and_stopped_runs_are_shown(sandbox: RunningSandbox, people: P
 
 
 @pytest.mark.usefixtures("people")
-def test_the_command_it_shows_resumes_the_run(sandbox: RunningSandbox, tmp_path: Path) -> None:
+def test_the_command_it_shows_resumes_the_run(process: Preloaded, sandbox: RunningSandbox, tmp_path: Path) -> None:
     """From any folder, with no search path, with a shell's quotes; no address is looked up twice."""
     (tmp_path / "a b").mkdir()
-    words = command("run", "../people.csv", "--out", "ex port", "--api-url", sandbox.url, "--rate", 0, "--new")
+    words = ["run", "../people.csv", "--out", "ex port", "--api-url", sandbox.url, "--rate", 0, "--new"]
     sandbox.control(revoke_after=10)
-    subprocess.run(words, cwd=tmp_path / "a b", env=environment({**CREDENTIALS, **NO_DELAYS}), check=False)
+    assert Running(process, *words, cwd=tmp_path / "a b", **CREDENTIALS, **NO_DELAYS).ended().code == 4
     sandbox.control(revoke_after=0)
     shown = lead_export("status", tmp_path / "a b" / "ex port", "--json").json["unfinished"][0]["command"]
     assert "--new" not in shown
@@ -102,12 +104,14 @@ def test_the_command_names_the_program_in_full(
         assert shown.startswith(f"{installed} run ")
 
 
-def test_what_keeps_the_command_from_resuming_is_said(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+def test_what_keeps_the_command_from_resuming_is_said(
+    process: Preloaded, sandbox: RunningSandbox, people: Path, tmp_path: Path
+) -> None:
     """Credentials that are not set here, and a list that has changed or gone meanwhile; with all in order, nothing."""
     out, before = tmp_path / "export", people.read_bytes()
     sandbox.control(revoke_after=10)
-    words = command("run", people.name, *target(sandbox, out))
-    subprocess.run(words, cwd=tmp_path, env=environment({**CREDENTIALS, **NO_DELAYS}), check=False)
+    words = ["run", people.name, *target(sandbox, out)]
+    assert Running(process, *words, cwd=tmp_path, **CREDENTIALS, **NO_DELAYS).ended().code == 4
 
     def said(**env: str) -> str:
         obstacles = lead_export("status", out, "--json", **env).json["unfinished"][0]["obstacles"]
@@ -128,14 +132,16 @@ def test_what_keeps_the_command_from_resuming_is_said(sandbox: RunningSandbox, p
     assert said(**CREDENTIALS) == ""
 
 
-def test_a_command_that_needs_the_settings_of_then(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+def test_a_command_that_needs_the_settings_of_then(
+    process: Preloaded, sandbox: RunningSandbox, people: Path, tmp_path: Path
+) -> None:
     """Credentials in the file of the command are found from any folder; without the file, that is what is said."""
     config, out = tmp_path / "job.toml", tmp_path / "export"
     config.write_text("".join(f'{name[7:].lower()} = "{value}"\n' for name, value in CREDENTIALS.items()))
     config.chmod(0o600)
     sandbox.control(revoke_after=10)
-    words = command("run", people, *target(sandbox, out), "--config", config.name)
-    subprocess.run(words, cwd=tmp_path, env=environment(NO_DELAYS), check=False)
+    words = ["run", people, *target(sandbox, out), "--config", config.name]
+    assert Running(process, *words, cwd=tmp_path, **NO_DELAYS).ended().code == 4
     assert lead_export("status", out, "--json").json["unfinished"][0]["obstacles"] == []
     config.unlink()
     (obstacle,) = lead_export("status", out, "--json").json["unfinished"][0]["obstacles"]
@@ -151,18 +157,19 @@ def test_a_list_that_was_piped_in_has_to_be_piped_in_again(sandbox: RunningSandb
     assert "standard input" in obstacle
 
 
-def test_a_run_at_work_and_a_killed_one(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
+def test_a_run_at_work_and_a_killed_one(
+    process: Preloaded, sandbox: RunningSandbox, people: Path, tmp_path: Path
+) -> None:
     """A running one is shown with its process and is not disturbed; of a killed one no reason is known."""
     sandbox.control(latency_ms=100)
-    words = command("run", people, *target(sandbox, tmp_path / "export"), "--concurrency", 1, "-q")
-    with subprocess.Popen(words, env=environment({**CREDENTIALS, **NO_DELAYS})) as child:
-        while sandbox.stats()["answered"] < 3:
-            assert child.poll() is None
-            time.sleep(0.01)
-        at_work = lead_export("status", tmp_path / "export")
-        assert child.poll() is None
-        child.send_signal(signal.SIGKILL)
-    assert f"process {child.pid}, running since " in at_work.out
+    words = ["run", people, *target(sandbox, tmp_path / "export"), "--concurrency", 1, "-q"]
+    running = Running(process, *words, **CREDENTIALS, **NO_DELAYS)
+    running.wait_for(sandbox, 3)
+    at_work = lead_export("status", tmp_path / "export")
+    assert running.child.runs
+    running.child.kill()
+    assert running.ended().code == -signal.SIGKILL
+    assert f"process {running.child.pid}, running since " in at_work.out
     killed = lead_export("status", tmp_path / "export", "--json").json
     assert (killed["holder"], killed["unfinished"][0]["reason"]) == (None, None)
     assert "killed" in lead_export("status", tmp_path / "export").out

@@ -13,7 +13,7 @@ from emails_lists import ANN, JIM, JOE, as_csv, columns_of, listed, refusal
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.emails.delimited import MAX_ROW, Dialect, Row, RowError, read_rows
+from pipeline.emails.delimited import Dialect, Row, RowError, read_rows
 from pipeline.files.formats.csv import CsvWriter
 from pipeline.files.output_format import WriteOptions
 from pipeline.tables.frames import make_frame
@@ -170,11 +170,17 @@ def test_other_threads_never_see_another_limit(tmp_path: Path) -> None:
     assert seen == {csv.field_size_limit()}
 
 
-def test_a_row_is_bounded() -> None:
-    """A quote that is never closed does not fill the memory with the rest of the list."""
-    lines = (line for line in ['"open\n', *["x" * 1_000 + "\n"] * 20_000])
-    with pytest.raises(RowError, match=f"{MAX_ROW:,}"):
-        list(read_rows(lines, Dialect(",")))
+@pytest.mark.parametrize("quoting", ["standard", "backslash"])
+def test_a_row_is_bounded(quoting: Quoting) -> None:
+    """A quote that is never closed does not fill the memory with the rest of the list; what fits is read."""
+    lines = iter([f"1,{JOE}\n", '2,"open\n', *["x" * 99 + "\n"] * 1_000])
+    with pytest.raises(RowError, match="1,000") as refused:
+        list(read_rows(lines, Dialect(",", quoting), passed=1, max_row=1_000))
+    assert refused.value.line == 3
+    assert len(list(lines)) == 1_000 - 10
+    whole = ['1,"open\n', *["x" * 99 + "\n"] * 9, '"\n']
+    ((_, row),) = read_rows(iter(whole), Dialect(",", quoting), max_row=1_000)
+    assert row == ["1", "".join(["open\n", *whole[1:-1]])]
 
 
 ESCAPED = f'id,name,email\n1,"Joe \\"JJ\\" Smith",{JOE}\n2,\\N,{JIM}\n'

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import io
 import logging
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from emails_lists import JIM, JOE, listed, refusal
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from pipeline.emails.formats import format_of
+from pipeline.emails.text import read_lines
+from pipeline.errors import UsageError
 
 WESTERN = {
     "de": "Jürgen Groß, Käthe Weiß, Günther Köhler",
@@ -145,6 +147,24 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path, content: str | bytes
     """Empty, binary or in another encoding: the message says which, in every text format."""
     for name in ("list.csv", "list.txt", "list.jsonl"):
         refusal(listed(tmp_path, content, name), *facts)
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16-le"])
+def test_a_line_is_bounded(codec: str) -> None:
+    """A file without line ends does not fill the memory: the message says where, and how long lines may be."""
+    content = f"email\n{'x' * 999}\n{'x' * 1_000}\n".encode(codec)
+    with pytest.raises(UsageError, match=r"^list\.csv: line 3.* 1,000 characters"):
+        list(read_lines("list.csv", io.BytesIO(content), codec, max_length=1_000))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("name", "longest"), [("a.txt", 1 << 18), ("a.csv", 1 << 24), ("a.jsonl", 1 << 24)])
+def test_lines_are_as_long_as_what_they_hold(tmp_path: Path, name: str, longest: int) -> None:
+    """Cells may hold documents, lines of nothing but an address may not."""
+    text_format = format_of(Path(name))
+    assert text_format is not None
+    assert text_format.max_line == longest
+    if longest < 1 << 20:
+        refusal(listed(tmp_path, "x" * (longest + 1), name), "line 1", f"{longest:,} characters")
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 SIZE = 5
 MIB = 1024**2
 HERE = str(Path(__file__).parent)
+SHARED: set[int] = set()
+"""The workers of `shared`."""
 
 
 def answers(batches: int) -> Iterator[Answer]:
@@ -78,8 +80,18 @@ def leads(batches: Iterator[Batch]) -> int:
 
 
 def workers() -> list[int]:
-    """The worker processes of this process that are running."""
-    return [pid for child in multiprocessing.active_children() if (pid := child.pid) is not None]
+    """The worker processes of this process that are running, but for those that are shared."""
+    running = (child.pid for child in multiprocessing.active_children())
+    return [pid for pid in running if pid is not None and pid not in SHARED]
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[WorkerPool]:
+    """Two workers for whatever does not end them."""
+    with open_pool(Settings(workers=2), 100) as pool:
+        SHARED.update(workers())
+        yield pool
+    SHARED.clear()
 
 
 def wait_until_gone(pid: int) -> bool:
@@ -97,41 +109,6 @@ def is_running(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-@pytest.mark.parametrize("count", [1, 2])
-def test_batches_are_in_order_whichever_process_builds_them(
-    tmp_path: Path, count: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Each batch has the rows of its own answers: only what was found, with drift counted."""
-    expected = list(answers(12))
-    with open_pool(Settings(workers=count), 60) as pool:
-        built = list(build_all(pool, published(tmp_path, 12)))
-        assert len(workers()) == (count if count > 1 else 0)
-    assert caplog.messages == []
-    assert len(built) == 12
-    for number, batch in enumerate(built):
-        emails = [answer.email for answer in expected[number * SIZE : (number + 1) * SIZE]]
-        assert batch.tables["replies"]["email"].tolist() == emails
-        assert batch.tables["leads"]["requested_email"].tolist() == emails[:-1]
-        assert batch.tables["tags"]["email"].tolist() == emails[:-1]
-        assert batch.drift.unknown_keys == {"leads.new": SIZE - 1}
-        assert str(batch.tables["leads"]["date_joined"].dtype) == "timestamp[s, tz=UTC][pyarrow]"
-    assert workers() == []
-
-
-@pytest.mark.parametrize("count", [1, 2])
-def test_errors_are_the_same_whichever_process_meets_them(tmp_path: Path, count: int) -> None:
-    """Missing or unreadable answers raise the same exception with the same message."""
-    work = published(tmp_path)
-    missing = LeadBatches(PublishedRecords(tmp_path / "replies.parquet", 101, Answer), SIZE, None, replies=True)
-    with open_pool(Settings(workers=count), 100) as pool:
-        with pytest.raises(InternalError, match=r"\b1 .* 0\b"):
-            list(build_all(pool, missing))
-        (tmp_path / "replies.parquet").write_bytes(b"no table")
-        with pytest.raises(StorageError, match=r"replies\.parquet"):
-            list(build_all(pool, work))
-    assert workers() == []
 
 
 def test_a_killed_worker_costs_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -180,24 +157,6 @@ def test_workers_end_when_their_results_are_not_wanted(tmp_path: Path) -> None:
         next(build_all(pool, published(tmp_path)))
         assert len(workers()) == 2
     assert workers() == []
-
-
-async def test_workers_read_an_open_journal(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Answers and rows are the same in a process other than the one that has the journal open."""
-    given = list(answers(3))
-    with Journal.create(tmp_path / "a.journal") as journal:
-        journal.add_list("a.csv", [ListRow(one.email, one.email, one.email) for one in given], sha256=str)
-        for address, one in enumerate(given, 1):
-            await journal.append(address, one)
-        await journal.flush()
-        lead_batches = LeadBatches(journal.answers(), SIZE, None, replies=True)
-        outcome_batches = OutcomeBatches(journal.rows(), 4)
-        with open_pool(Settings(workers=2), len(given)) as pool:
-            replies = pd.concat([one.tables["replies"] for one in build_all(pool, lead_batches)])
-            rows = pd.concat([one.tables["outcomes"] for one in build_all(pool, outcome_batches)])
-    assert [*zip(replies["email"], replies["body"], strict=True)] == [(one.email, one.body) for one in given]
-    assert [*zip(rows["email"], rows["outcome"], strict=True)] == [(one.email, one.outcome) for one in given]
-    assert caplog.messages == []
 
 
 def test_any_executor_will_do() -> None:
@@ -375,6 +334,69 @@ def test_available_memory_may_be_unknown(tmp_path: Path) -> None:
     assert available_memory(tmp_path) is None
 
 
+# With workers that are shared.
+
+
+@pytest.fixture(params=[1, 2])
+def pool(request: pytest.FixtureRequest) -> Iterator[WorkerPool]:
+    """A pool that works in this process, or with two workers."""
+    if request.param == 2:
+        pool: WorkerPool = request.getfixturevalue("shared")
+        yield pool
+        assert (len(SHARED), workers()) == (2, [])
+        return
+    with open_pool(Settings(workers=1), 100) as pool:
+        yield pool
+        assert workers() == []
+
+
+def test_batches_are_in_order_whichever_process_builds_them(
+    pool: WorkerPool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each batch has the rows of its own answers: only what was found, with drift counted."""
+    expected = list(answers(12))
+    built = list(build_all(pool, published(tmp_path, 12)))
+    assert caplog.messages == []
+    assert len(built) == 12
+    for number, batch in enumerate(built):
+        emails = [answer.email for answer in expected[number * SIZE : (number + 1) * SIZE]]
+        assert batch.tables["replies"]["email"].tolist() == emails
+        assert batch.tables["leads"]["requested_email"].tolist() == emails[:-1]
+        assert batch.tables["tags"]["email"].tolist() == emails[:-1]
+        assert batch.drift.unknown_keys == {"leads.new": SIZE - 1}
+        assert str(batch.tables["leads"]["date_joined"].dtype) == "timestamp[s, tz=UTC][pyarrow]"
+
+
+def test_errors_are_the_same_whichever_process_meets_them(pool: WorkerPool, tmp_path: Path) -> None:
+    """Missing or unreadable answers raise the same exception with the same message."""
+    work = published(tmp_path)
+    missing = LeadBatches(PublishedRecords(tmp_path / "replies.parquet", 101, Answer), SIZE, None, replies=True)
+    with pytest.raises(InternalError, match=r"\b1 .* 0\b"):
+        list(build_all(pool, missing))
+    (tmp_path / "replies.parquet").write_bytes(b"no table")
+    with pytest.raises(StorageError, match=r"replies\.parquet"):
+        list(build_all(pool, work))
+
+
+async def test_workers_read_an_open_journal(
+    shared: WorkerPool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Answers and rows are the same in a process other than the one that has the journal open."""
+    given = list(answers(3))
+    with Journal.create(tmp_path / "a.journal") as journal:
+        journal.add_list("a.csv", [ListRow(one.email, one.email, one.email) for one in given], sha256=str)
+        for address, one in enumerate(given, 1):
+            await journal.append(address, one)
+        await journal.flush()
+        lead_batches = LeadBatches(journal.answers(), SIZE, None, replies=True)
+        outcome_batches = OutcomeBatches(journal.rows(), 4)
+        replies = pd.concat([one.tables["replies"] for one in build_all(shared, lead_batches)])
+        rows = pd.concat([one.tables["outcomes"] for one in build_all(shared, outcome_batches)])
+    assert [*zip(replies["email"], replies["body"], strict=True)] == [(one.email, one.body) for one in given]
+    assert [*zip(rows["email"], rows["outcome"], strict=True)] == [(one.email, one.outcome) for one in given]
+    assert caplog.messages == []
+
+
 def fails_on_three(number: int) -> int:
     """A function with a bug."""
     if number == 3:
@@ -382,9 +404,9 @@ def fails_on_three(number: int) -> int:
     return number
 
 
-def test_a_bug_in_a_worker_has_its_frames() -> None:
+def test_a_bug_in_a_worker_has_its_frames(shared: WorkerPool) -> None:
     """The exception comes from this process, so its traceback leads to the line, not to the one that waited for it."""
-    with open_pool(Settings(workers=2), answers=0) as pool, pytest.raises(KeyError) as caught:
-        list(pool.map(fails_on_three, range(6)))
+    with pytest.raises(KeyError) as caught:
+        list(shared.map(fails_on_three, range(6)))
     assert caught.traceback[-1].name == "fails_on_three"
     assert caught.value.__cause__ is None

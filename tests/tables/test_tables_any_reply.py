@@ -19,9 +19,10 @@ from pipeline.tables.flatten import flatten
 from pipeline.tables.frames import arrow_type
 
 patient = settings(deadline=None, max_examples=60)  # making seven frames takes milliseconds
+twice = settings(patient, max_examples=30)  # or more than twice that
 
 
-@patient
+@twice
 @given(st.lists(odd_people(), max_size=4), st.sampled_from([None, "America/New_York"]))
 def test_both_paths_give_the_same_frames(leads: list[dict[str, Any]], timezone: str | None) -> None:
     """Of any leads, also once their undocumented keys have become known: rows, order, extra, parents and drift."""
@@ -29,7 +30,7 @@ def test_both_paths_give_the_same_frames(leads: list[dict[str, Any]], timezone: 
     assert content(flatten(bodies, timezone=timezone)) == content(flatten(map(leniently, bodies), timezone=timezone))
 
 
-@patient
+@twice
 @given(odd_people(), st.randoms(use_true_random=False))
 def test_the_order_of_keys_changes_nothing(lead: dict[str, Any], random: Random) -> None:
     """Not in the lead, nor in its items; items themselves have an order."""
