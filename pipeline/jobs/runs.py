@@ -118,7 +118,8 @@ def open_run(
     if same is not None:
         _tell_age(same)
         journal = _open(same.path)
-        journal.resume(request.names, oldest_ms=oldest_used_ms(same))
+        oldest_ms = oldest_used_ms(same)
+        journal.resume(request.names, command=request.command, folder=request.folder, oldest_ms=oldest_ms)
         return journal
     replaces = not request.resume or settings.unfinished == "replace"
     _resolve_unfinished(folder, request, known, unreadable, replaces=replaces)

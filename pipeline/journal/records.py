@@ -59,7 +59,7 @@ class RunRecord(NamedTuple):
         run_id: its name.
         started_at_ms: when it started, milliseconds since 1970 UTC.
         subject: the settings that decide what is looked up where; see `jobs.request`.
-        command: the command line that resumes it; "" if it was started from Python.
+        command: the command line of its last attempt, which resumes it; "" if that was made from Python.
         folder: the working directory of that command.
         replaces: whether other unfinished runs are to be removed once this one is published.
     """

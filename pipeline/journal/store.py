@@ -132,15 +132,17 @@ class Journal:
             # The log has grown with the lists; what follows is small.
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
-    def resume(self, list_names: Sequence[str], *, oldest_ms: int = 0) -> None:
+    def resume(self, list_names: Sequence[str], *, command: str, folder: str, oldest_ms: int = 0) -> None:
         """Forget why the run stopped, and call its lists by their present names, in order: files may have moved.
 
+        `command` and `folder` are those that resume it now; from here on they are the run's: its options may be others.
         Answers from before `oldest_ms` (milliseconds since 1970 UTC) are forgotten: their addresses are pending again.
         """
         with storage(self.path), transaction(self._db):
             stop = self._db.execute("SELECT code FROM stops ORDER BY rowid DESC LIMIT 1").fetchone()
             self.stop_code = stop and stop[0]
             self._db.execute("DELETE FROM stops")
+            self._db.execute("UPDATE run SET command = ?, folder = ?", (command, folder))
             if self._db.execute(_FORGET, (oldest_ms,)).rowcount:
                 self._db.execute(_FORGET_BODIES)
             renamed = [(name, number) for number, name in enumerate(list_names, 1)]

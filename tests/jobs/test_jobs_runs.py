@@ -50,12 +50,11 @@ def opened(
     wanted: str | None = None,
     resume: bool = True,
     chosen: Settings | None = None,
+    command: str = "lead-export run people.txt",
 ) -> str:
     """Open a run over the lists, answer one more address if one is open, and leave it unfinished; give its name."""
     sources, chosen = [EmailList(path) for path in lists], chosen or settings()
-    request = Request.of(
-        folder.state, sources, chosen, run_id=wanted, resume=resume, command="lead-export run people.txt"
-    )
+    request = Request.of(folder.state, sources, chosen, run_id=wanted, resume=resume, command=command)
     assert finish_published(folder, request) is None
     with open_run(folder.state, sources, chosen, request, is_published=folder.is_published) as journal:
         asyncio.run(answer_one(journal))
@@ -79,6 +78,15 @@ async def answer_one(journal: Journal) -> None:
 def test_a_stopped_run_over_the_same_lists_goes_on(folder: OutputFolder, people: Path) -> None:
     """Without a name the same command takes up the run that it began."""
     assert opened(folder, people, wanted="first") == opened(folder, people) == "first"
+
+
+def test_the_command_of_a_run_is_the_last_that_was_given(folder: OutputFolder, people: Path) -> None:
+    """Whoever resumes it with other options is told these from then on, not those of the first attempt."""
+    journal = folder.state.journal(opened(folder, people))
+    assert summary(journal).run.command == "lead-export run people.txt"
+    for command in ("lead-export run people.txt --format csv", ""):
+        assert folder.state.journal(opened(folder, people, command=command)) == journal
+        assert summary(journal).run.command == command
 
 
 def test_of_two_stopped_runs_the_newer_goes_on_and_either_by_name(folder: OutputFolder, people: Path) -> None:

@@ -38,14 +38,16 @@ def test_addresses_are_pending_in_the_order_of_first_appearance(path: Path) -> N
 
 
 def test_run_and_lists_are_remembered(path: Path) -> None:
-    """A resumed run finds them in the file, and may have moved the lists meanwhile."""
+    """A resumed run finds them in the file; lists may have moved meanwhile, and the command may be another."""
     started(path, [JOE, "n/a"], []).close()
     with Journal.open(path) as journal:
         seen = journal.summary()
         assert (seen.run, seen.rows, seen.addresses) == (RUN, 2, 1)
         assert seen.lists == [ListSummary("a.csv", 2, "a" * 64), ListSummary("b.csv", 0, "b" * 64)]
         journal.stopped("unavailable", "The API is away.")
-        journal.resume(["x.csv", "y.csv"])
+        journal.resume(["x.csv", "y.csv"], command="lead-export run x.csv y.csv", folder="/elsewhere")
+        resumed = RUN._replace(command="lead-export run x.csv y.csv", folder="/elsewhere")
+        assert journal.summary().run == resumed
         assert [entry.name for entry in journal.summary().lists] == ["x.csv", "y.csv"]
         assert journal.summary().stop is None
         assert [row.input for row in journal.rows()] == ["x.csv", "x.csv"]
