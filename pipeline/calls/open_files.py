@@ -1,4 +1,4 @@
-"""The limit of open files, which connections count against: how many there is room for, and the error if there is none.
+"""The limit of open files: whether a job has room, for how many connections, and the error if there is none left.
 
 That error comes from this process or this machine. It must not be taken for an API that is down.
 """
@@ -10,15 +10,32 @@ import logging
 import resource
 from pathlib import Path
 
-from pipeline.errors import OutOfFiles
+from pipeline.errors import OutOfFiles, StorageError
 
 logger = logging.getLogger(__name__)
 
 RESERVED = 12
 """Open files left for the journal, looking up names, and whatever libraries need."""
+FILES_OF_A_JOB = 14
+"""What a job opens besides the tables that it writes: the lock, the journal for reading and for writing with the files
+beside it, the event loop, one connection. Measured were 10; the rest is for looking up names and for libraries."""
 ASSUMED_OPEN = 32
 """Open files where the system does not tell how many there are."""
 _LIMITED = "this process may open no more than {:,} files (ulimit -n)"
+
+
+def check_room(tables: int) -> None:
+    """Check that this process may open all files of a job that writes that many `tables` at a time.
+
+    Otherwise it would find out after its calls, when it opens the last of them.
+
+    Raises:
+        StorageError: it may not.
+    """
+    limit, needed = _limit(), FILES_OF_A_JOB + tables
+    if limit is not None and limit - _open_now() < needed:
+        text = f"{_LIMITED.format(limit)}, which is not enough: this job needs {needed} besides those that are open"
+        raise StorageError(f"{text}; raise that limit, then run the same command again.")
 
 
 def at_most(connections: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from pipeline.calls.open_files import check_room
 from pipeline.errors import StorageError, UsageError
 from pipeline.files import durable
 from pipeline.files.output_format import format_of
@@ -56,6 +57,7 @@ def enrich(
     """
     observer = observer or Observer()
     settings.require_credentials()
+    check_room(tables=1)
     (source,), fields = email_lists([path], settings), select_fields(how.fields, how.prefix)
     file = _check_out(path, out, how)
     folder = StateFolder.of_file(file)

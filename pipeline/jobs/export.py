@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from pipeline.calls.open_files import check_room
 from pipeline.files.folder import OutputFolder
 from pipeline.files.output_format import check_formats
 from pipeline.jobs.failed_lines import failed_lines
@@ -16,6 +17,7 @@ from pipeline.jobs.report.write import add_report
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import finish_published, open_run, recorded_attempt, remove_journals
 from pipeline.jobs.space import check_space
+from pipeline.schema import LEAD_TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +51,7 @@ def export(
     """
     observer = observer or Observer()
     settings.require_credentials()
+    check_room(len(LEAD_TABLES) * len(settings.formats))
     check_formats(settings.formats)
     sources = email_lists(lists, settings)
     folder = OutputFolder(out)

@@ -13,7 +13,7 @@ from calls_wire import leads, settings
 from test_calls_fanout import Api, emails, fan_out
 
 from pipeline.calls.client import LeadClient
-from pipeline.calls.open_files import RESERVED, at_most, out_of_files
+from pipeline.calls.open_files import FILES_OF_A_JOB, RESERVED, at_most, check_room, out_of_files
 from pipeline.errors import LeadExportError, OutOfFiles, StorageError
 
 if TYPE_CHECKING:
@@ -44,6 +44,17 @@ def test_there_are_no_more_connections_than_files(room: int, expected: int, capl
         assert at_most(64) == pytest.approx(expected, abs=1)
     assert ("ulimit -n" in caplog.text) == (expected < 64)
     assert (f"{before + room:,}" in caplog.text) == (expected < 64)
+
+
+@pytest.mark.parametrize("tables", [0, 7, 28])
+def test_a_job_begins_only_with_room_for_all_its_files(tables: int) -> None:
+    """Every table counts; the sentence names the limit, and comes before any call."""
+    needed = open_now() + FILES_OF_A_JOB + tables
+    with limited_to(needed):
+        check_room(tables)
+    with limited_to(needed - 2), pytest.raises(StorageError, match="ulimit -n") as caught:
+        check_room(tables)
+    assert f"{needed - 2:,} files" in str(caught.value)
 
 
 async def test_a_connection_that_cannot_be_opened_names_the_limit() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from cli_command import (
     Running,
     command,
     environment,
+    lead_export,
     manifest_of,
     run,
     target,
@@ -201,3 +203,23 @@ def test_few_open_files_are_enough(sandbox: RunningSandbox, tmp_path: Path) -> N
     assert sandbox.stats()["max_in_flight"] < 40
     assert [fact for fact in ("40 files", "ulimit -n") if fact not in done.stderr] == []
     assert "not answering" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["run"], ["run", "--format", "csv", "--format", "xlsx"], ["enrich"]], ids=" ".join)
+def test_too_few_open_files_are_found_before_the_first_call(
+    sandbox: RunningSandbox, tmp_path: Path, words: list[str]
+) -> None:
+    """Exit 6 and the limit, not a refused format, a bug or a lost connection after calls were made."""
+    people = write_list(tmp_path / "people.csv", ["ann@example.com"])
+    name, *options = words
+    arguments = [name, people, *target(sandbox, tmp_path / "out.csv"), *options]
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    results = []
+    for files in (len([*Path("/dev/fd").iterdir()]) + few for few in (6, 10, 15)):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, before[1]))
+        try:
+            results.append(lead_export(*arguments, **CREDENTIALS))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert [(done.code, "ulimit -n" in done.err, done.err.count("\n")) for done in results] == [(6, True, 1)] * 3
+    assert (sandbox.stats()["calls"], (tmp_path / "out.csv").exists()) == (0, False)
