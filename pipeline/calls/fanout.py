@@ -136,7 +136,7 @@ class FanOut:
             lookup = await self._next_lookup(addresses)
             if lookup is not None:
                 await self._start_when_permitted(lookup)
-            elif self._outage.is_suspected:
+            elif self._outage.is_suspected or self._refusals.unproven:
                 await self._resolve_suspicion()
             else:
                 return
@@ -228,7 +228,8 @@ class FanOut:
             self._counts.retried += is_retry
             self._counts.answered += 1
             self._outage.answered()
-            await self._settle(lookup, answer)
+            for one, settled in [*self._refusals.proven(), (lookup, answer)]:
+                await self._settle(one, settled)
 
     async def _without_answer(self, lookup: Lookup, error: LeadExportError) -> None:
         match error:
@@ -239,17 +240,22 @@ class FanOut:
             case TryAgain():
                 await self._retry_or_give_up(lookup, error)
             case GiveUp():
-                lookup.calls += 1
-                stop_reason = self._outage.refused(error)
-                await self._settle(lookup, lookup.failure(error))
-                if stop_reason is not None:
-                    raise stop_reason from error
+                await self._fail_alone(lookup, error)
             case StopRun() if error.body is not None:  # only what a reply says can be about its address
                 lookup.calls += 1
                 if (failure := self._refusals.add(lookup, error)) is not None:
                     await self._settle(lookup, failure)
             case _:
                 raise error
+
+    async def _fail_alone(self, lookup: Lookup, error: GiveUp) -> None:
+        lookup.calls += 1
+        if self._refusals.holds_back(lookup, error):
+            return
+        stop_reason = self._outage.refused(error)
+        await self._settle(lookup, lookup.failure(error))
+        if stop_reason is not None:
+            raise stop_reason from error
 
     async def _retry_or_give_up(self, lookup: Lookup, error: TryAgain) -> None:
         if isinstance(error, Throttled):

@@ -13,6 +13,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from pipeline.errors import (
+    AddressRefused,
     ApiUnavailable,
     GiveUp,
     InvalidHttp,
@@ -20,7 +21,6 @@ from pipeline.errors import (
     StorageError,
     Throttled,
     TryAgain,
-    UnknownApiError,
 )
 
 if TYPE_CHECKING:
@@ -30,22 +30,21 @@ if TYPE_CHECKING:
     from pipeline.calls.pace import Pace
     from pipeline.calls.refusals import Refusals
     from pipeline.calls.retry import Lookup, RetryPolicy
+    from pipeline.errors import StopRun
     from pipeline.outcomes import Answer
 
 logger = logging.getLogger(__name__)
 
 SUSPICION = 8
 """Consecutive calls without a usable answer after which the API itself is suspected."""
-UNKNOWN_IN_A_ROW = 25
-"""Consecutive undocumented errors after which more than single addresses must be wrong."""
 INVALID_PROBES = 3
 """Probes in a row whose replies are not valid HTTP, after which waiting for better ones is no use."""
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 LONG_PAUSE_S = 5.0
+"""Pauses that the server asks for and that are longer than this are worth a warning."""
 CRAMPED_S = 60.0
 """Seconds without another shortage of open files after which as many calls as usual may be in flight again."""
-"""Pauses that the server asks for and that are longer than this are worth a warning."""
 
 
 def probe_address(number: int) -> str:
@@ -93,7 +92,6 @@ class OutageDetector:
         self._is_ramping = False
         self._threshold = SUSPICION
         self._failures = 0
-        self._unknown = 0
         self._failing_since: float | None = None
         self._last_answer_at = float("-inf")
         self._first_attempts: dict[Lookup, int] = {}
@@ -107,7 +105,7 @@ class OutageDetector:
     @property
     def is_suspected(self) -> bool:
         """Whether calls fail in a way that only a probe can explain, or the server asks not to be called now."""
-        unexplained = self._undecided or self._refusals.waiting or self._failures >= self._threshold
+        unexplained = self._undecided or self._refusals.need_probe or self._failures >= self._threshold
         is_closed = self._closed_until is not None and self._closed_until > _now()
         return bool(unexplained) or self._must_probe or is_closed
 
@@ -118,23 +116,20 @@ class OutageDetector:
         self._refusals.answered()
         self._closed_until = None
         self._answered.set()
-        self._failures = self._unknown = 0
+        self._failures = 0
         self._threshold = SUSPICION
         self._first_attempts.clear()
         self._restore_capacity()
 
-    def refused(self, error: GiveUp) -> ApiUnavailable | None:
+    def refused(self, error: GiveUp) -> StopRun | None:
         """A call got an error that fails its address; return the reason to stop the run, if there is one."""
-        if not isinstance(error, UnknownApiError):
+        if isinstance(error, AddressRefused):
             self.answered()
             return None
         self._failing_since = None
         self._failures = 0
-        self._unknown += 1
         self._restore_capacity()
-        if self._unknown < UNKNOWN_IN_A_ROW:
-            return None
-        return ApiUnavailable(f"{UNKNOWN_IN_A_ROW} undocumented API errors in a row; the last was {error.code!r}.")
+        return self._refusals.failed(error)
 
     def failing(self, lookup: Lookup, error: TryAgain) -> None:
         """A call got no usable answer; `lookup` must not have been charged for the attempt yet."""
@@ -192,7 +187,7 @@ class OutageDetector:
         # After a false alarm it takes twice as many failures to raise the next one.
         self._threshold = SUSPICION if outage else self._threshold * (2 if self._failures else 1)
         self._failures = 0
-        return ([], again + [lookup for lookup, _ in undecided]) if outage else (undecided + failures, again)
+        return (failures, again + [lookup for lookup, _ in undecided]) if outage else (undecided + failures, again)
 
     async def _probe_until_answered(self) -> bool:
         """Return whether there was an outage: whether a probe failed, or was throttled, which explains nothing."""
@@ -244,8 +239,10 @@ class OutageDetector:
             self._fail()
             self._check_http(error)
             return error
-        except GiveUp:
+        except GiveUp as error:
+            self._refusals.probe_failed(error)
             return None
+        self._refusals.has_answered = True
         return None
 
     def _check_http(self, error: TryAgain) -> None:

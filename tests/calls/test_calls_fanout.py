@@ -306,10 +306,10 @@ def test_probes_back_off_to_a_minute() -> None:
 
 def test_unknown_errors_in_a_row_stop_the_run() -> None:
     """After 25 errors in a row that no documentation names the API counts as unavailable."""
-    api = Api(reply=always(UnknownApiError, code="987"))
-    done = fan_out(api, emails(100), rate_per_s=18, concurrency=1)
+    api = Api(reply=lambda email, _: UnknownApiError("?", code="987") if email.startswith("bad") else None)
+    done = fan_out(api, [*emails(2), *emails(100, "bad")], rate_per_s=18, concurrency=1)
     assert isinstance(done.error, ApiUnavailable)
-    assert (len(api.calls), done.outcomes) == (25, {"987": 25})
+    assert (len(api.calls), done.outcomes) == (27, {"found": 2, "987": 25})
 
 
 def test_a_limit_that_drops_is_found_and_kept() -> None:

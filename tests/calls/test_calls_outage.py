@@ -9,9 +9,9 @@ import pytest
 from virtual_time import run
 
 from pipeline.calls.counts import CallCounts
-from pipeline.calls.outage import SUSPICION, UNKNOWN_IN_A_ROW, OutageDetector, probe_address
+from pipeline.calls.outage import SUSPICION, OutageDetector, probe_address
 from pipeline.calls.pace import Pace
-from pipeline.calls.refusals import Refusals
+from pipeline.calls.refusals import FAILED_IN_A_ROW, Refusals
 from pipeline.calls.retry import Lookup, RetryPolicy
 from pipeline.errors import AddressRefused, ApiUnavailable, LeadExportError, ServerTrouble, Throttled, UnknownApiError
 from pipeline.outcomes import Address, Answer, Outcome
@@ -169,7 +169,7 @@ def test_undocumented_errors_in_a_row_stop_the_run() -> None:
 
     async def main() -> None:
         outage, unknown = detector(), UnknownApiError("?", code="987")
-        almost = [None] * (UNKNOWN_IN_A_ROW - 1)
+        almost = [None] * (FAILED_IN_A_ROW - 1)
         assert [outage.refused(unknown) for _ in almost] == almost
         outage.answered()
         assert [outage.refused(unknown) for _ in almost] == almost

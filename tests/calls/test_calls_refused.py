@@ -5,15 +5,20 @@ from __future__ import annotations
 import pytest
 from test_calls_fanout import Api, Reply, emails, fan_out
 
-from pipeline.calls.refusals import REFUSED_IN_A_ROW
+from pipeline.calls.refusals import REFUSED_IN_A_ROW, UNPROVEN
 from pipeline.errors import (
+    AddressRefused,
+    ApiUnavailable,
     CredentialsRefused,
+    GiveUp,
     InternalError,
     LeadExportError,
     PermissionRefused,
+    ReplyTooLarge,
     ServerTrouble,
     StopRun,
     Throttled,
+    UnknownApiError,
     WrongEndpoint,
 )
 
@@ -142,3 +147,44 @@ def test_a_single_attempt_is_not_exceeded() -> None:
     done = fan_out(api, [*emails(3), *emails(2, "bad"), *emails(3, "good")], rate_per_s=0, max_attempts=1)
     assert (done.error, done.outcomes) == (None, {"found": 6, "http_302": 2})
     assert max(api.asked[email] for email in emails(2, "bad")) == 1
+
+
+SINGLE = [
+    (ReplyTooLarge, "too_large", WrongEndpoint),
+    (AddressRefused, "206", WrongEndpoint),
+    (UnknownApiError, "http_418", WrongEndpoint),
+    (UnknownApiError, "987", ApiUnavailable),
+]
+failures = pytest.mark.parametrize(("kind", "code", "stop"), SINGLE, ids=[code for _, code, _ in SINGLE])
+
+
+@failures
+@pytest.mark.parametrize("addresses", [1, 3, 100])
+def test_an_api_that_fails_everybody_stops_the_run(
+    kind: type[GiveUp], code: str, stop: type[StopRun], addresses: int
+) -> None:
+    """However short the list: a probe fails like the addresses, none of which is settled, as nothing was answered."""
+    api = Api(reply=lambda _, __: kind("no", code=code))
+    done = fan_out(api, emails(addresses), rate_per_s=0)
+    assert (type(done.error), done.outcomes, probes(api)) == (stop, {}, 1)
+    assert len(api.calls) == 1 + min(addresses, UNPROVEN)
+
+
+@failures
+def test_addresses_that_fail_first_fail_once_anything_is_answered(
+    kind: type[GiveUp], code: str, stop: type[StopRun]
+) -> None:
+    """A list may begin with them, or have no others: then a probe is answered; no address is asked twice."""
+    del stop
+    for bad, good, expected_probes in [(3, 5, 0), (3, 0, 1), (UNPROVEN + 4, 5, 1)]:
+        api = Api(reply=lambda email, _: kind("no", code=code) if email.startswith("bad") else None)
+        done = fan_out(api, [*emails(bad, "bad"), *emails(good)], rate_per_s=0)
+        assert (done.error, done.outcomes[code], done.outcomes["found"]) == (None, bad, good)
+        assert (probes(api), max(api.asked.values())) == (expected_probes, 1)
+
+
+def test_an_api_that_begins_to_fail_everybody_in_a_new_way_stops_the_run() -> None:
+    """Replies that are too large count with undocumented errors, once the API has answered others."""
+    api = Api(reply=lambda email, _: ReplyTooLarge("too long") if email.startswith("bad") else None)
+    done = fan_out(api, [*emails(3), *emails(200, "bad")], rate_per_s=0, concurrency=1)
+    assert (type(done.error), done.outcomes) == (WrongEndpoint, {"found": 3, "too_large": 25})

@@ -7,9 +7,10 @@ import pytest
 
 from pipeline.calls.kartra import judge
 from pipeline.calls.network import choose_proxy
+from pipeline.calls.refusals import FAILED_IN_A_ROW, Refusals
 from pipeline.calls.retry import Lookup, RetryPolicy
 from pipeline.calls.transport import translate
-from pipeline.errors import LeadExportError
+from pipeline.errors import LeadExportError, ReplyTooLarge, UnknownApiError
 from pipeline.outcomes import Address
 from pipeline.settings import Settings
 
@@ -98,4 +99,21 @@ def test_patience() -> None:
         RetryPolicy(5, 0.5, 30.0, 900.0).check_patience(0.0, 901.0)
     assert str(caught.value) == (
         "The API has answered every call with 429 Too Many Requests for 900 seconds; is another program using this App?"
+    )
+
+
+def test_failing_everybody() -> None:
+    """Why a run stopped because addresses failed that should not."""
+    refusals = Refusals(RetryPolicy(5, 0.5, 30.0, 900.0))
+    refusals.holds_back(Lookup(Address(1, EMAIL)), ReplyTooLarge("too long"))
+    with pytest.raises(LeadExportError) as caught:
+        refusals.probe_failed(ReplyTooLarge("the reply is longer than 8,388,608 bytes"))
+    assert str(caught.value) == (
+        "The API has answered for no address, not even for one that cannot exist:"
+        " the reply is longer than 8,388,608 bytes; check api_url."
+    )
+    oops = UnknownApiError("undocumented API error: Oops", code="987")
+    reasons = [refusals.failed(oops) for _ in range(FAILED_IN_A_ROW)]
+    assert str(next(filter(None, reasons))) == (
+        "The API has failed 25 addresses in a row: undocumented API error: Oops (type 987)."
     )
