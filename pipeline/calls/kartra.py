@@ -7,6 +7,7 @@ Source: Kartra's inbound API documentation and code in live use. Every reply, er
 from __future__ import annotations
 
 import html
+import math
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -144,6 +145,7 @@ RULES: tuple[Rule, ...] = (
 
 _MISMATCH = "the reply holds the lead of another address"
 _WHITESPACE = re.compile(r"\s+")
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
 
@@ -229,6 +231,8 @@ def _unknown(status: int, reply: Envelope | None, body: bytes) -> GiveUp:
 def retry_after_s(header: str | None, *, now: float) -> float | None:
     """Seconds to wait according to a `Retry-After` header, which holds a number or a date (RFC 9110, 10.2.3).
 
+    Decimals, which some servers send although the standard has whole seconds only, are rounded up.
+
     Args:
         header: the header's value, if there was one.
         now: seconds since 1970 UTC.
@@ -236,8 +240,8 @@ def retry_after_s(header: str | None, *, now: float) -> float | None:
     if header is None:
         return None
     value = header.strip()
-    if value.isascii() and value.isdigit():
-        return float(value[:9])
+    if _SECONDS.fullmatch(value):
+        return float(math.ceil(float(value[:9])))
     try:
         moment = parsedate_to_datetime(value)
         # A date without a zone means UTC too; Python would take it as local time.

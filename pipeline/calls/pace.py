@@ -169,8 +169,12 @@ class Pace:
         if self._gate.close(permit.started_at, min(asked_s, left_s)):
             self._rate.lower(now)
         if asked_s:
-            cut = f", as throttle_patience_s ({self._patience_s:g}) allows no more" if asked_s > left_s else ""
-            self._tell(self.closed_for_s(), f"The API asks for a pause of {asked_s:,.0f} s (429, Retry-After)", cut)
+            closed_s, note = self.closed_for_s(), ""
+            if closed_s < asked_s - 1:
+                note = f", as throttle_patience_s ({self._patience_s:g}) allows no more"
+            elif closed_s > asked_s + 1:
+                note = ", as it has refused calls several times in a row"
+            self._tell(closed_s, f"The API asks for a pause of {asked_s:,.0f} s (429, Retry-After)", note)
         if self._shared is not None:
             task = asyncio.create_task(self._shared.close_gate(self._gate.closed_until - now))
             self._closings.add(task)

@@ -75,3 +75,15 @@ def test_an_address_that_always_asks_for_a_pause_fails_in_the_end() -> None:
     assert (done.error, done.outcomes) == (None, {"found": 2, "http_5xx": 1})
     assert api.asked["bad0@example.com"] == 3
     assert 60 <= done.seconds < 100
+
+
+@pytest.mark.parametrize(("asked_s", "patience_s", "is_cut"), [(1, 3, False), (1, 60, False), (3_600, 60, True)])
+def test_patience_is_named_only_where_it_cuts_a_pause(
+    asked_s: float, patience_s: float, is_cut: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A pause that is longer than the one asked for, because refusals went on, is not put down to the patience."""
+    api = Api(reply=lambda _, __: asking(Throttled, asked_s))
+    fan_out(api, emails(20), rate_per_s=18, throttle_patience_s=patience_s)
+    pauses = [record.getMessage() for record in caplog.records if "Retry-After" in record.getMessage()]
+    assert any("throttle_patience_s" in pause for pause in pauses) == is_cut
+    assert all(f"{asked_s:,} s" in pause for pause in pauses)
