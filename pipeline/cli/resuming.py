@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.enrich import enrich_command
 from pipeline.cli.options import SETTING_OPTIONS, GivenSettings
 from pipeline.cli.run import run_command
+from pipeline.jobs.commands import words_of
 
 if TYPE_CHECKING:
     import click
@@ -25,7 +25,7 @@ def given_by(run: RunRecord) -> Given | None:
     Raises:
         UsageError: its settings cannot be used any more.
     """
-    words = shlex.split(run.command)
+    words = words_of(run.command) or []
     name = next((word for word in words if word in _COMMANDS), None)
     if name is None:
         return None

@@ -13,6 +13,7 @@ from pipeline.files.replaced import behind_links, take_over_access
 from pipeline.files.state import StateFolder
 from pipeline.filesystem import sync
 from pipeline.jobs import kept_answers
+from pipeline.jobs.commands import command_again
 from pipeline.jobs.enrich_target import Enrichment, EnrichTarget
 from pipeline.jobs.enriched_file import write_enriched
 from pipeline.jobs.failed_lines import failed_lines
@@ -133,7 +134,7 @@ def _publish(folder: StateFolder, journal: Journal, target: EnrichTarget, attemp
         sync(target.out.parent)
     logger.info("wrote %s", target.out)
     failed = failed_lines(journal)
-    again = kept_answers.command_again(attempt.run.command) if failed else None
+    again = command_again(attempt.run.command) if failed else None
     rows, codes = journal.count_rows(), journal.rows().codes()
     return attempt.enriched(rows, codes, output, written.drift, first_failed=failed, resume=again)
 

@@ -8,7 +8,6 @@ day old, or once the file is written from something else; if no command ever com
 from __future__ import annotations
 
 import logging
-import shlex
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -77,11 +76,6 @@ def remove_old(folder: Path) -> None:
                     remove_journal(run.path)
                     logger.info("%s: its answers are too old to be used again and were removed", state.owner)
             state.remove_if_empty()
-
-
-def command_again(command: str) -> str:
-    """The command that asks again for the rows that failed; "" if the job was started from Python."""
-    return command if not command or "--force" in shlex.split(command) else f"{command} --force"
 
 
 def state_folders_of_files(folder: Path) -> list[StateFolder]:

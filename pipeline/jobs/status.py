@@ -14,7 +14,8 @@ from pipeline.errors import StorageError, UsageError
 from pipeline.files import durable
 from pipeline.files.folder import OutputFolder, read_manifest
 from pipeline.files.state import SUFFIX, StateFolder
-from pipeline.jobs.kept_answers import command_again, is_kept, kept_until_ms, state_folders_of_files
+from pipeline.jobs.commands import command_again
+from pipeline.jobs.kept_answers import is_kept, kept_until_ms, state_folders_of_files
 from pipeline.jobs.obstacles import obstacles
 from pipeline.journal.replay import read_summary
 from pipeline.outcomes import iso
