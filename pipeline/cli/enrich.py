@@ -23,6 +23,7 @@ from pipeline.cli.options import (
     with_options,
 )
 from pipeline.cli.sandbox import sandbox_option, temporary_sandbox
+from pipeline.jobs.kept_hours import KEPT_H
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +81,7 @@ def takes_enrichment(command: Command) -> Command:
 
 @click.command(
     "enrich",
-    epilog="""\b
+    epilog=f"""\b
 Examples:
   lead-export enrich customers.csv --out enriched.csv --sandbox
   lead-export enrich customers.xlsx --out enriched.xlsx --fields basic,'custom.*'
@@ -89,7 +90,7 @@ Examples:
 The rows and columns of FILE come first, unchanged. Fields are the columns of `leads`, and tags, lists,
 sequences, memberships, transaction_count, last_transaction_date and custom.NAME; basic is a dozen of them.
 If the job stops, the same command resumes it. If rows failed, the same command with --force asks again
-for these alone, within 24 hours.
+for these alone, within {KEPT_H} hours.
 """,
 )
 @click.argument("file", metavar="FILE", type=UserPath())

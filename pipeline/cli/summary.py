@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from pipeline.jobs.odd_rows import OddRow, OddRows
 
 
-FRESH_H = 24
-"""Hours for which `enrich` uses answers again; see `pipeline.jobs.kept_answers`, which would load much."""
 NAME = "lead-export"
 MIN_CALLS = 20
 """With fewer calls, what limited the speed is not worth telling."""
@@ -228,10 +226,11 @@ def _enriched(output: OutputFile, found: int) -> str:
 
 def _again(manifest: Manifest) -> list[str]:
     """What to do about the rows of `enrich` that failed."""
-    if not manifest.rows.failed:
+    if not manifest.kept_until:
         return []
+    until = manifest.kept_until[:16].replace("T", " ")
     again = manifest.resume or "the same call with force=True"
-    return [f"  to ask again for what failed, and for nothing else, within {FRESH_H} hours:", f"    {again}"]
+    return [f"  to ask again for what failed, and for nothing else, until {until} UTC:", f"    {again}"]
 
 
 def _several(count: int, what: str) -> str:

@@ -79,6 +79,23 @@ class StateFolder:
             self._remove_leftovers()
             yield
 
+    @contextmanager
+    def locked_while_needed(self) -> Iterator[None]:
+        """As `locked`, for a folder that goes with the block, however that ends, unless something is kept in it.
+
+        Raises:
+            UsageError, StorageError, FolderBusy: as from `locked`.
+        """
+        try:
+            with self.locked():
+                try:
+                    yield
+                finally:
+                    self._remove_lock_alone()
+        finally:
+            with suppress(OSError):
+                self.path.rmdir()
+
     def check_writable(self) -> int:
         """Create the folder and its parents if need be, and write a file to the disk; return the free bytes.
 
@@ -148,17 +165,11 @@ class StateFolder:
         """The folder in which a run is written before it is moved into place."""
         return self.path / f"{run_id}.staging"
 
-    def remove_if_empty(self) -> None:
-        """Delete the folder if it holds nothing but the lock, which this process must hold."""
+    def _remove_lock_alone(self) -> None:
+        """Delete the lock if the folder holds nothing else; this process must hold it."""
         with suppress(OSError):
             if [path.name for path in self.path.iterdir()] == [self._lock.name]:
                 self._lock.unlink()
-        self.remove_unused()
-
-    def remove_unused(self) -> None:
-        """Delete the folder if it is empty, as it is if the job could not start."""
-        with suppress(OSError):
-            self.path.rmdir()
 
     def _remove_leftovers(self) -> None:
         for pattern in ("*.staging", "*.removed"):

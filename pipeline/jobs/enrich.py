@@ -12,18 +12,19 @@ from pipeline.files.output_format import format_of
 from pipeline.files.replaced import behind_links, take_over_access
 from pipeline.files.state import StateFolder
 from pipeline.filesystem import sync
-from pipeline.jobs import kept_answers
 from pipeline.jobs.commands import command_again
 from pipeline.jobs.enrich_target import Enrichment, EnrichTarget
 from pipeline.jobs.enriched_file import write_enriched
 from pipeline.jobs.failed_lines import failed_lines
 from pipeline.jobs.fetch import Observer, fetch_leads
 from pipeline.jobs.import_lists import email_lists
+from pipeline.jobs.kept_answers import keep_answers, remove_old
 from pipeline.jobs.manifest_files import OutputFile
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import open_run, recorded_attempt
 from pipeline.jobs.space import check_space
 from pipeline.journal.database import remove_journal
+from pipeline.outcomes import Outcome, iso
 from pipeline.tables.wide import select_fields
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from pipeline.jobs.manifest import Manifest, ManifestBuilder
     from pipeline.journal.store import Journal
+    from pipeline.replies.drift import Drift
     from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -62,19 +64,14 @@ def enrich(
     (source,), fields = email_lists([path], settings), select_fields(how.fields, how.prefix)
     file = _check_out(path, out, how)
     folder = StateFolder.of_file(file)
-    kept_answers.remove_old(file.parent)
-    try:
-        with folder.locked():
-            observer.began()
-            request = Request.of(folder, [source], settings, resume=resume, command=command)
-            target = EnrichTarget.of(source, file, fields, how, settings)
-            kept_answers.remove_unusable(folder, request)
-            with open_run(folder, [source], settings, request) as journal:
-                manifest = _fetch_and_write(folder, journal, target, observer)
-            _remove_journals(folder, kept=journal.path if manifest.rows.failed else None)
-            folder.remove_if_empty()
-    finally:
-        folder.remove_unused()
+    remove_old(file.parent)
+    with folder.locked_while_needed():
+        observer.began()
+        request = Request.of(folder, [source], settings, resume=resume, command=command)
+        target = EnrichTarget.of(source, file, fields, how, settings)
+        with open_run(folder, [source], settings, request) as journal:
+            manifest = _fetch_and_write(folder, journal, target, observer)
+        _remove_journals(folder, kept=journal.path if manifest.kept_until else None)
     observer.published(out)
     return manifest
 
@@ -95,14 +92,11 @@ def _check_out(path: Path, out: Path, how: Enrichment) -> Path:
 
 
 def _fetch_and_write(folder: StateFolder, journal: Journal, target: EnrichTarget, observer: Observer) -> Manifest:
-    """Look up what has no answer yet, and write the file; while rows have failed, the journal says so."""
+    """Look up what has no answer yet, and write the file."""
     with recorded_attempt(journal, target.settings, [target.source], observer) as attempt:
         check_space(folder, journal, target.settings)
         fetch_leads(target.settings, journal, observer, attempt.calls)
-        manifest = _publish(folder, journal, target, attempt)
-    if manifest.rows.failed:
-        kept_answers.keep_answers(journal, manifest.rows.failed)
-    return manifest
+        return _publish(folder, journal, target, attempt)
 
 
 def _one_file(settings: Settings, out: Path) -> Settings:
@@ -133,10 +127,22 @@ def _publish(folder: StateFolder, journal: Journal, target: EnrichTarget, attemp
             ) from None
         sync(target.out.parent)
     logger.info("wrote %s", target.out)
-    failed = failed_lines(journal)
-    again = command_again(attempt.run.command) if failed else None
-    rows, codes = journal.count_rows(), journal.rows().codes()
-    return attempt.enriched(rows, codes, output, written.drift, first_failed=failed, resume=again)
+    return _described(journal, attempt, output, written.drift)
+
+
+def _described(journal: Journal, attempt: ManifestBuilder, output: OutputFile, drift: Drift) -> Manifest:
+    """The manifest of the file, which is in its place; while rows have failed, the answers are kept for a day."""
+    rows, codes, failed = journal.count_rows(), journal.rows().codes(), failed_lines(journal)
+    kept_until = keep_answers(journal, rows[Outcome.FAILED]) if failed else None
+    return attempt.enriched(
+        rows,
+        codes,
+        output,
+        drift,
+        first_failed=failed,
+        resume=command_again(attempt.run.command) if kept_until else None,
+        kept_until=iso(kept_until) if kept_until else None,
+    )
 
 
 def _remove_journals(folder: StateFolder, *, kept: Path | None) -> None:

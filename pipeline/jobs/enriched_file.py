@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.jobs.enrich_target import EnrichTarget
-    from pipeline.journal.replay import RowAddress
+    from pipeline.journal.rows import RowAddress
     from pipeline.journal.store import Journal
 
 logger = logging.getLogger(__name__)

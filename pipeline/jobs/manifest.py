@@ -111,6 +111,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         first_failed: the first ten rows that failed, of a finished job.
         reason: why the job stopped.
         resume: the command that resumes a stopped job, or that asks again for failed rows of `enrich`; "" from Python.
+        kept_until: until when that asks for the failed rows of `enrich` alone; ISO 8601 in UTC.
     """
 
     manifest_version: int
@@ -136,6 +137,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     first_failed: list[FailedLine] | None = None
     reason: str | None = None
     resume: str | None = None
+    kept_until: str | None = None
 
     def files(self) -> list[PublishedFile]:
         """The files of all tables."""
@@ -204,11 +206,22 @@ class ManifestBuilder:
         codes: Codes,
         output: OutputFile,
         drift: Drift,
-        **failed: Any,  # noqa: ANN401 - fields of Manifest
+        *,
+        first_failed: list[FailedLine] | None,
+        resume: str | None,
+        kept_until: str | None,
     ) -> Manifest:
-        """Describe a finished `enrich`, which wrote the file `output`; `failed` are `first_failed` and `resume`."""
-        drifts = DriftCounts.of(drift)
-        return self._build(status_of(rows), RowCounts.of(rows), codes, output=output, drift=drifts, **failed)
+        """Describe a finished `enrich`, which wrote the file `output`; see `Manifest` for what is about failed rows."""
+        return self._build(
+            status_of(rows),
+            RowCounts.of(rows),
+            codes,
+            output=output,
+            drift=DriftCounts.of(drift),
+            first_failed=first_failed,
+            resume=resume,
+            kept_until=kept_until,
+        )
 
     def stopped(self, rows: Mapping[str, int], codes: Codes, reason: str) -> Manifest:
         """Describe a job that stopped before it published anything."""

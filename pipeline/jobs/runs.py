@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import StopRun, StorageError, UsageError
 from pipeline.files.folder import read_manifest
 from pipeline.jobs.import_lists import import_lists
-from pipeline.jobs.kept_answers import oldest_used_ms
+from pipeline.jobs.kept_answers import is_too_old, remove_kept
 from pipeline.jobs.manifest import Manifest, ManifestBuilder
 from pipeline.jobs.notice import NOTICE
 from pipeline.jobs.odd_rows import find_odd_rows
@@ -114,18 +114,20 @@ def open_run(
         StorageError: a journal is damaged, or cannot be read or written.
     """
     known, unreadable = _read_journals(folder)
-    same = next((run for run in known if request.takes_up(run)), None)
+    same = next((run for run in known if request.takes_up(run) and not is_too_old(run)), None)
     if same is not None:
         _tell_age(same)
         journal = _open(same.path)
-        oldest_ms = oldest_used_ms(same)
-        journal.resume(request.names, command=request.command, folder=request.folder, oldest_ms=oldest_ms)
+        journal.resume(request.names, command=request.command, folder=request.folder)
         return journal
     replaces = not request.resume or settings.unfinished == "replace"
-    _resolve_unfinished(folder, request, known, unreadable, replaces=replaces)
+    unfinished = [run for run in known if not run.written]
+    _resolve_unfinished(folder, request, unfinished, unreadable, replaces=replaces)
     run_id = _free_name(folder, request.run_id, is_published)
     run = RunRecord(run_id, now_ms(), request.subject, request.command, request.folder, replaces)
-    return import_lists(lists, folder.journal(run_id), run)
+    journal = import_lists(lists, folder.journal(run_id), run)
+    remove_kept(known)  # only now: a list that cannot be read costs nobody an answer
+    return journal
 
 
 @contextmanager
@@ -168,13 +170,15 @@ def remove_journals(folder: StateFolder, published: Journal) -> None:
 
 def _tell_age(run: JournalSummary) -> None:
     """Log that a run is resumed: as a warning if its answers may be those of another day."""
+    what = "Asking again for what failed in the run" if run.written else "Resuming the unfinished run"
     hours = (now_ms() - run.run.started_at_ms) / 3_600_000
     if hours < _RECENT_H or not run.answered:
-        logger.info("resuming the unfinished run %s", run.run.run_id)
+        logger.info("%s %s.", what, run.run.run_id)
         return
     logger.warning(
-        "Resuming the unfinished run %s, which was started %s ago: %s of its answers are kept as they are."
+        "%s %s, which was started %s ago: %s of its answers are kept as they are."
         " To ask for every address again, start over with --new.",
+        what,
         run.run.run_id,
         f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:.0f} hours",
         f"{run.answered:,}",

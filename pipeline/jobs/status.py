@@ -15,12 +15,13 @@ from pipeline.files import durable
 from pipeline.files.folder import OutputFolder, read_manifest
 from pipeline.files.state import SUFFIX, StateFolder
 from pipeline.jobs.commands import command_again
-from pipeline.jobs.kept_answers import is_kept, kept_until_ms, state_folders_of_files
+from pipeline.jobs.kept_answers import kept_until_ms, state_folders_of_files
 from pipeline.jobs.obstacles import obstacles
 from pipeline.journal.replay import read_summary
 from pipeline.outcomes import iso
 from pipeline.reporters.last_attempt import attempts
 from pipeline.reporters.published import newest_success
+from pipeline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -66,7 +67,7 @@ class UnfinishedStatus(msgspec.Struct, frozen=True, kw_only=True):
         answered: addresses that have an answer.
         failed: addresses whose calls failed; resuming the run retries them.
         stopped_at: when it last stopped; None if it was killed or is running.
-        reason: why it last stopped, or why it cannot be read.
+        reason: why it last stopped, or why it cannot be read; of a written file, how many rows failed as well.
         command: what resumes it; None if it was started from Python.
         bytes: size of its journal.
         file: the file it will write; None if it will publish a run.
@@ -210,8 +211,11 @@ def _unfinished(
         return UnfinishedStatus(run_id=folder.run_id(path), reason=str(error), bytes=size)
     if seen is None:
         return None
-    kept = is_kept(seen)
     stopped_at, reason = _stop(seen, known)
+    if seen.written:
+        again = f"; asking again stopped: {reason}" if reason else ""
+        reason = f"{counted(seen.written.failed, 'row')} failed{again}"
+    kept_until = kept_until_ms(seen)
     return UnfinishedStatus(
         run_id=seen.run.run_id,
         started_at=_time(seen.run.started_at_ms),
@@ -220,8 +224,8 @@ def _unfinished(
         failed=seen.failed,
         stopped_at=stopped_at,
         reason=reason,
-        written_at=_time(seen.stop.stopped_at_ms) if seen.stop and kept else None,
-        kept_until=_time(kept_until_ms(seen)) if kept else None,
+        written_at=_time(seen.written.last_at_ms) if seen.written else None,
+        kept_until=_time(kept_until) if kept_until else None,
         command=_command(seen),
         bytes=size,
         file=None if folder.path.name == SUFFIX else folder.owner.name,
@@ -261,7 +265,7 @@ def _command(seen: JournalSummary) -> str | None:
     """The command that resumes the run from the current folder."""
     if not seen.run.command:
         return None
-    command = command_again(seen.run.command) if is_kept(seen) else seen.run.command
+    command = command_again(seen.run.command) if seen.written else seen.run.command
     elsewhere = seen.run.folder and Path(seen.run.folder) != Path.cwd()
     return f"cd {shlex.quote(seen.run.folder)} && {command}" if elsewhere else command
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import sqlite3
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import StorageError, storage_advice
 from pipeline.filesystem import USE_LOCAL_DISK, sync
-from pipeline.journal.records import ANSWER_COLUMNS, RunRecord, StopRecord
+from pipeline.journal.records import ANSWER_COLUMNS, RunRecord, StopRecord, WrittenRecord
 from pipeline.outcomes import PENDING
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _APPLICATION_ID = 0x6C656164
-_VERSION = 2
+_VERSION = 3
 _LOCK_TIMEOUT_S = 60
 _SQLITE_HEADER = b"SQLite format 3\0"
 # Columns without a type keep every value as it is; its type is checked when the record is read back. Rows and
@@ -28,6 +28,7 @@ PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {_VERSION};
 CREATE TABLE run ({", ".join(RunRecord._fields)});
 CREATE TABLE stops ({", ".join(StopRecord._fields)});
+CREATE TABLE written (id INTEGER PRIMARY KEY, {", ".join(WrittenRecord._fields)});
 CREATE TABLE lists (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL, rows INTEGER NOT NULL, sha256 TEXT NOT NULL, unit TEXT NOT NULL
 );
@@ -197,6 +198,14 @@ def remove_journal(path: Path) -> None:
             path.with_name(path.name + suffix).unlink(missing_ok=True)
     except OSError as error:
         raise StorageError(f"{path}: the journal cannot be removed ({error.strerror}).") from error
+
+
+def rows_of(db: sqlite3.Connection, query: str, *values: object) -> Iterator[dict[str, Any]]:
+    """The rows of a query, each by column."""
+    cursor = db.execute(query, values)
+    names = [column[0] for column in cursor.description]
+    for row in cursor:
+        yield dict(zip(names, row, strict=True))
 
 
 @contextmanager

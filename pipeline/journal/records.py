@@ -80,6 +80,20 @@ class StopRecord(NamedTuple):
     reason: str
 
 
+class WrittenRecord(NamedTuple):
+    """When a file in which rows failed was written, in milliseconds since 1970 UTC; other files leave no journal.
+
+    Attributes:
+        first_at_ms: for the first time.
+        last_at_ms: for the last time.
+        failed: how many rows failed then.
+    """
+
+    first_at_ms: int
+    last_at_ms: int
+    failed: int
+
+
 def select(columns: Iterable[str], source: str) -> str:
     """The statement that selects columns from a table, a view or a join."""
     return f"SELECT {', '.join(columns)} FROM {source}"  # noqa: S608 - names in the code, never values

@@ -1,4 +1,4 @@
-"""What a journal holds, read back by the process that writes it or by any other: its summary, its answers, its rows.
+"""What a journal holds, read back by the process that writes it or by any other: its summary and its answers.
 
 Each reader opens a connection of its own, so readers can be pickled and used in several processes at once.
 """
@@ -14,9 +14,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from pipeline.errors import StorageError
-from pipeline.journal.database import connect, connect_read_only, has_tables, reading
-from pipeline.journal.records import SELECT_ANSWERS, ListSummary, RunRecord, StopRecord, restored, select, unpacked
-from pipeline.outcomes import RowOutcome, column_names, from_row
+from pipeline.journal.database import connect, connect_read_only, has_tables, reading, rows_of
+from pipeline.journal.records import (
+    SELECT_ANSWERS,
+    ListSummary,
+    RunRecord,
+    StopRecord,
+    WrittenRecord,
+    restored,
+    select,
+    unpacked,
+)
 
 if TYPE_CHECKING:
     import sqlite3
@@ -27,7 +35,6 @@ if TYPE_CHECKING:
 
 _CACHED_PACKS = 8
 """Calls end in about the order of their addresses, so neighbours are in few packs, but for those that were retried."""
-_SELECT_ROWS = select(column_names(RowOutcome), "row_outcomes")
 
 
 class JournalSummary(NamedTuple):
@@ -41,6 +48,7 @@ class JournalSummary(NamedTuple):
         answered: those with an answer other than `failed`.
         failed: those whose last answer was a failure; they are retried when the run is resumed.
         stop: why the run stopped last; None if it never stopped in an orderly way.
+        written: when its file was written though rows failed; None if it is unfinished.
     """
 
     path: Path
@@ -50,6 +58,7 @@ class JournalSummary(NamedTuple):
     answered: int
     failed: int
     stop: StopRecord | None
+    written: WrittenRecord | None = None
 
     @property
     def rows(self) -> int:
@@ -89,6 +98,7 @@ def summarize(db: sqlite3.Connection, path: Path) -> JournalSummary | None:
             raise StorageError(f"{path}: the journal is damaged (it holds answers, but no run).")
         return None
     stop = db.execute(select(StopRecord._fields, "stops ORDER BY rowid DESC LIMIT 1")).fetchone()
+    written = db.execute(select(WrittenRecord._fields, "written")).fetchone()
     lists = db.execute(select(ListSummary._fields, "lists ORDER BY id")).fetchall()
     return JournalSummary(
         path=path,
@@ -98,6 +108,7 @@ def summarize(db: sqlite3.Connection, path: Path) -> JournalSummary | None:
         answered=answered,
         failed=failed,
         stop=stop and msgspec.convert(stop, StopRecord),
+        written=written and msgspec.convert(written, WrittenRecord),
     )
 
 
@@ -137,7 +148,7 @@ class JournalAnswers:
         query = f"{SELECT_ANSWERS} WHERE {condition} ORDER BY addresses.id"
         with reading(self.path), closing(connect(self.path)) as db:
             bodies = _Bodies(db)
-            for row in _rows(db, query, *values):
+            for row in rows_of(db, query, *values):
                 yield restored(row, bodies.of(row))
 
 
@@ -164,136 +175,3 @@ class _Bodies:
     def _read_pack(self, number: int) -> dict[int, bytes]:
         row = self._db.execute("SELECT bodies FROM packs WHERE id = ?", (number,)).fetchone()
         return unpacked(row and row[0])
-
-
-class RowAddress(NamedTuple):
-    """A row of a list and what became of its address.
-
-    Attributes:
-        address: the number of the address; None if there is none.
-        outcome: that of the address; `invalid` without one.
-        line: the number of its line, or row of the sheet, as a person counts them, from 1.
-        code: why, in one word; None if there is nothing to say.
-        message: the same as a sentence.
-    """
-
-    address: int | None
-    outcome: str
-    line: int
-    code: str | None
-    message: str | None
-
-
-class FailedRow(NamedTuple):
-    """A row that failed, as a person finds it.
-
-    Attributes:
-        input: name of the list.
-        unit: what `line` counts: `line`, or `row` of a sheet or a table.
-        line: its number, from 1.
-        code: why it failed.
-    """
-
-    input: str
-    unit: str
-    line: int
-    code: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class JournalRows:
-    """The rows of all lists with their outcomes, numbered from 0 in the order in which they were read.
-
-    Attributes:
-        path: the journal.
-        count: how many there are.
-    """
-
-    path: Path
-    count: int
-
-    def __iter__(self) -> Iterator[RowOutcome]:
-        """Every row."""
-        return self.slice(0, self.count)
-
-    def slice(self, first: int, last: int) -> Iterator[RowOutcome]:
-        """The rows with numbers from `first` up to, but not including, `last`.
-
-        Raises:
-            StorageError: the journal cannot be read, or is damaged.
-        """
-        with reading(self.path), closing(connect(self.path)) as db:
-            for row in _rows(db, f"{_SELECT_ROWS} WHERE id > ? AND id <= ? ORDER BY id", first, last):
-                yield from_row(row, RowOutcome)
-
-    def addresses(self, first: int, last: int) -> list[RowAddress]:
-        """What became of the address of each row; a duplicate has what became of the first row.
-
-        Raises:
-            StorageError: the journal cannot be read.
-        """
-        query = (
-            "SELECT rows.address, coalesce(outcome, 'invalid'), coalesce(line, row),"
-            " coalesce(answers.code, rows.code), coalesce(answers.message, rows.message) FROM rows"
-            " LEFT JOIN answers ON answers.address = rows.address WHERE id > ? AND id <= ? ORDER BY id"
-        )
-        with reading(self.path), closing(connect(self.path)) as db:
-            return [RowAddress(*row) for row in db.execute(query, (first, last))]
-
-    def first_failed(self, most: int) -> list[FailedRow]:
-        """The first rows that failed; duplicates are left out.
-
-        Raises:
-            StorageError: the journal cannot be read.
-        """
-        query = (
-            "SELECT name, unit, coalesce(line, row), answers.code FROM answers"
-            " JOIN addresses ON addresses.id = answers.address JOIN rows ON rows.id = first_row"
-            " JOIN lists ON lists.id = list WHERE outcome = 'failed' ORDER BY answers.address LIMIT ?"
-        )
-        with reading(self.path), closing(connect(self.path)) as db:
-            return [FailedRow(*row) for row in db.execute(query, (most,))]
-
-    def addressed(self) -> Iterator[tuple[int, int, str]]:
-        """Where each distinct address is first: the number of the list from 0, that of the row from 1, and the address.
-
-        Raises:
-            StorageError: the journal cannot be read.
-        """
-        return self._positions("addresses JOIN rows ON rows.id = addresses.first_row ORDER BY addresses.id", "email")
-
-    def invalid(self) -> Iterator[tuple[int, int, str]]:
-        """The rows without an address, likewise, with the code of the reason.
-
-        Raises:
-            StorageError: the journal cannot be read.
-        """
-        return self._positions("rows WHERE address IS NULL ORDER BY id", "code")
-
-    def _positions(self, source: str, column: str) -> Iterator[tuple[int, int, str]]:
-        with reading(self.path), closing(connect(self.path)) as db:
-            yield from db.execute(select(("list - 1", "row", column), source))
-
-    def codes(self) -> dict[str, dict[str, int]]:
-        """How many rows there are by outcome and code, the most frequent code first; rows without a code do not count.
-
-        Raises:
-            StorageError: the journal cannot be read.
-        """
-        query = (
-            "SELECT outcome, CAST(code AS TEXT), count(*) FROM row_outcomes WHERE code IS NOT NULL"
-            " GROUP BY outcome, code ORDER BY outcome, count(*) DESC, code"
-        )
-        counts: dict[str, dict[str, int]] = {}
-        with reading(self.path), closing(connect(self.path)) as db:
-            for outcome, code, count in db.execute(query):
-                counts.setdefault(outcome, {})[code] = count
-        return counts
-
-
-def _rows(db: sqlite3.Connection, query: str, *values: object) -> Iterator[dict[str, Any]]:
-    """The rows of a query, each by column."""
-    cursor = db.execute(query, values)
-    names = [column[0] for column in cursor.description]
-    for row in cursor:
-        yield dict(zip(names, row, strict=True))

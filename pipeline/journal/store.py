@@ -16,7 +16,8 @@ from pipeline.errors import StorageError
 from pipeline.journal import database
 from pipeline.journal.database import reading, storage, transaction
 from pipeline.journal.records import ListRow, RunRecord, StopRecord, insert
-from pipeline.journal.replay import JournalAnswers, JournalRows, JournalSummary, summarize
+from pipeline.journal.replay import JournalAnswers, JournalSummary, summarize
+from pipeline.journal.rows import JournalRows
 from pipeline.journal.writer import AnswerWriter
 from pipeline.outcomes import Address, now_ms
 
@@ -40,8 +41,6 @@ _IMPORT_BATCH = (
     LEFT JOIN addresses ON batch.email IS NOT NULL AND addresses.key = batch.key ORDER BY batch.id""",
     "DELETE FROM batch",
 )
-_FORGET = "DELETE FROM answers WHERE answered_at < ?"
-_FORGET_BODIES = "DELETE FROM packs WHERE id NOT IN (SELECT pack FROM answers WHERE pack IS NOT NULL)"
 
 
 class Journal:
@@ -132,19 +131,16 @@ class Journal:
             # The log has grown with the lists; what follows is small.
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
-    def resume(self, list_names: Sequence[str], *, command: str, folder: str, oldest_ms: int = 0) -> None:
+    def resume(self, list_names: Sequence[str], *, command: str, folder: str) -> None:
         """Forget why the run stopped, and call its lists by their present names, in order: files may have moved.
 
         `command` and `folder` are those that resume it now; from here on they are the run's: its options may be others.
-        Answers from before `oldest_ms` (milliseconds since 1970 UTC) are forgotten: their addresses are pending again.
         """
         with storage(self.path), transaction(self._db):
             stop = self._db.execute("SELECT code FROM stops ORDER BY rowid DESC LIMIT 1").fetchone()
             self.stop_code = stop and stop[0]
             self._db.execute("DELETE FROM stops")
             self._db.execute("UPDATE run SET command = ?, folder = ?", (command, folder))
-            if self._db.execute(_FORGET, (oldest_ms,)).rowcount:
-                self._db.execute(_FORGET_BODIES)
             renamed = [(name, number) for number, name in enumerate(list_names, 1)]
             self._db.executemany("UPDATE lists SET name = ? WHERE id = ?", renamed)
 

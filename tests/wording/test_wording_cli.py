@@ -126,7 +126,7 @@ def test_the_life_of_an_enriched_file(sandbox: RunningSandbox, tmp_path: Path) -
         rate,
         f"  failed rows: line 3 ({code})",
         f"  4 rows, 2 of them with a lead (1 found, and 1 duplicate of these), in {tmp_path}/out.csv",
-        "  to ask again for what failed, and for nothing else, within 24 hours:",
+        "  to ask again for what failed, and for nothing else, until TIME UTC:",
         "    COMMAND",
     ]
     assert plain(lead_export("status", tmp_path).out) == [
