@@ -11,6 +11,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from click.testing import CliRunner
@@ -21,7 +22,6 @@ from pipeline.sandbox.options import SandboxOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from preloaded import Preloaded
 
@@ -104,13 +104,15 @@ class Running:
     """
 
     def __init__(
-        self, process: Preloaded, *arguments: object, program: str = COMMAND, cwd: Path | None = None, **env: str
+        self, process: Preloaded, *arguments: object, program: str = COMMAND, cwd: str = "", **env: str
     ) -> None:
         self._out, self._err = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")  # noqa: SIM115 - see `ended`
         with open(os.devnull) as nothing:  # noqa: PTH123 - no path to speak of
             streams = (nothing.fileno(), self._out.fileno(), self._err.fileno())
             words = ("__main__.py", *arguments)  # as by `command`
-            self.child = process.start(program, *words, env=environment(env), cwd=cwd, streams=streams)
+            self.child = process.start(
+                program, *words, env=environment(env), cwd=Path(cwd) if cwd else None, streams=streams
+            )
 
     def wait_for(self, sandbox: RunningSandbox, answers: int) -> None:
         """Wait until the sandbox has given that many answers; the process must not have ended by then."""

@@ -316,7 +316,7 @@ main()
 def test_1_an_unexpected_exception(night: Night) -> None:
     """What nobody has thought of is reported like everything else, without a value."""
     (night.out / ".lead-export").mkdir(parents=True)
-    done = Running(night.process, "fails", program=BUG, cwd=night.folder, **night.env).ended()
+    done = Running(night.process, "fails", program=BUG, cwd=str(night.folder), **night.env).ended()
     assert done.code == 1
     last = night.check(1, pinged="1", success=False)
     assert ("Run nightly" in last["sentence"], "@" in json.dumps(last) + done.err) == (True, False)
@@ -353,8 +353,8 @@ def test_the_reason_survives_a_full_disk(night: Night) -> None:
         out = disk / "leads"
         people = write_list(night.folder / "people.csv", [f"person.{number}@example.com" for number in range(300)])
         night.sandbox.control(latency_ms=20)
-        words = ["run", people, *target(night.sandbox, out), "--concurrency", 2, "-q"]
-        running = Running(night.process, *words, **night.env)
+        run_words: list[object] = ["run", people, *target(night.sandbox, out), "--concurrency", 2, "-q"]
+        running = Running(night.process, *run_words, **night.env)
         running.wait_for(night.sandbox, 50)
         with (disk / "ballast").open("wb", buffering=0) as file:
             while os.statvfs(disk).f_bavail:

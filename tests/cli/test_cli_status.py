@@ -79,7 +79,7 @@ def test_the_command_it_shows_resumes_the_run(process: Preloaded, sandbox: Runni
     (tmp_path / "a b").mkdir()
     words = ["run", "../people.csv", "--out", "ex port", "--api-url", sandbox.url, "--rate", 0, "--new"]
     sandbox.control(revoke_after=10)
-    assert Running(process, *words, cwd=tmp_path / "a b", **CREDENTIALS, **NO_DELAYS).ended().code == 4
+    assert Running(process, *words, cwd=str(tmp_path / "a b"), **CREDENTIALS, **NO_DELAYS).ended().code == 4
     sandbox.control(revoke_after=0)
     shown = lead_export("status", tmp_path / "a b" / "ex port", "--json").json["unfinished"][0]["command"]
     assert "--new" not in shown
@@ -111,7 +111,7 @@ def test_what_keeps_the_command_from_resuming_is_said(
     out, before = tmp_path / "export", people.read_bytes()
     sandbox.control(revoke_after=10)
     words = ["run", people.name, *target(sandbox, out)]
-    assert Running(process, *words, cwd=tmp_path, **CREDENTIALS, **NO_DELAYS).ended().code == 4
+    assert Running(process, *words, cwd=str(tmp_path), **CREDENTIALS, **NO_DELAYS).ended().code == 4
 
     def said(**env: str) -> str:
         obstacles = lead_export("status", out, "--json", **env).json["unfinished"][0]["obstacles"]
@@ -141,7 +141,7 @@ def test_a_command_that_needs_the_settings_of_then(
     config.chmod(0o600)
     sandbox.control(revoke_after=10)
     words = ["run", people, *target(sandbox, out), "--config", config.name]
-    assert Running(process, *words, cwd=tmp_path, **NO_DELAYS).ended().code == 4
+    assert Running(process, *words, cwd=str(tmp_path), **NO_DELAYS).ended().code == 4
     assert lead_export("status", out, "--json").json["unfinished"][0]["obstacles"] == []
     config.unlink()
     (obstacle,) = lead_export("status", out, "--json").json["unfinished"][0]["obstacles"]
