@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from cli_command import CREDENTIALS, SECRETS, Result, lead_export, own_process
+from cli_command import CREDENTIALS, SECRETS, Result, Running, lead_export
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from preloaded import Preloaded
 
     from pipeline.sandbox.process import RunningSandbox
 
@@ -118,11 +120,11 @@ def cron_tables(folder: Path, sandbox: RunningSandbox) -> Path:
     return table
 
 
-def test_cron_passes_nothing_on(sandbox: RunningSandbox, tmp_path: Path) -> None:
+def test_cron_passes_nothing_on(process: Preloaded, sandbox: RunningSandbox, tmp_path: Path) -> None:
     """What is exported here is not there; the same command without --as-cron finds it."""
     options = ["check", "--api-url", sandbox.url, "--out", tmp_path / "out", "--json", "-v"]
-    assert own_process(*options, **CREDENTIALS).code == 0
-    done = own_process(*options, "--as-cron", **CREDENTIALS, LEAD_EXPORT_MAX_ATTEMPTS="7")
+    assert Running(process, *options, **CREDENTIALS).ended().code == 0
+    done = Running(process, *options, "--as-cron", **CREDENTIALS, LEAD_EXPORT_MAX_ATTEMPTS="7").ended()
     assert done.code == 2
     assert done.json["settings"]["app_id"] == {"value": "not set", "origin": "default"}
     assert done.json["settings"]["max_attempts"]["origin"] == "default"
@@ -131,9 +133,10 @@ def test_cron_passes_nothing_on(sandbox: RunningSandbox, tmp_path: Path) -> None
     assert "PATH=/usr/bin:/bin" in done.err
 
 
-def test_the_variables_of_a_crontab_are_set(sandbox: RunningSandbox, tmp_path: Path) -> None:
+def test_the_variables_of_a_crontab_are_set(process: Preloaded, sandbox: RunningSandbox, tmp_path: Path) -> None:
     """With the credentials in files that the crontab names, all checks pass as cron runs them."""
-    done = own_process("check", "--crontab", cron_tables(tmp_path, sandbox), "--json", "-q", PATH="")
+    words = ("check", "--crontab", cron_tables(tmp_path, sandbox), "--json", "-q")
+    done = Running(process, *words, PATH="").ended()
     assert (done.code, done.err) == (0, "")
     shown = done.json["settings"]
     assert shown["api_key"] == {"value": "set", "origin": str(tmp_path / "credentials" / "KARTRA_API_KEY")}
@@ -142,13 +145,13 @@ def test_the_variables_of_a_crontab_are_set(sandbox: RunningSandbox, tmp_path: P
     assert [secret for secret in SECRETS if secret in done.out] == []
 
 
-def test_a_relative_path_fails_as_it_would_at_night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_path_fails_as_it_would_at_night(process: Preloaded, tmp_path: Path) -> None:
     """The home folder is where cron starts, so a file that is here is not found there."""
     (tmp_path / "night-of-nobody.toml").write_text("rate_per_s = 1\n")
-    monkeypatch.chdir(tmp_path)
     words = ("check", "--config", "night-of-nobody.toml", "-q")
-    assert "night-of-nobody.toml: cannot be read" in own_process(*words, "--as-cron").sentence
-    assert "KARTRA_APP_ID" in own_process(*words).err
+    at_night = Running(process, *words, "--as-cron", cwd=str(tmp_path)).ended()
+    assert "night-of-nobody.toml: cannot be read" in at_night.sentence
+    assert "KARTRA_APP_ID" in Running(process, *words, cwd=str(tmp_path)).ended().err
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe=x\n"], ids=["missing", "not-text"])
