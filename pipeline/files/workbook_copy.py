@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import copy
 from typing import IO, TYPE_CHECKING, Any, Self
 
+from pipeline.errors import UsageError
 from pipeline.files import durable
 from pipeline.files.workbook_plan import collected_warnings, load_whole
 from pipeline.files.worksheet_cells import CellValues, check_columns, rows_of, set_value
@@ -81,9 +82,8 @@ class WorkbookCopy:
     def _first_free_column(self) -> int:
         """Behind every cell with a value or a formula, and behind merged cells, beside or below the header."""
         top = self._plan.header_row or 1
-        filled = (_last_column(cell) for row in self._sheet.iter_rows(min_row=top) for cell in row)
         merged = (int(area.max_col) for area in self._sheet.merged_cells.ranges if area.max_row >= top)
-        return max(self._plan.width, max(filled, default=0), max(merged, default=0)) + 1
+        return max(self._plan.width, self._plan.filled, max(merged, default=0)) + 1
 
     def _show_columns(self) -> None:
         """Unhide the added columns: people hide all those that they do not use."""
@@ -146,7 +146,10 @@ class SheetValues:
     def write(self, rows: Sequence[int], frame: pd.DataFrame) -> None:
         """Append these rows of the sheet, in ascending order, with their added values."""
         for row, added in zip(rows, rows_of(frame), strict=True):
-            own = next(cells for number, cells in self._rows if number == row)[: self._plan.width]
+            own = next((cells for number, cells in self._rows if number == row), None)
+            if own is None:
+                raise UsageError(f"{self._path.name}: its list has changed since it was imported; use --new.")
+            own = own[: self._plan.width]
             missing = [None] * (self._plan.width - len(own))
             self._sheet.append([*map(self._copied, own), *missing, *map(self._cell, added)])
 
@@ -167,12 +170,3 @@ class SheetValues:
         cell = WriteOnlyCell(self._sheet, value=None)
         set_value(cell, self._values.of(value))
         return cell
-
-
-def _last_column(cell: Any) -> int:  # noqa: ANN401 - a Cell or a MergedCell
-    """The last column that a cell, or a formula in it, fills; 0 if it is empty."""
-    from openpyxl.utils import range_boundaries
-
-    if cell.value is None:
-        return 0
-    return range_boundaries(area)[2] or 0 if (area := getattr(cell.value, "ref", None)) else int(cell.column)

@@ -12,12 +12,12 @@ import warnings
 import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from openpyxl.workbook import Workbook
 
@@ -41,6 +41,9 @@ _LOST_PARTS = {
 """Parts of a workbook, by the start of their names, that openpyxl does not keep, or not as they are."""
 
 
+_UNCALCULATED = "its formulas are kept, but not their results, which appear once a spreadsheet has opened the copy"
+
+
 @dataclass(frozen=True, slots=True)
 class CopyPlan:
     """How columns are added to a sheet.
@@ -51,6 +54,7 @@ class CopyPlan:
         header_row: the row with the names of its columns, from 1; None if there is none.
         reason: why only the values can be copied; "" if all of the workbook is.
         losses: what the copy lacks that the workbook has, in words.
+        filled: the last column with a value or a formula, beside or below the header.
     """
 
     sheet: int
@@ -58,6 +62,7 @@ class CopyPlan:
     header_row: int | None
     reason: str = ""
     losses: tuple[str, ...] = ()
+    filled: int = 0
 
 
 def plan_copy(
@@ -85,21 +90,71 @@ def plan_copy(
     if not has_header:
         return CopyPlan(sheet, width, None, "its sheet has no header that the names of columns could be added to")
     lost = dict.fromkeys(what for start, what in _LOST_PARTS.items() if any(name.startswith(start) for name in parts))
+    sheets = _Sheets()
     try:
         with collected_warnings() as heard:
-            book = load_whole(file)
+            load_whole(file)
+            losing = [*heard]
+            sheets.read(file, sheet, first_row)
     except Exception:  # noqa: BLE001 - openpyxl raises errors of any type
         return CopyPlan(sheet, width, None, "it has parts that cannot be read")
-    lost |= dict.fromkeys(str(warning.message).partition(" extension is not")[0] for warning in heard)
-    if not any(value is not None for value in next(_values(book, sheet, first_row, first_row), ())):
+    lost |= dict.fromkeys(str(warning.message).partition(" extension is not")[0] for warning in losing)
+    if not sheets.sees_data:
         raise UsageError(f"{name}: its rows cannot be copied to a workbook; write .csv or .parquet.")
-    rows = _values(book, sheet, 1, first_row - 1)
-    header = max((number for number, row in enumerate(rows, 1) if any(row)), default=None)
-    return CopyPlan(sheet, width, header, losses=(*_sentence(lost), *_uncalculated(book)))
+    formulas = [_UNCALCULATED] if sheets.has_formula else []
+    return CopyPlan(sheet, width, sheets.header_row, losses=(*_sentence(lost), *formulas), filled=sheets.filled)
 
 
-def _values(book: Workbook, sheet: int, first: int, last: int) -> Iterator[tuple[object, ...]]:
-    return book.worksheets[sheet].iter_rows(min_row=first, max_row=last, values_only=True)
+@dataclass(slots=True)
+class _Sheets:
+    """What the cells of a workbook say about a copy, from a pass that holds one row at a time.
+
+    A workbook that is read to be changed has no way to walk over the cells there are: it creates all cells up to the
+    last row and column, of which a single cell, though empty, may be far away.
+
+    Attributes:
+        header_row: the last row with a cell above the data.
+        sees_data: whether the first row of the data has a value.
+        filled: the last column with a value or a formula, beside or below the header.
+        has_formula: whether any sheet has one.
+    """
+
+    header_row: int | None = None
+    sees_data: bool = False
+    filled: int = 0
+    has_formula: bool = False
+
+    def read(self, file: IO[bytes], sheet: int, first_row: int) -> None:
+        """Read the worksheet with this number, whose data begin in `first_row`, and the others for formulas."""
+        import openpyxl
+
+        file.seek(0)
+        book = openpyxl.load_workbook(file, read_only=True, keep_links=False)
+        try:
+            for number, each in enumerate(book.worksheets):
+                if number != sheet and self.has_formula:
+                    continue
+                each.reset_dimensions()  # the size that a file states is often wrong
+                for row, cells in enumerate(each.iter_rows(), 1):
+                    filled = [cell for cell in cells if cell.value is not None]
+                    self.has_formula = self.has_formula or any(cell.data_type == "f" for cell in filled)
+                    if number == sheet and filled:
+                        self._add(row, filled, first_row)
+        finally:
+            book.close()
+
+    def _add(self, row: int, filled: Sequence[Any], first_row: int) -> None:
+        self.sees_data = self.sees_data or row == first_row
+        if row < first_row:
+            self.header_row, self.filled = row, 0  # what is above it is in nobody's way
+        self.filled = max(self.filled, *map(_last_column, filled))
+
+
+def _last_column(cell: Any) -> int:  # noqa: ANN401 - a ReadOnlyCell
+    """The last column that a cell, or a formula in it, fills."""
+    from openpyxl.utils import range_boundaries
+
+    return range_boundaries(area)[2] or 0 if (area := getattr(cell.value, "ref", None)) else int(cell.column)
 
 
 def _sentence(lost: dict[str, None]) -> list[str]:
@@ -108,13 +163,6 @@ def _sentence(lost: dict[str, None]) -> list[str]:
     has_pictures = _LOST_PARTS["xl/drawings/drawing"] in lost and importlib.util.find_spec("PIL") is None
     hint = " (pictures stay if pillow is installed)" if has_pictures else ""
     return [f"the copy may lose or change: {', '.join(lost)}{hint}"]
-
-
-def _uncalculated(book: Workbook) -> list[str]:
-    cells = (cell for sheet in book.worksheets for row in sheet.iter_rows() for cell in row)
-    if not any(cell.data_type == "f" for cell in cells):
-        return []
-    return ["its formulas are kept, but not their results, which appear once a spreadsheet has opened the copy"]
 
 
 def load_whole(file: IO[bytes]) -> Workbook:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import tracemalloc
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from pipeline.errors import UsageError
 from pipeline.files.workbook_copy import SheetValues, WorkbookCopy
 from pipeline.files.workbook_plan import MAX_COPIED_CELLS, CopyPlan, plan_copy
+from pipeline.files.worksheet_cells import MAX_COLUMNS
 from pipeline.tables.frames import make_frame
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ SIMPLE: list[list[Any]] = [["email", "x"], ["a@example.com", 1]]
 
 def test_a_plan_says_how_columns_can_be_added() -> None:
     """The header is the last row before the data; a large, headless or unreadable workbook gives its values only."""
-    assert plan_copy("in.xlsx", workbook(SIMPLE), **WHOLE) == CopyPlan(0, 2, 1)
+    assert plan_copy("in.xlsx", workbook(SIMPLE), **WHOLE) == CopyPlan(0, 2, 1, filled=2)
     preamble = workbook([["May"], [], *SIMPLE])
     assert plan_copy("in.xlsx", preamble, **{**WHOLE, "first_row": 4}).header_row == 3
     for file, change, reason in (
@@ -171,3 +173,44 @@ def test_nothing_is_left_of_a_copy_that_failed(tmp_path: Path) -> None:
         with pytest.raises(KeyError), writer(workbook(SIMPLE), tmp_path / "out.xlsx", CopyPlan(0, 2, 1), ["x"]):
             raise KeyError
     assert list(tmp_path.iterdir()) == []
+
+
+FAR = [(2, 16_384), (20_000, 500)]
+
+
+@pytest.mark.parametrize(("row", "column_number"), FAR)
+@pytest.mark.parametrize("value", [None, 7])
+def test_a_cell_far_away_costs_no_memory(tmp_path: Path, row: int, column_number: int, value: int | None) -> None:
+    """A copy has the cells that there were and the added ones; an empty, formatted cell takes no column away."""
+    book = openpyxl.load_workbook(workbook(SIMPLE))
+    far: Any = book.worksheets[0].cell(row, column_number)
+    far.value, far.number_format = value, "0.00"
+    file = io.BytesIO()
+    book.save(file)
+    if value is not None and column_number == MAX_COLUMNS:
+        plan = plan_copy("in.xlsx", file, **WHOLE)
+        with pytest.raises(UsageError):
+            WorkbookCopy(file, tmp_path / "out.xlsx", plan, ["lead_x"])
+        return
+    tracemalloc.start()
+    try:
+        plan = plan_copy("in.xlsx", file, **WHOLE)
+        with WorkbookCopy(file, tmp_path / "out.xlsx", plan, ["lead_x"]) as copy:
+            copy.write([2], column(["new"]))
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+    sheet = openpyxl.load_workbook(tmp_path / "out.xlsx").worksheets[0]
+    added = 3 if value is None else max(2, column_number) + 1
+    assert (sheet.cell(1, added).value, sheet.cell(2, added).value) == ("lead_x", "new")
+    assert (sheet.cell(row, column_number).value, sheet.cell(row, column_number).number_format) == (value, "0.00")
+
+
+def test_a_list_that_has_become_shorter_is_refused(tmp_path: Path) -> None:
+    """Instead of a row without its own cells, or an ending without a reason."""
+    plan = CopyPlan(0, 2, None, "values only")
+    with (
+        pytest.raises(UsageError, match="changed"),
+        SheetValues(workbook(SIMPLE), tmp_path / "out.xlsx", plan, ["email", "x", "lead_x"]) as values,
+    ):
+        values.write([2, 3], column(["new", "newer"]))
