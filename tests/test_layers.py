@@ -16,7 +16,7 @@ ROWS = (
     ("calls", "journal", "files", "emails", "tables"),
     ("replies",),
     ("settings", "schema", "outcomes"),
-    ("errors", "version", "filesystem", "words"),
+    ("errors", "version", "filesystem", "words", "host"),
 )
 """From the top down; a part may import from the rows below its own, but nothing from its own row."""
 RANKS = {part: rank for rank, parts in enumerate(ROWS) for part in parts}

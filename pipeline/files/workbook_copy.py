@@ -7,8 +7,9 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from pipeline.errors import UsageError
 from pipeline.files import durable
-from pipeline.files.workbook_plan import collected_warnings, load_whole
+from pipeline.files.workbook_plan import load_whole
 from pipeline.files.worksheet_cells import CellValues, check_columns, rows_of, set_value
+from pipeline.host import collected_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,16 +8,15 @@ about 300 bytes for each cell, so that of a very large sheet only the values are
 from __future__ import annotations
 
 import importlib.util
-import warnings
 import zipfile
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
+from pipeline.host import collected_warnings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from openpyxl.workbook import Workbook
 
@@ -98,7 +97,7 @@ def plan_copy(
             sheets.read(file, sheet, first_row)
     except Exception:  # noqa: BLE001 - openpyxl raises errors of any type
         return CopyPlan(sheet, width, None, "it has parts that cannot be read")
-    lost |= dict.fromkeys(str(warning.message).partition(" extension is not")[0] for warning in losing)
+    lost |= dict.fromkeys(warning.partition(" extension is not")[0] for warning in losing)
     if not sheets.sees_data:
         raise UsageError(f"{name}: its rows cannot be copied to a workbook; write .csv or .parquet.")
     formulas = [_UNCALCULATED] if sheets.has_formula else []
@@ -171,11 +170,3 @@ def load_whole(file: IO[bytes]) -> Workbook:
 
     file.seek(0)
     return openpyxl.load_workbook(file, rich_text=True)
-
-
-@contextmanager
-def collected_warnings() -> Iterator[list[warnings.WarningMessage]]:
-    """Collect the warnings of openpyxl instead of printing them."""
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always")
-        yield heard

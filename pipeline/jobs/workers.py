@@ -20,6 +20,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from pipeline.host import SharedChange
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Executor, Future
@@ -136,7 +138,7 @@ def _start_executor(count: int) -> Executor | None:
     try:
         from loky import ProcessPoolExecutor  # noqa: PLC0415 - jobs without workers need not load it
 
-        with _no_imports_from_current_folder(), _signals_blocked(signal.SIGUSR1):
+        with _no_imports_from_current_folder, _signals_blocked(signal.SIGUSR1):
             # The first locks start resource trackers, and that unblocks SIGINT (Python 3.11), so they come first.
             multiprocessing.get_context("spawn").Lock()
             executor = ProcessPoolExecutor(count, initializer=_set_up_worker, initargs=(os.getpid(),))
@@ -149,7 +151,7 @@ def _start_executor(count: int) -> Executor | None:
 
 
 @contextmanager
-def _no_imports_from_current_folder() -> Iterator[None]:
+def _safe_path() -> Iterator[None]:
     """Make Python processes that are started in the block leave the current folder out of `sys.path`."""
     variable = "PYTHONSAFEPATH"
     before = os.environ.get(variable)
@@ -161,6 +163,9 @@ def _no_imports_from_current_folder() -> Iterator[None]:
             del os.environ[variable]
         else:
             os.environ[variable] = before
+
+
+_no_imports_from_current_folder = SharedChange(_safe_path)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import warnings
 import weakref
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from pipeline.emails.table import TableFormat
 from pipeline.emails.workbook import as_transitional, formulas_without_values, is_strict
 from pipeline.errors import UsageError
+from pipeline.host import collected_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,8 +145,7 @@ class Xlsx(TableFormat):
     @contextmanager
     def _library_errors(self) -> Iterator[None]:
         """Turn errors of openpyxl, which can be of any type, into one; its warnings are about styles, not cells."""
-        with self.errors_as(_PROBLEM, Exception), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with self.errors_as(_PROBLEM, Exception), collected_warnings():
             yield
 
 
