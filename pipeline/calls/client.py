@@ -12,7 +12,7 @@ from pipeline.calls.open_files import out_of_files
 from pipeline.calls.pace import Pace
 from pipeline.calls.retry import Lookup, RetryPolicy, jitter
 from pipeline.calls.transport import Endpoint
-from pipeline.errors import CredentialsRefused, InternalError, TryAgain, Unreachable, WrongArgument
+from pipeline.errors import CredentialsRefused, TryAgain, Unreachable, UsageError, WrongArgument
 from pipeline.outcomes import Address
 from pipeline.settings import Settings
 
@@ -24,6 +24,7 @@ class LeadClient:
     """Fetches leads from the API, one address per call, over pooled connections.
 
     Works on its own: `async with LeadClient(settings) as client: answer = await client.get_lead("a@example.com")`.
+    It may be used in one such block after the other, in different event loops as well, and keeps the pace across them.
 
     Attributes:
         pace: when calls may start; `get_lead` keeps to it, `call` does not.
@@ -47,6 +48,7 @@ class LeadClient:
             UsageError: credentials are missing, or the proxy or `ca_file` cannot be used.
         """
         self._settings.require_credentials()
+        self.pace.enter_loop()
         self._endpoint = Endpoint(self._settings, choose_proxy(self._settings))
         return self
 
@@ -87,8 +89,10 @@ class LeadClient:
         """
         if not isinstance(email, str):
             raise WrongArgument.of("email", "a string", email)
+        if not email.isascii() and any("\ud800" <= character <= "\udfff" for character in email):
+            raise WrongArgument("email: must be text that UTF-8 can encode, without surrogates.")
         if self._endpoint is None:
-            raise InternalError("LeadClient must be used in an `async with` block.")
+            raise UsageError("LeadClient must be used in an `async with` block.")
         try:
             reply = await self._endpoint.post(kartra.request_body(self._prefix, email), fresh=fresh)
         except Unreachable as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 _BYPASS_VARIABLES = ("no_proxy", "NO_PROXY")
+_HOST = re.compile(r"[\w.:%-]+")
+"""A name, or an IPv4 or IPv6 address, perhaps with its zone."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -70,7 +73,7 @@ def _checked(text: str, origin: str) -> Proxy:
         raise UsageError(f"{origin}: {shown}:// proxies are not supported; use the URL of an HTTP proxy (http://…).")
     try:
         parts = urlsplit(url)
-        is_usable = bool(parts.hostname) and parts.port != 0
+        is_usable = bool(_HOST.fullmatch(parts.hostname or "")) and parts.port != 0
     except ValueError:
         is_usable = False
     if not is_usable:
@@ -89,6 +92,18 @@ def _is_bypassed(host: str, port: int, environ: Mapping[str, str]) -> bool:
         if is_named and number in ("", str(port)):
             return True
     return False
+
+
+def check_access(settings: Settings) -> None:
+    """Check that there are credentials, and that proxy and `ca_file` can be used; nothing is connected.
+
+    Raises:
+        UsageError: a credential is missing, or one of the others cannot be used.
+    """
+    settings.require_credentials()
+    choose_proxy(settings)
+    if settings.ca_file is not None:
+        tls_context(settings)
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext:

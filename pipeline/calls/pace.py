@@ -70,6 +70,11 @@ class Gate:
         self._trial_running = self._pause_s > 0
         return True
 
+    def enter_loop(self) -> None:
+        """Belong to the running event loop; no call of an earlier one is under way."""
+        self._trial_running = False
+        self._changed = asyncio.Event()
+
     async def wait(self) -> None:
         """Return when it is worth trying to enter."""
         wait_s = self.closed_until - _now()
@@ -134,6 +139,7 @@ class Pace:
         self._limiter: AsyncLimiter | None = None
         self._limiter_per_s = 0.0
         self._turnstile = asyncio.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._last_start = float("-inf")
         self._closings: set[asyncio.Task[None]] = set()
         self.held_back_s = 0.0
@@ -146,6 +152,13 @@ class Pace:
         if settings.rate_per_s and settings.share_pace:
             shared = SharedPace(settings.app_hash(), folder=settings.state_folder or state_folder())
         return cls(settings.rate_per_s, shared, patience_s=settings.throttle_patience_s)
+
+    def enter_loop(self) -> None:
+        """Belong to the running event loop, and carry on from an earlier one, whose clock is the same."""
+        if (loop := asyncio.get_running_loop()) is not self._loop:
+            self._loop, self._turnstile = loop, asyncio.Lock()
+            self._gate.enter_loop()
+            self._limiter, self._limiter_per_s = None, 0.0  # the next one takes over from the last start
 
     async def acquire(self) -> Permit:
         """Return when a call may start."""

@@ -106,7 +106,7 @@ ERROR_RULES: tuple[ErrorRule, ...] = (
     ErrorRule(aiohttp.ServerDisconnectedError, Unreachable, "disconnected", "the server closed the connection"),
     ErrorRule(aiohttp.ClientPayloadError, MalformedReply, "cut_off", "the reply is incomplete"),
     ErrorRule(aiohttp.ClientResponseError, InvalidHttp, "not_http", "the reply cannot be read as HTTP{why}"),
-    ErrorRule(aiohttp.ClientConnectorError, Unreachable, "connect", "no connection to the server", sent=False),
+    ErrorRule(aiohttp.ClientConnectorError, Unreachable, "connect", "no connection to the {peer}", sent=False),
     ErrorRule(aiohttp.ClientError, Unreachable, "connection", "the connection broke"),
     ErrorRule(OSError, Unreachable, "connection", "the connection broke"),
 )
@@ -121,12 +121,12 @@ def translate(error: Exception, proxy: str = "") -> LeadExportError:
         proxy: the address of the proxy in use, without credentials.
     """
     status = f" (HTTP {error.status})" if isinstance(error, aiohttp.ClientHttpProxyError) else ""
+    peer = f"proxy {proxy}" if proxy else "server"  # a proxy is the only host that this machine connects to
     why = _PARSER_WORDS.match(error.message) if isinstance(error, aiohttp.ClientResponseError) else None
     for rule in ERROR_RULES:
         if isinstance(error, rule.raised):
-            ours = rule.becomes(
-                rule.message.format(proxy=proxy, status=status, why=f" ({why[1]})" if why else ""), code=rule.code
-            )
+            text = rule.message.format(proxy=proxy, peer=peer, status=status, why=f" ({why[1]})" if why else "")
+            ours = rule.becomes(text, code=rule.code)
             ours.sent = rule.sent
             return ours
     return InternalError(f"an unexpected network error ({type(error).__name__})")

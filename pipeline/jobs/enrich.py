@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from pipeline.calls.network import check_access
 from pipeline.calls.open_files import check_room
 from pipeline.errors import StorageError, UsageError
 from pipeline.files import durable
@@ -59,7 +60,7 @@ def enrich(
         StopRun: it had to stop; `manifest` on it says what was done, and the answers are kept.
     """
     observer = observer or Observer()
-    settings.require_credentials()
+    check_access(settings)
     check_room(tables=1)
     (source,), fields = email_lists([path], settings), select_fields(how.fields, how.prefix)
     file = _check_out(path, out, how)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from pipeline.calls.network import check_access
 from pipeline.calls.open_files import check_room
 from pipeline.files.folder import OutputFolder
 from pipeline.files.output_format import check_formats
@@ -50,7 +51,7 @@ def export(
         StopRun: the run had to stop; `manifest` on it says what was done, and the answers are kept.
     """
     observer = observer or Observer()
-    settings.require_credentials()
+    check_access(settings)
     check_room(len(LEAD_TABLES) * len(settings.formats))
     check_formats(settings.formats)
     sources = email_lists(lists, settings)

@@ -444,11 +444,11 @@ async def test_client_without_credentials_does_not_start() -> None:
 async def test_client_is_for_use_in_a_with_block(sandbox: RunningSandbox) -> None:
     """Before and after its block a client refuses to call."""
     client = LeadClient(settings(sandbox.url))
-    with pytest.raises(InternalError):
-        await client.call("early@example.com")
+    with pytest.raises(UsageError):
+        await client.get_lead("early@example.com")
     async with client:
         await client.call("in.time@example.com")
-    with pytest.raises(InternalError):
+    with pytest.raises(UsageError):
         await client.call("late@example.com")
 
 

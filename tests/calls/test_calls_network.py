@@ -123,6 +123,10 @@ def test_loopback_is_proxied_only_if_the_setting_says_so(url: str) -> None:
         (f"http://user:{SECRET}@", "proxy"),
         (f"http://user:{SECRET}@proxy:0", "proxy"),
         (f"http://user:{SECRET}@proxy:port", "proxy"),
+        ("not a url", "proxy"),
+        (f"http://user:{SECRET}@pro xy:3128", "proxy"),
+        ("http://proxy.example.com,proxy.example.net:3128", "proxy"),
+        ("http://<proxy>:3128", "proxy"),
     ],
 )
 def test_what_is_not_an_http_proxy_is_wrong_usage(text: str, fact: str) -> None:
@@ -133,6 +137,20 @@ def test_what_is_not_an_http_proxy_is_wrong_usage(text: str, fact: str) -> None:
         assert str(caught.value).startswith(origin)
         assert fact in str(caught.value)
         assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["proxy", "my_proxy.example.com", "192.0.2.1", "[2001:db8::1]", "прокси.example.com"])
+def test_hosts_of_proxies(host: str) -> None:
+    """Whatever can be the name or the address of a machine."""
+    assert choose_proxy(settings(URL, proxy=f"http://{host}:3128"), {}) == Proxy(f"http://{host}:3128", "proxy")
+
+
+@pytest.mark.parametrize("proxy", ["http://no-such-proxy.invalid:3128", "http://127.0.0.1:1"])
+async def test_a_proxy_that_cannot_be_reached_is_blamed(proxy: str) -> None:
+    """Its name does not resolve, or nobody listens there: the error names the proxy, not the server."""
+    error = await failure(URL, proxy=proxy)
+    assert isinstance(error, Unreachable)
+    assert (proxy in str(error), "server" in str(error), error.sent) == (True, False, False)
 
 
 def test_proxy_is_shown_without_its_credentials() -> None:

@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import os
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_type
 
@@ -128,11 +129,42 @@ def test_wrong_arguments_are_refused_before_anything_begins(tmp_path: Path, call
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_an_address_that_is_no_string_is_refused() -> None:
-    """A hole in a column of addresses, for example."""
+@pytest.mark.parametrize("email", [float("nan"), "a\ud800@example.com"], ids=["hole", "surrogate"])
+async def test_an_address_that_cannot_be_sent_is_refused(email: Any) -> None:
+    """A hole in a column of addresses, for example, or what is no text."""
     async with pipeline.LeadClient(NOWHERE) as client:
         with pytest.raises(WrongArgument, match=r"^email: "):
-            await client.get_lead(float("nan"))  # type: ignore[arg-type]
+            await client.get_lead(email)
+
+
+def test_a_client_may_be_used_in_one_event_loop_after_the_other(sandbox: RunningSandbox) -> None:
+    """Each time in a block of its own; the pace goes on as in a single loop."""
+    chosen = settings(sandbox.url, rate_per_s=20, share_pace=False)
+    client = pipeline.LeadClient(chosen)
+
+    async def look_up(*emails: str) -> None:
+        async with client:
+            await asyncio.gather(*map(client.get_lead, emails))
+
+    before = time.monotonic()
+    for n in range(3):
+        asyncio.run(look_up(f"ada{n}@example.com", f"bob{n}@example.com"))
+    assert time.monotonic() - before >= 5 / 20 * 0.9
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"ca_file": "no-such.pem"}, {"proxy": "socks5://proxy:1080"}, {"proxy": "not a url"}]
+)
+@pytest.mark.parametrize("job", [pipeline.export, pipeline.enrich])
+def test_a_way_to_the_api_that_cannot_be_used_is_noticed_first(
+    wrong: dict[str, str], job: Callable[..., object], people: Path, tmp_path: Path
+) -> None:
+    """Nothing is written for a job that cannot make a call."""
+    chosen = settings(**wrong)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UsageError, match=f"^{next(iter(wrong))}: "):
+        job(chosen, people, tmp_path / "out.csv")
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize("call", [{"fields": ["no_such_field"]}, {"fields": "first_name,no_such_field"}])

@@ -54,7 +54,7 @@ def test_replies(status: int, body: bytes, sentence: str) -> None:
         (aiohttp.ConnectionTimeoutError, "no connection within the time limit"),
         (TimeoutError, "no complete reply within the time limit"),
         (aiohttp.ServerDisconnectedError, "the server closed the connection"),
-        (aiohttp.ClientConnectorError, "no connection to the server"),
+        (aiohttp.ClientConnectorError, "no connection to the proxy http://proxy:3128"),
     ],
 )
 def test_network_errors(kind: type[Exception], sentence: str) -> None:
