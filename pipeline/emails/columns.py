@@ -148,7 +148,9 @@ def find_column(name: str, header: Sequence[str] | None, sample: Sequence[Sequen
     likely = [n for n in by_name if not _holds_other_values(n, sample)]
     if len(likely) == 1:
         return likely[0]
-    found = [n for n in likely or range(width) if _holds_addresses(n, sample)]
+    # Of several columns with such a name one odd cell must not decide; their name says already what they hold.
+    holds = _holds_an_address if likely else _holds_addresses
+    found = [n for n in likely or range(width) if holds(n, sample)]
     if len(found) == 1:
         if header is not None and not by_name:
             _warn_of_header(name)
@@ -221,6 +223,10 @@ def _may_be_name(cell: str, column: int, sample: Sequence[Sequence[str]]) -> boo
 def _holds_addresses(column: int, sample: Sequence[Sequence[str]]) -> bool:
     cells = _filled(column, sample)
     return bool(cells) and sum(map(looks_like_addresses, cells)) >= _MIN_ADDRESS_SHARE * len(cells)
+
+
+def _holds_an_address(column: int, sample: Sequence[Sequence[str]]) -> bool:
+    return any(map(looks_like_addresses, _filled(column, sample)))
 
 
 def looks_like_addresses(cell: str) -> bool:

@@ -211,6 +211,15 @@ def test_a_clear_address_has_a_dot_in_its_domain(cell: str, plain: bool) -> None
     assert looks_like_address(cell) is plain
 
 
+@pytest.mark.parametrize("header", [["email", "email"], ["email", "mail"], ["Work Email", "Home Email"]])
+@pytest.mark.parametrize("odd", ["#N/A", "unknown", "ann@example"])
+def test_an_odd_cell_does_not_choose_between_columns_of_addresses(header: list[str], odd: str) -> None:
+    """Two columns are called email and hold addresses, one of them not in every row: the user must choose."""
+    with pytest.raises(UsageError, match="several columns"):
+        find_column("a.csv", header, [[JOE, JIM], [odd, ANN]], None)
+    assert find_column("a.csv", header, [[odd, JIM], ["-", ANN]], None) == 1
+
+
 def test_a_header_that_does_not_say_email_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """It may have been a row after all; the warning does not repeat it."""
     sample = [["Bob", "bob@example.com"], ["Cy", "cy@example.com"]]
