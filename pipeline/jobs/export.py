@@ -54,8 +54,7 @@ def export(
     check_access(settings)
     check_room(len(LEAD_TABLES) * len(settings.formats))
     check_formats(settings.formats)
-    sources = email_lists(lists, settings)
-    folder = OutputFolder(out)
+    sources, folder = email_lists(lists, settings), OutputFolder(out)
     with folder.locked():
         observer.began()
         request = Request.of(folder.state, sources, settings, run_id=run_id, resume=resume, command=command)

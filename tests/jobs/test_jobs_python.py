@@ -152,9 +152,7 @@ def test_a_client_may_be_used_in_one_event_loop_after_the_other(sandbox: Running
     assert time.monotonic() - before >= 5 / 20 * 0.9
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"ca_file": "no-such.pem"}, {"proxy": "socks5://proxy:1080"}, {"proxy": "not a url"}]
-)
+@pytest.mark.parametrize("wrong", [{"ca_file": "none.pem"}, {"proxy": "socks5://proxy:1080"}, {"proxy": "not a url"}])
 @pytest.mark.parametrize("job", [pipeline.export, pipeline.enrich])
 def test_a_way_to_the_api_that_cannot_be_used_is_noticed_first(
     wrong: dict[str, str], job: Callable[..., object], people: Path, tmp_path: Path
