@@ -1,4 +1,4 @@
-"""What differs between file systems, and between those who may use them: flushing to the disk, home folders, privacy.
+"""What differs between file systems, and between those who use them: flushing, home and current folders, privacy.
 
 Local disks do all that a journal and a published run need. Network shares, FUSE, memory cards and mounts of containers
 each lack something; what can be done without is done without, and for the rest there is one sentence with the remedy.
@@ -9,10 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 USE_LOCAL_DISK = "use a folder on a local disk and copy published runs from there, or mount this one with locks"
 """What to do where the file system lacks what a journal cannot be written without."""
@@ -52,6 +49,14 @@ def expand_home(path: str) -> str:
     if expanded == path and (path == "~" or path.startswith("~/")):
         raise ValueError("the home folder is not known; write the path in full")
     return expanded
+
+
+def current_folder() -> Path | None:
+    """The folder that relative paths start from; None if it was deleted, which absolute paths need not care about."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
 
 
 def why_not_private(path: Path) -> str | None:

@@ -6,12 +6,12 @@ import json
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pipeline.errors import UsageError
+from pipeline.filesystem import current_folder
 from pipeline.settings import LOOPBACK_HOSTS
 from pipeline.words import counted
 
@@ -49,7 +49,7 @@ class Request:
         run_id: the run's name if the user gave one.
         resume: whether an unfinished run may be resumed.
         command: the command line that resumes it, or "".
-        folder: the folder in which the command was run.
+        folder: the folder in which the command was run; "" if that was deleted.
     """
 
     names: tuple[str, ...]
@@ -85,8 +85,8 @@ class Request:
         place = folder.path if folder else None
         sha256 = [known.get(source.path) or source.fingerprint(place) for source in lists]
         names = [source.name for source in lists]
-        current = os.fspath(Path.cwd())
-        return cls(tuple(names), tuple(sha256), subject(settings), run_id, resume, _text(command), _text(current))
+        current = _text(os.fspath(current_folder() or ""))
+        return cls(tuple(names), tuple(sha256), subject(settings), run_id, resume, _text(command), current)
 
     def takes_up(self, other: JournalSummary) -> bool:
         """Whether this command resumes that run, or has already finished it."""

@@ -14,6 +14,7 @@ from pipeline.errors import StorageError, UsageError
 from pipeline.files import durable
 from pipeline.files.folder import OutputFolder, read_manifest
 from pipeline.files.state import SUFFIX, StateFolder
+from pipeline.filesystem import current_folder
 from pipeline.jobs.commands import command_again
 from pipeline.jobs.kept_answers import kept_until_ms, state_folders_of_files
 from pipeline.jobs.obstacles import obstacles
@@ -266,7 +267,7 @@ def _command(seen: JournalSummary) -> str | None:
     if not seen.run.command:
         return None
     command = command_again(seen.run.command) if seen.written else seen.run.command
-    elsewhere = seen.run.folder and Path(seen.run.folder) != Path.cwd()
+    elsewhere = seen.run.folder and Path(seen.run.folder) != current_folder()
     return f"cd {shlex.quote(seen.run.folder)} && {command}" if elsewhere else command
 
 

@@ -60,7 +60,7 @@ class RunRecord(NamedTuple):
         started_at_ms: when it started, milliseconds since 1970 UTC.
         subject: the settings that decide what is looked up where; see `jobs.request`.
         command: the command line of its last attempt, which resumes it; "" if that was made from Python.
-        folder: the working directory of that command.
+        folder: the working directory of that command; "" if it was deleted.
         replaces: whether other unfinished runs are to be removed once this one is published.
     """
 
