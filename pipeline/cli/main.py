@@ -17,13 +17,14 @@ from pipeline.cli.completion import completion_command
 from pipeline.cli.config import config_group
 from pipeline.cli.enrich import enrich_command
 from pipeline.cli.monitor import Monitor
-from pipeline.cli.output import MessageFormat, print_message
+from pipeline.cli.output import MessageFormat, is_of_output, not_printed, print_message
 from pipeline.cli.plan import plan_command
 from pipeline.cli.rebuild import rebuild_command
 from pipeline.cli.report import report_command
 from pipeline.cli.run import run_command
 from pipeline.cli.sandbox import sandbox_command
 from pipeline.cli.schema import schema_command
+from pipeline.cli.screen import discard
 from pipeline.cli.status import status_command
 from pipeline.cli.verify import verify_command
 from pipeline.errors import ExitCode, InternalError, StopRun
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from types import FrameType
 
 NAME = "lead-export"
+_NO_MEMORY = (
+    "there is not enough memory; raise the limit of this process (ulimit -v) or of its container, or free some, then"
+    " run the same command again to resume."
+)
 CODES = "\n".join(f"{code.value:>5}  {code.meaning}" for code in ExitCode)
 
 
@@ -123,9 +128,19 @@ def _execute(arguments: Sequence[str] | None, monitor: Monitor, signals: Sequenc
         # Click's own exits: 0 after shell completion, 1 if the reader of its help has gone (`--help | head`).
         ended = (128 + signal.SIGPIPE if exit_.code else 0), ""
     except Exception as error:  # noqa: BLE001 - the last resort: Python's own traceback could print lead data
-        text = _with_run("A bug in lead-export; please report it with these lines.", ExitCode.BUG, monitor)
-        ended = _fail(text, ExitCode.BUG, error)
+        ended = _unexpected(error, monitor)
     return ended
+
+
+def _unexpected(error: Exception, monitor: Monitor) -> tuple[int, str]:
+    """Report an error that nothing else has explained; return its exit code and a sentence."""
+    if isinstance(error, OSError) and is_of_output(error):
+        discard(sys.stdout)
+        return _fail(not_printed(error), ExitCode.STORAGE)
+    if isinstance(error, MemoryError):
+        return _fail(_with_run(_NO_MEMORY, ExitCode.STORAGE, monitor), ExitCode.STORAGE)
+    text = _with_run("A bug in lead-export; please report it with these lines.", ExitCode.BUG, monitor)
+    return _fail(text, ExitCode.BUG, error)
 
 
 def _interrupt_on_signals() -> list[int]:

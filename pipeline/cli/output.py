@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from datetime import UTC, datetime
 
 import click
@@ -73,4 +74,14 @@ def _print(text: str, *, err: bool) -> None:
     except OSError as error:
         discard(sys.stderr if err else sys.stdout)
         if not err and not isinstance(error, BrokenPipeError):
-            raise StorageError(f"Standard output: {error.strerror}.") from error
+            raise StorageError(not_printed(error)) from error
+
+
+def not_printed(error: OSError) -> str:
+    """That standard output cannot be written, and why."""
+    return f"Standard output: {error.strerror}."
+
+
+def is_of_output(error: OSError) -> bool:
+    """Whether printing failed: click prints help and version itself."""
+    return any(frame.f_code is click.echo.__code__ for frame, _ in traceback.walk_tb(error.__traceback__))

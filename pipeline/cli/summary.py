@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pipeline.cli.output import print_json, print_message
-from pipeline.errors import EmailMismatch, ExitCode, StopRun
+from pipeline.errors import EmailMismatch, ExitCode, StopRun, StorageError
 from pipeline.outcomes import Outcome
 from pipeline.words import counted, duration
 
@@ -60,7 +60,10 @@ def _print(manifest: Manifest, summary: list[str], output: OutputOptions) -> Exi
     if not output.quiet:
         print_message("info", "\n".join(summary))
     if output.as_json:
-        print_json(manifest)
+        try:
+            print_json(manifest)
+        except StorageError as error:  # what was published stays, and so does the exit code that says so
+            print_message("warning", f"{NAME}: {error}")
     return ExitCode.ROWS_FAILED if manifest.rows.failed else ExitCode.OK
 
 

@@ -17,6 +17,7 @@ from pipeline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from pipeline.emails.lists import EmailList
     from pipeline.files.state import StateFolder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import resource
 import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -267,4 +268,7 @@ def _advice(error: sqlite3.Error | OSError) -> str:
     if _is_about_locks(error):
         return f"; another program has it open, or this file system refuses SQLite's locks: {USE_LOCAL_DISK}"
     kind = getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_").partition("_")[0]
-    return storage_advice({"FULL": errno.ENOSPC, "READONLY": errno.EROFS}.get(kind))
+    # SQLite does not tell a file that may not grow from a disk that fails; the limit is hardly ever set otherwise.
+    limited = resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY
+    numbers = {"FULL": errno.ENOSPC, "READONLY": errno.EROFS, "IOERR": errno.EFBIG if limited else errno.EIO}
+    return storage_advice(numbers.get(kind))

@@ -307,7 +307,7 @@ def fails(settings):
     monitor.knows(settings.load())
     monitor.began()
     monitor.named("nightly")
-    {}["ann@example.com"]
+    MISHAP
 
 main()
 """
@@ -316,10 +316,20 @@ main()
 def test_1_an_unexpected_exception(night: Night) -> None:
     """What nobody has thought of is reported like everything else, without a value."""
     (night.out / ".lead-export").mkdir(parents=True)
-    done = Running(night.process, "fails", program=BUG, cwd=str(night.folder), **night.env).ended()
+    program = BUG.replace("MISHAP", '{}["ann@example.com"]')
+    done = Running(night.process, "fails", program=program, cwd=str(night.folder), **night.env).ended()
     assert done.code == 1
     last = night.check(1, pinged="1", success=False)
     assert ("Run nightly" in last["sentence"], "@" in json.dumps(last) + done.err) == (True, False)
+
+
+def test_6_too_little_memory(night: Night) -> None:
+    """One sentence with what to do, and no bug, wherever the memory runs out."""
+    (night.out / ".lead-export").mkdir(parents=True)
+    program = BUG.replace("MISHAP", "bytearray(1 << 62)")
+    done = Running(night.process, "fails", program=program, cwd=str(night.folder), **night.env).ended()
+    assert (done.code, done.err.count("\n"), "memory" in done.err) == (6, 1, True)
+    assert "Run nightly" in night.check(6, pinged="6", success=False)["sentence"]
 
 
 def test_forgotten_and_replaced_runs_are_told_in_quiet_nights(night: Night) -> None:

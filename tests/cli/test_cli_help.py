@@ -114,14 +114,27 @@ def test_reader_who_has_gone_is_no_error(words: str, code: int) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
-def test_full_disk_behind_standard_output_is_reported() -> None:
-    """Standard output that cannot be written is a storage error."""
+@pytest.mark.parametrize("words", ["schema", "--version", "run --help"])
+def test_full_disk_behind_standard_output_is_reported(words: str) -> None:
+    """Standard output that cannot be written is a storage error, whoever prints."""
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
-            command("schema"), env=environment({}), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            command(*words.split()), env=environment({}), stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert (done.returncode, done.stderr.count("\n")) == (6, 1)
     assert "No space left on device" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+def test_a_run_that_cannot_print_its_manifest_is_published_all_the_same(tmp_path: Path) -> None:
+    """The exit code is that of the run, so that whoever acts on it takes the tables; a warning tells of the rest."""
+    (tmp_path / "people.txt").write_text("ann@example.com\n")
+    words = command("run", tmp_path / "people.txt", "--out", tmp_path / "export", "--sandbox", "--json", "-q")
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(words, env=environment({}), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert "No space left on device" in done.stderr
+    assert (tmp_path / "export" / "latest" / "manifest.json").is_file()
 
 
 def test_run_continues_when_nobody_reads_its_progress(tmp_path: Path) -> None:

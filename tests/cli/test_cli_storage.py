@@ -149,7 +149,7 @@ def test_a_file_that_may_grow_no_further(sandbox: RunningSandbox, people: Path, 
     limited = ["/bin/sh", "-c", 'ulimit -f 200 && exec "$@"', "sh", *words]
     env = environment({**CREDENTIALS, **NO_DELAYS})
     done = subprocess.run(limited, env=env, capture_output=True, text=True, check=False)
-    assert_reported(Result(done.returncode, done.stdout, done.stderr), f"{out}/.lead-export/")
+    assert_reported(Result(done.returncode, done.stdout, done.stderr), f"{out}/.lead-export/", "ulimit -f")
     assert_resumed(sandbox, people, out, lost=len(PEOPLE))
 
 

@@ -154,6 +154,7 @@ def test_a_full_disk_keeps_what_was_written(path: Path) -> None:
     child = run_child("out_of_space", path)
     assert child.returncode == 1
     assert f"{path}: " in child.stderr
+    assert "ulimit -f" in child.stderr
     with Journal.open(path) as journal:
         assert [one.email for one in journal.answers()][:10] == numbered(10)
         assert journal.summary().answered + len(list(journal.pending())) == 600
