@@ -14,6 +14,7 @@ import os
 import shutil
 import stat
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import StorageError, UsageError
@@ -24,7 +25,6 @@ from pipeline.filesystem import sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
@@ -49,11 +49,12 @@ class OutputFolder:
         """Prepare the folder and hold it for one run; see `StateFolder.locked`.
 
         Raises:
-            UsageError: it cannot hold runs: its name is wrong, something else is called `latest`, or its state is on
-                another disk.
+            UsageError: it cannot hold runs: its name is wrong, it is in a published run, something else is called
+                `latest`, or its state is on another disk.
             StorageError: it cannot be written: the disk is full or read-only, or has no locks.
             FolderBusy: another process holds it.
         """
+        self.check_place()
         self.state.check_writable()
         self.check_publishable()
         with self.state.held():
@@ -62,6 +63,18 @@ class OutputFolder:
             if not has_links:
                 logger.warning("%s: there are no symbolic links on this disk; %s", self.root, self.instead_of_link())
             yield
+
+    def check_place(self) -> None:
+        """Check that the folder, which need not exist, is no published run and is not in one, as `DIR/latest` is.
+
+        Raises:
+            UsageError: it is.
+        """
+        with durable.storage_errors(self.root):
+            real = Path(os.path.realpath(self.root))  # `Path.resolve` raises RuntimeError up to Python 3.12
+        run = next((folder for folder in (real, *real.parents) if read_manifest(folder) is not None), None)
+        if run is not None:
+            raise UsageError(f"{self.root}: is or lies in the published run {run}; name {run.parent} or another --out.")
 
     def check_publishable(self) -> None:
         """Check, for a folder that exists, that runs can be moved into it and `latest` can be switched to them.

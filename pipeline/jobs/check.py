@@ -77,6 +77,7 @@ def _formats(settings: Settings) -> list[Check]:
 def _folder(out: Path) -> list[Check]:
     """Whether runs can be published in `out`, which is not created if it does not exist."""
     try:
+        OutputFolder(out).check_place()
         with durable.storage_errors(out):
             existing = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
         free = StateFolder(existing, existing).check_writable()

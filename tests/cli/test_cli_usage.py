@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,6 @@ from cli_command import CREDENTIALS, REPORTS, command, environment, lead_export,
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from pipeline.sandbox.process import RunningSandbox
 
@@ -84,6 +84,47 @@ def test_a_tilde_is_the_home_folder(sandbox: RunningSandbox, tmp_path: Path) -> 
     assert lead_export("plan", "~/people.csv", "--out=~/export", **env).code == 0
     assert lead_export("rebuild", "~/export/latest", "--out=~/again", **env).code == 0
     assert lead_export("status", "~/again", "--json", **env).json["folder"] == str(tmp_path / "again")
+    sandbox.control(reset_stats=True)
+
+
+def test_a_current_folder_that_was_deleted_matters_to_relative_paths_only(
+    sandbox: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs with absolute paths go on; a relative one is refused with a sentence."""
+    people, gone = write_list(tmp_path / "people.csv", ["ann@example.com"]), tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    rest = [*target(sandbox, tmp_path / "export"), "-q"]
+    assert lead_export("plan", people, *rest, **CREDENTIALS).code == 0
+    assert lead_export("run", people, *rest, **CREDENTIALS).code == 0
+    assert lead_export("status", tmp_path / "export").code == 0
+    enriched = [*target(sandbox, tmp_path / "enriched.csv"), "-q"]
+    assert lead_export("enrich", people, *enriched, **CREDENTIALS).code == 0
+    sandbox.control(reset_stats=True)
+    for words in (
+        ["run", "people.csv", *rest],
+        ["run", people, *target(sandbox, Path("export"))],
+        ["plan", people, "--out", "export"],
+        ["enrich", people, *target(sandbox, Path("enriched.csv"))],
+    ):
+        done = lead_export(*words, **CREDENTIALS)
+        assert (done.code in (2, 6), done.err.count("\n"), "bug" in done.err) == (True, 1, False), words
+    assert sandbox.stats()["calls"] == 0
+
+
+@pytest.mark.parametrize("below", ["latest", "latest/deeper", "run=first", "run=first/deeper/still"])
+def test_a_published_run_is_no_place_for_runs(sandbox: RunningSandbox, tmp_path: Path, below: str) -> None:
+    """Neither by its name nor by `latest`, for run, rebuild and check; it stays as it was published."""
+    out, people = tmp_path / "export", write_list(tmp_path / "people.csv", ["ann@example.com"])
+    words = ["run", people, *target(sandbox, out), "--run-id", "first"]
+    assert lead_export(*words, **CREDENTIALS).code == 0
+    before = sorted(out.rglob("*"))
+    sandbox.control(reset_stats=True)
+    assert str(out / "run=first") in lead_export("run", people, *target(sandbox, out / below), **CREDENTIALS).sentence
+    assert str(out / "run=first") in lead_export("rebuild", out / "latest", "--out", out / below).sentence
+    assert lead_export("check", *target(sandbox, out / below), **CREDENTIALS).code == 2
+    assert sorted(out.rglob("*")) == before
     sandbox.control(reset_stats=True)
 
 
