@@ -89,9 +89,12 @@ class Monitor:
                 self._reporting.named(run_id)
 
     def take_untold(self, drift: Iterable[str]) -> list[str]:
-        """The names of what differs in replies, without those that were told before; see `known_drift`."""
+        """The names of what differs in replies, without those that were told before; see `known_drift`.
+
+        None are told where that cannot be noted, as for `enrich` and with `--sandbox`: it would be told every time.
+        """
         if self._reporting is None or self._state is None:
-            return [*drift]
+            return []
         from pipeline.reporters.known_drift import take_untold
 
         return take_untold(self._state, drift)

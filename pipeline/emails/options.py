@@ -107,6 +107,7 @@ class Detected:
         guessed: which of encoding, delimiter, header and email_column were detected rather than stated; and quoting,
             if it was detected to be other than standard.
         byte_order_mark: whether a text begins with one.
+        line_end: what the first line of a text ends with: CR LF, or else LF.
         announces_delimiter: whether the first line is `sep=;` or the like, by which spreadsheets know the delimiter.
         sheet: which worksheet of a workbook is read, counted from 0; None for other formats.
     """
@@ -122,6 +123,7 @@ class Detected:
     email_index: int
     guessed: tuple[str, ...]
     byte_order_mark: bool = False
+    line_end: str = "\n"
     announces_delimiter: bool = False
     sheet: int | None = None
 

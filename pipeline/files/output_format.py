@@ -45,6 +45,7 @@ class WriteOptions:
         quoting: `standard` doubles a quote within a field; `backslash` puts a backslash before it, and writes a null of
             the `unguarded` columns as `\N`; `none` has no quotes, and spaces for delimiters and line ends in a field.
         encoding: of text; characters that it does not have become `?` and are counted as losses.
+        line_end: after each row of text.
         bom: start UTF-8 text with a byte order mark, for Excel.
         announce_delimiter: make `sep=;` or the like the first line of a CSV file, for Excel.
         title: of a worksheet.
@@ -56,6 +57,7 @@ class WriteOptions:
     delimiter: str = ","
     quoting: str = "standard"
     encoding: str = "utf-8"
+    line_end: str = "\n"
     bom: bool = False
     announce_delimiter: bool = False
     title: str = "leads"

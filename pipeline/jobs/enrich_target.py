@@ -101,7 +101,7 @@ class EnrichTarget:
         return column_name(field, self.how.prefix)
 
     def write_options(self, own_columns: int) -> WriteOptions:
-        """Text as the list has it: delimiter, quoting, mark and `sep=` line; UTF-8 unless another encoding is stated.
+        """Text as the list has it: delimiter, quoting, line ends, mark and `sep=` line; UTF-8 if no encoding is stated.
 
         The list's own columns stay unguarded. A workbook, or a text in another encoding than UTF-8, comes from a
         spreadsheet, which needs a mark to read UTF-8.
@@ -114,6 +114,7 @@ class EnrichTarget:
             delimiter=(same_format and detected.delimiter) or ",",
             quoting=(same_format and detected.quoting) or "standard",
             encoding=settings.encoding or "utf-8",
+            line_end=detected.line_end if same_format else "\n",
             bom=needs_mark if settings.csv_bom is None else settings.csv_bom,
             announce_delimiter=same_format and detected.announces_delimiter,
             formula_guard=settings.formula_guard,

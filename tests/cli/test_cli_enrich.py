@@ -327,7 +327,7 @@ def test_a_file_has_one_byte_order_mark(sandbox: RunningSandbox, tmp_path: Path)
         ("Email;X\nann@example.com;ü\n".encode("utf-16"), b"\xef\xbb\xbfEmail;X;lead_"),
         (b"\xef\xbb\xbfEmail,X\nann@example.com,1\n", b"\xef\xbb\xbfEmail,X,lead_"),
         ("Email,X\nann@example.com,ü\n".encode(), b"Email,X,lead_"),
-        (b"sep=;\r\nEmail;X\r\nann@example.com;1\r\n", b"sep=;\nEmail;X;lead_"),
+        (b"sep=;\r\nEmail;X\r\nann@example.com;1\r\n", b"sep=;\r\nEmail;X;lead_"),
         (b'\xef\xbb\xbf"sep=,"\nEmail,X\nann@example.com,1\n', b"\xef\xbb\xbfsep=,\nEmail,X,lead_"),
     ],
     ids=["cp1252", "utf-16", "mark", "utf-8", "sep", "mark and sep"],
@@ -340,6 +340,29 @@ def test_what_spreadsheets_need_is_kept(sandbox: RunningSandbox, tmp_path: Path,
     assert (tmp_path / "out.csv").read_bytes().startswith(start)
     assert enrich(sandbox, path, tmp_path / "out.tsv", "--fields", "score", "--no-csv-bom").code == 0
     assert (tmp_path / "out.tsv").read_bytes().startswith(b"Email\tX\tlead_")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CR LF"])
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_line_ends_are_those_of_the_list(sandbox: RunningSandbox, tmp_path: Path, suffix: str, end: str) -> None:
+    """Every line has the end that the first of the list has; another format has LF."""
+    path = tmp_path / f"in.{suffix}"
+    path.write_text("email\tX\nann@example.com\t\nbob@example.com\t1\n", newline=end)
+    out = tmp_path / f"out.{suffix}"
+    assert enrich(sandbox, path, out, "--fields", "score", "--delimiter", "tab").code == 0
+    lines = out.read_bytes().decode().splitlines(keepends=True)
+    assert [line[len(line.rstrip("\r\n")) :] for line in lines] == [end] * 3
+    other = tmp_path / ("out.tsv" if suffix == "csv" else "out.csv")
+    assert enrich(sandbox, path, other, "--fields", "score", "--delimiter", "tab").code == 0
+    assert b"\r" not in other.read_bytes()
+
+
+def test_quiet_enrich_does_not_repeat_what_the_api_sends(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """Nothing notes what was told of undocumented keys, so with --quiet they are in the manifest only."""
+    path = write(tmp_path / "in.csv", [["email"], *([f"person.{number}@example.com"] for number in range(20))])
+    told = enrich(sandbox, path, tmp_path / "a.csv", "--json")
+    assert "documentation" in told.err
+    assert enrich(sandbox, path, tmp_path / "b.csv", "-q") == Result(0, "", "")
 
 
 def test_a_replaced_file_stays_where_and_what_it_was(sandbox: RunningSandbox, tmp_path: Path) -> None:

@@ -64,10 +64,11 @@ class Csv(TableFormat):
             raise self.error(f"line {error.line} is not valid CSV ({error.problem}); {_ADVICE}") from error
 
     def describe(self, *arguments: Any, **facts: Any) -> Detected:  # noqa: ANN401 - those of the base class
-        """How the list is read, and whether its first line announces the delimiter."""
+        """How the list is read, how its lines end, and whether the first announces the delimiter."""
         first = next((line for line in self.lines() if line.strip()), "")
         announced = _SEP_LINE.fullmatch(first) is not None
-        return replace(super().describe(*arguments, **facts), announces_delimiter=announced)
+        line_end = "\r\n" if first.endswith("\r\n") else "\n"
+        return replace(super().describe(*arguments, **facts), line_end=line_end, announces_delimiter=announced)
 
     def delimiter(self) -> tuple[str, bool]:
         """The delimiter, and whether it was detected."""

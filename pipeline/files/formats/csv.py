@@ -45,7 +45,7 @@ class CsvWriter:
         self._file = durable.create(path)
         # UTF-16 and UTF-32 write a byte order mark of their own.
         self._put("\ufeff" if options.bom and codecs.lookup(options.encoding).name == "utf-8" else "")
-        self._put(f"sep={options.delimiter}\n" if options.announce_delimiter else "")
+        self._put(f"sep={options.delimiter}{options.line_end}" if options.announce_delimiter else "")
         self._put(self._lines([self._written(pa.array([name], pa.string())) for name in header.columns]))
 
     def __enter__(self) -> Self:
@@ -101,7 +101,7 @@ class CsvWriter:
 
     def _lines(self, columns: Iterable[Column]) -> str:
         lines = _join(*columns, self._options.delimiter).to_pylist()
-        return "".join(f"{line}\n" for line in lines)
+        return "".join(f"{line}{self._options.line_end}" for line in lines)
 
     def _put(self, text: str) -> None:
         try:
