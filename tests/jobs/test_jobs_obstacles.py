@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -14,14 +13,14 @@ from pipeline.jobs.obstacles import Given, obstacles
 from pipeline.jobs.request import subject
 from pipeline.journal.records import ListSummary, RunRecord
 from pipeline.journal.replay import JournalSummary
+from pipeline.outcomes import now_ms
 
 ROWS = b"email\nann@example.com\n"
-NOW_MS = time.time_ns() // 1_000_000
 
 
-def seen(path: Path, started_at_ms: int = NOW_MS, sha256: str = "0" * 64) -> list[str]:
+def seen(path: Path, started_at_ms: int | None = None, sha256: str = "0" * 64) -> list[str]:
     """The obstacles to a run that began then over a list with this hash, which is at `path` now."""
-    run = RunRecord("night", started_at_ms, subject(settings()))
+    run = RunRecord("night", now_ms() if started_at_ms is None else started_at_ms, subject(settings()))
     summary = JournalSummary(path, run, [ListSummary(path.name, 1, sha256)], 1, 0, 0, None)
     return obstacles(Given(settings(), [path]), summary)
 
@@ -54,17 +53,17 @@ def test_a_large_list_is_read_only_if_it_may_have_changed(tmp_path: Path) -> Non
     people = tmp_path / "people.csv"
     people.write_bytes(ROWS)
     os.truncate(people, 33 << 20)  # the rest is a hole
-    assert seen(people, NOW_MS + 60_000) == []
-    (changed,) = seen(people, NOW_MS - 10_000)
+    assert seen(people, now_ms() + 60_000) == []
+    (changed,) = seen(people, now_ms() - 10_000)
     assert "people.csv has changed" in changed
     with people.open("rb") as file:
-        assert seen(people, NOW_MS - 10_000, hashlib.file_digest(file, "sha256").hexdigest()) == []
+        assert seen(people, now_ms() - 10_000, hashlib.file_digest(file, "sha256").hexdigest()) == []
     os.utime(people, (0, 0))  # like a file that was put in its place, and keeps its own time
-    assert seen(people, NOW_MS - 10_000) == [changed]
+    assert seen(people, now_ms() - 10_000) == [changed]
 
 
 def test_a_small_list_is_always_read(tmp_path: Path) -> None:
     """It takes no time."""
     people = tmp_path / "people.csv"
     people.write_bytes(ROWS)
-    assert "people.csv has changed" in seen(people, NOW_MS + 60_000)[0]
+    assert "people.csv has changed" in seen(people, now_ms() + 60_000)[0]
