@@ -59,7 +59,7 @@ class ExitCode(IntEnum):
     ROWS_FAILED = 3, "finished, but some rows failed; run lists them in failures.csv, enrich in lead_reason"
     REFUSED = 4, "stopped: the API refuses access (credentials, App, permission, URL of the API)"
     UNAVAILABLE = 5, "stopped: the API is unavailable"
-    STORAGE = 6, "stopped: local storage (disk full, not writable, files damaged), memory or too many open files"
+    STORAGE = 6, "stopped: local storage (full, not writable, files damaged), memory or too many open files"
     BUSY = 7, "another run is using the output folder"
     INTERRUPTED = 130, "stopped by SIGINT (Ctrl-C)"
     TERMINATED = 143, "stopped by SIGTERM or SIGHUP"
