@@ -257,7 +257,8 @@ class OutageDetector:
     async def _pause(self, pause_s: float, error: TryAgain) -> None:
         if pause_s <= 0:
             raise ApiUnavailable(
-                f"The API has given no usable answer for {self._patience_s:g} seconds ({error}{_asked(error)})."
+                "The API has given no usable answer for longer than outage_patience_s,"
+                f" {self._patience_s:g} seconds ({error}{_asked(error)})."
             ) from error
         with self._counts.waiting_for("backoff"):
             await asyncio.sleep(pause_s)

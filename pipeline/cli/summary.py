@@ -177,7 +177,7 @@ def _calls(calls: CallTotals, per_second: float) -> str:
             (calls.retried, "retried"),
             (calls.throttled, "throttled"),
             (calls.probes, "probe" if calls.probes == 1 else "probes"),
-            (calls.resumed, "from the previous attempt"),
+            (calls.resumed, f"{'answer' if calls.resumed == 1 else 'answers'} from the previous attempt"),
         )
         if count
     ]

@@ -56,9 +56,9 @@ class Refusal:
 
 
 EMPTY = Refusal("empty", "the cell is empty")
-NO_AT = Refusal("no_at", "has no @")
-MANY_AT = Refusal("many_at", "has more than one @")
-NO_NAME = Refusal("half", "nothing before or after the @")
+NO_AT = Refusal("no_at", "has no at sign")
+MANY_AT = Refusal("many_at", "has more than one at sign")
+NO_NAME = Refusal("half", "nothing before or after the at sign")
 WHITESPACE = Refusal("blank_inside", "contains whitespace or a control character")
 MARK_INSIDE = Refusal("mark_inside", 'contains , ; : < > ( ) [ ] " or \\, which no address does without quotes')
 TOO_LONG = Refusal("too_long", f"longer than {MAX_LENGTH} characters")

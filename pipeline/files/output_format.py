@@ -134,6 +134,8 @@ def format_of(path: Path) -> OutputFormat:
     Raises:
         UsageError: there is none, or its library is not installed.
     """
+    if not path.suffix:
+        raise UsageError(f"{path}: names no file with the ending of a format; use {', '.join(format_names())}.")
     try:
         return load_format(path.suffix.lower().removeprefix("."))
     except UsageError as error:

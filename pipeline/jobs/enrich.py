@@ -81,7 +81,7 @@ def _check_out(path: Path, out: Path, how: Enrichment) -> Path:
     """Check that `out` can be written; return the file itself, which may be behind symbolic links."""
     format_of(out)
     if not how.separator or "\\" in how.separator:
-        raise UsageError("--list-separator: must be a string without a backslash, which escapes it in values.")
+        raise UsageError("--list-separator: must not be empty, nor contain a backslash, which escapes it in values.")
     with durable.storage_errors(out):
         if out.is_dir():
             raise UsageError(f"{out}: is a folder; name a file.")

@@ -71,9 +71,16 @@ def _check_addresses(journal: Journal, lists: Sequence[EmailList]) -> None:
     It would replace good tables with empty ones, and call that a success; more often than not something went wrong
     where the list was made. Who looks up what is new each night knows better.
     """
-    if next(journal.pending(), None) is not None:
-        return
-    rows = sum(source.rows for source in lists)
+    if next(journal.pending(), None) is None:
+        refuse_without_address(lists, sum(source.rows for source in lists))
+
+
+def refuse_without_address(lists: Sequence[EmailList], rows: int) -> None:
+    """Refuse lists of so many `rows`, none of which holds an address, unless there are none and that is allowed.
+
+    Raises:
+        UsageError: it says which lists, and what to do.
+    """
     names = ", ".join(source.name for source in lists)
     if rows:
         none = f"none of the {rows:,} rows holds" if rows > 1 else "its one row does not hold"

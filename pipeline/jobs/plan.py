@@ -12,11 +12,11 @@ import msgspec
 from pipeline.calls.rate import interval_s
 from pipeline.emails.address import Refusal, clean, key
 from pipeline.emails.suspicion import suspicion
-from pipeline.errors import StorageError, UsageError
+from pipeline.errors import StorageError
 from pipeline.files import durable
 from pipeline.files.folder import OutputFolder
 from pipeline.files.state import StateFolder
-from pipeline.jobs.import_lists import email_lists
+from pipeline.jobs.import_lists import email_lists, refuse_without_address
 from pipeline.jobs.list_size import too_few
 from pipeline.jobs.odd_rows import MAX_SHOWN
 from pipeline.jobs.request import Request
@@ -134,10 +134,10 @@ class _Counts:
     invalid: int = 0
     seen: set[int] = field(default_factory=set)
 
-    def check(self, settings: Settings) -> None:
+    def check(self, lists: Sequence[EmailList]) -> None:
         """Refuse lists without any address, unless they may be empty."""
-        if not self.seen and (self.rows or not settings.allow_empty):
-            raise UsageError("The lists hold no address; is --email-column right?")
+        if not self.seen:
+            refuse_without_address(lists, self.rows)
 
 
 class _FirstRows:
@@ -181,7 +181,7 @@ def plan(
     """
     sources, counts = email_lists(lists, settings), _Counts()
     planned = [_read(source, counts) for source in sources]
-    counts.check(settings)
+    counts.check(sources)
     addresses = len(counts.seen)
     answered, refused = _unfinished(out, Request.of(None, sources, settings, run_id=run_id, resume=resume), settings)
     to_ask = addresses - answered

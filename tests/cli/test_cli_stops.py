@@ -95,7 +95,7 @@ def test_revoked_run_is_resumed_with_valid_credentials(sandbox: RunningSandbox, 
         "resumed": 20,
     }
     assert sandbox.stats()["answered_twice_or_more"] == 0
-    assert "20 from the previous attempt" in resumed.err
+    assert "20 answers from the previous attempt" in resumed.err
 
 
 @pytest.mark.parametrize(

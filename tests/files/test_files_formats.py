@@ -98,7 +98,7 @@ def test_a_new_format_is_one_new_file(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (tmp_path / "tags.lines").read_text().splitlines()[0] == '{"id": "1", "name": "Zo\\u00eb"}'
 
 
-@pytest.mark.parametrize("name", ["people", "people.doc", "people.csv.gz", ".csv", "people."])
+@pytest.mark.parametrize("name", ["people", "people.doc", "people.csv.gz", ".csv", "people.", "-", "/dev/stdout"])
 def test_a_file_without_a_known_suffix_is_refused(name: str) -> None:
     """The message names the file and the formats."""
     with pytest.raises(UsageError) as error:
@@ -122,3 +122,11 @@ def test_names_repeat_where_a_format_allows_it() -> None:
     """CSV and workbooks keep the names of a list as they are."""
     assert written_names(load_format("csv"), ["a", "a"]) == ["a", "a"]
     assert written_names(load_format("parquet"), ["a", "a", "a.1", "a"]) == ["a", "a.2", "a.1", "a.3"]
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout", "people", ".csv"])
+def test_a_file_without_any_suffix_is_not_said_to_have_an_empty_one(name: str) -> None:
+    """What lacks is the ending of its name."""
+    with pytest.raises(UsageError, match="ending") as error:
+        format_of(Path(name))
+    assert "''" not in str(error.value)

@@ -93,4 +93,4 @@ def test_a_permanent_outage_is_exit_5_and_the_same_command_goes_on(begin: Begin)
         stats = sandbox.stats()
     assert (resumed.code, stats["answered_twice_or_more"]) == (0, 0)
     assert "31 calls" in resumed.err
-    assert "29 from the previous attempt" in resumed.err
+    assert "29 answers from the previous attempt" in resumed.err

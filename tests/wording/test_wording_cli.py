@@ -81,7 +81,7 @@ def test_the_life_of_a_run(sandbox: RunningSandbox, people: Path, tmp_path: Path
         "Run nightly: complete after DURATION (started TIME UTC)",
         "         40 rows read",
         "         40 found",
-        "  15 calls at RATE per second, 25 from the previous attempt",
+        "  15 calls at RATE per second, 25 answers from the previous attempt",
         drift,
         f"  tables in {out}/run=nightly",
     ]

@@ -25,7 +25,7 @@ TYPES = (
 @pytest.mark.parametrize(
     ("name", "content", "stated", "sentence"),
     [
-        ("a.csv", b"", {}, "a.csv: the list is empty."),
+        ("a.csv", b"", {}, "a.csv: the list is empty; pass --allow-empty if it may be."),
         (
             "a.csv",
             b"x\nb\xff\n" + "é\né\n".encode(),
@@ -46,6 +46,27 @@ TYPES = (
         ),
         ("a.txt", b"nobody\n\0\n", {}, "a.txt: line 2 contains binary data; this is not a text list."),
         ("a.csv", b"PAR1", {}, "a.csv: this is a Parquet file; rename it to .parquet or export the list as CSV."),
+        (
+            "a.csv",
+            b"\n<!DOCTYPE html>\n<html>\n",
+            {},
+            "a.csv: this is a web page, perhaps one to log in; log in and download the list again.",
+        ),
+        (
+            "a.csv.gz",
+            gzip.compress(gzip.compress(b"x")),
+            {},
+            "a.csv.gz: this file is compressed twice; decompress it once.",
+        ),
+        (
+            "a.jsonl",
+            b'{"email": "a@example.com", "score": NaN}\n',
+            {},
+            (
+                "a.jsonl: line 1 begins like an object, but is not valid JSON"
+                " (one object a line, all quotes and brackets closed, no NaN)."
+            ),
+        ),
         ("a.csv", gzip.compress(b"x", mtime=0), {}, "a.csv: this is a gzip file; add .gz to its name."),
         (
             "a.csv.gz",

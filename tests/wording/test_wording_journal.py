@@ -12,13 +12,22 @@ import pytest
 from pipeline.emails.lists import EmailList
 from pipeline.errors import StopRun
 from pipeline.jobs.import_lists import import_lists
+from pipeline.jobs.plan import Plan, plan
 from pipeline.journal.records import RunRecord
 from pipeline.journal.store import Journal
 from pipeline.outcomes import Answer, Outcome
+from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+
+def planned(path: Path, *lines: str) -> Plan:
+    """The plan for the same list."""
+    people = path.with_name("people.csv")
+    people.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return plan(Settings(), [people])
 
 
 def imported(path: Path, *lines: str) -> Journal:
@@ -78,6 +87,14 @@ def removed_journal(path: Path) -> None:
         (
             lambda path: imported(path, "email", "ann", "bob"),
             "people.csv: none of the 2 rows holds an address; is --email-column right?",
+        ),
+        (
+            lambda path: planned(path, "email"),
+            "people.csv: there is a header, but no row; pass --allow-empty to publish empty tables.",
+        ),
+        (
+            lambda path: planned(path, "email", "ann"),
+            "people.csv: its one row does not hold an address; is --email-column right?",
         ),
     ],
 )

@@ -113,7 +113,7 @@ class ListFormat(ABC):
     @cached_property
     def codec(self) -> str:
         """Of a text, the codec of its encoding."""
-        if hint := _misnamed(self.byte_stats.start):
+        if hint := _misnamed(self.byte_stats.start, Path(self.source.name)):
             raise self.error(hint)
         return detect_codec(self.source.name, self.byte_stats, self.options.codec())
 
@@ -166,7 +166,7 @@ class ListFormat(ABC):
             UsageError: it may not.
         """
         if not self.options.allow_empty:
-            raise self.error("the list is empty")
+            raise self.error("the list is empty; pass --allow-empty if it may be")
 
     @contextmanager
     def errors_as(self, problem: str, *errors: type[Exception]) -> Iterator[None]:
@@ -203,13 +203,17 @@ def supported() -> str:
     return f"{', '.join(text)} (each also compressed as {compressed}), {', '.join(binary)}, or - for standard input"
 
 
-def _misnamed(start: bytes) -> str | None:
-    """What a file with these first bytes is instead of text, and what to do."""
+def _misnamed(start: bytes, path: Path) -> str | None:
+    """What the file `path` with these first bytes is instead of text, and what to do."""
     for suffix, each in formats().items():
         if each.signature and start.startswith(each.signature):
             return f"this is {each.title}; rename it to {suffix} or export the list as CSV"
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower().startswith((b"<!doctype html", b"<html")):
+        return "this is a web page, perhaps one to log in; log in and download the list again"
     for compression in COMPRESSIONS:
         if start.startswith(compression.signature):
+            if compression_of(path):
+                return "this file is compressed twice; decompress it once"
             return f"this is a {compression.title} file; add {compression.suffix} to its name"
     return next(
         (f"this is {what}; export the list as CSV" for sign, what in _UNREADABLE.items() if start[:4] == sign), None

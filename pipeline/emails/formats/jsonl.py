@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -26,6 +27,8 @@ _MAX_LINE = 1 << 24
 _MAX_KEYS = 10_000
 """Different keys of all objects; more of them are data rather than columns, and must not fill the memory."""
 _LISTED_PATHS = 5
+_LONE_SURROGATE = re.compile(r"\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]")
+"""The escape of half a character, which is no Unicode."""
 _STRING_COLUMN = "column 1"
 """The name of the one column of a list of strings."""
 
@@ -166,8 +169,10 @@ class JsonLines(ListFormat):
 
         try:
             return {key: msgspec.json.decode(value) for key, value in row.items()}
-        except (ValueError, RecursionError) as error:
-            self._reject(number, error)
+        except ValueError as error:
+            raise self.error(f"line {number} begins like an object, but is not valid JSON") from error
+        except RecursionError as error:
+            raise self.error(f"line {number} is nested too deeply") from error
 
     def _filled_lines(self) -> Iterator[tuple[int, str]]:
         """Every line that is not blank, with its number."""
@@ -193,8 +198,14 @@ class JsonLines(ListFormat):
     def _decode(self, decode: Callable[[str], _Decoded], number: int, line: str) -> _Decoded:
         try:
             return decode(line)
-        except (ValueError, RecursionError) as error:  # msgspec.DecodeError is a ValueError
+        except ValueError as error:  # msgspec.DecodeError is one
+            self._check_surrogates(number, line, error)
+            if line.lstrip().startswith("{"):
+                rules = "one object a line, all quotes and brackets closed, no NaN"
+                raise self.error(f"line {number} begins like an object, but is not valid JSON ({rules})") from error
             self._reject(number, error)
+        except RecursionError as error:
+            raise self.error(f"line {number} is nested too deeply") from error
 
     def _to_flat_string(self, number: int, value: msgspec.Raw | None) -> str:
         """A value as `_to_string` gives it; empty if it is an object or a list, which are no addresses."""
@@ -210,6 +221,7 @@ class JsonLines(ListFormat):
         try:
             return self._decode_string(raw)
         except ValueError as error:  # msgspec.DecodeError, or half a character
+            self._check_surrogates(number, raw.decode(), error)
             self._reject(number, error)
 
     @cached_property
@@ -217,6 +229,10 @@ class JsonLines(ListFormat):
         import msgspec
 
         return msgspec.json.Decoder(str).decode
+
+    def _check_surrogates(self, number: int, text: str, error: Exception) -> None:
+        if _LONE_SURROGATE.search(text):
+            raise self.error(f"line {number} has a string with half a character (a lone surrogate)") from error
 
     def _reject(self, number: int, error: Exception | None) -> NoReturn:
         kind = "string" if self._has_strings else "object"
