@@ -276,6 +276,7 @@ def _free_bytes(out: Path | None) -> int | None:
     """Bytes free in `out`, or in the folder that it would be created in."""
     if out is None:
         return None
+    OutputFolder(out).check_place()
     with durable.storage_errors(out):
         folder = next(path for path in (out.absolute(), *out.absolute().parents) if path.is_dir())
     return StateFolder(folder, out).free_bytes()

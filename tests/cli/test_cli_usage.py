@@ -115,13 +115,14 @@ def test_a_current_folder_that_was_deleted_matters_to_relative_paths_only(
 
 @pytest.mark.parametrize("below", ["latest", "latest/deeper", "run=first", "run=first/deeper/still"])
 def test_a_published_run_is_no_place_for_runs(sandbox: RunningSandbox, tmp_path: Path, below: str) -> None:
-    """Neither by its name nor by `latest`, for run, rebuild and check; it stays as it was published."""
+    """Neither by its name nor by `latest`, for run, plan, rebuild and check; it stays as it was published."""
     out, people = tmp_path / "export", write_list(tmp_path / "people.csv", ["ann@example.com"])
     words = ["run", people, *target(sandbox, out), "--run-id", "first"]
     assert lead_export(*words, **CREDENTIALS).code == 0
     before = sorted(out.rglob("*"))
     sandbox.control(reset_stats=True)
     assert str(out / "run=first") in lead_export("run", people, *target(sandbox, out / below), **CREDENTIALS).sentence
+    assert str(out / "run=first") in lead_export("plan", people, "--out", out / below).sentence
     assert str(out / "run=first") in lead_export("rebuild", out / "latest", "--out", out / below).sentence
     assert lead_export("check", *target(sandbox, out / below), **CREDENTIALS).code == 2
     assert sorted(out.rglob("*")) == before
