@@ -118,8 +118,13 @@ class StateFolder:
             if error.errno in STORAGE_TROUBLE:
                 where = "" if self.owner.is_dir() else f" in the folder {self._nearest_folder()}"
                 raise StorageError.of(OSError(error.errno, f"{error.strerror}{where}"), self.owner) from error
-            raise UsageError(f"{self.owner}: cannot be written to ({error.strerror}); name another --out.") from error
+            raise UsageError(f"{self.owner}: {self._obstacle(error)}; name another --out.") from error
         return self.free_bytes()
+
+    def _obstacle(self, error: OSError) -> str:
+        """What is in the way of this folder: perhaps a file where it, or one that it is in, should be."""
+        file = next((path for path in (self.path, *self.path.parents) if path.exists() and not path.is_dir()), None)
+        return f"{file} is a file, not a folder" if file else f"cannot be written to ({error.strerror})"
 
     def _nearest_folder(self) -> Path:
         """The folder that this one is in or, if that does not exist either, would be created in."""

@@ -8,6 +8,7 @@ import sys
 import zipfile
 from typing import TYPE_CHECKING
 
+import openpyxl
 import pytest
 from emails_lists import ANN, JIM, JOE, as_workbook, columns_of, listed, refusal
 
@@ -59,6 +60,26 @@ def test_the_first_sheet_that_is_not_empty_is_read(tmp_path: Path, caplog: pytes
     assert list(emails.cells()) == [JIM]
     (record,) = caplog.records
     assert record.getMessage().startswith("list.xlsx: 2 sheets")
+
+
+@pytest.mark.parametrize(
+    ("states", "read"), [(("hidden", "visible"), 1), (("veryHidden", "hidden"), 0), (("visible", "hidden"), 0)]
+)
+def test_a_visible_sheet_is_read_before_a_hidden_one(
+    tmp_path: Path, states: tuple[str, str], read: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody who looks at the workbook does not see the others; the warning names the sheet that is read."""
+    workbook = openpyxl.Workbook()
+    first, second = workbook.worksheets[0], workbook.create_sheet("Second")
+    workbook.create_sheet("Empty")  # a workbook has at least one visible sheet
+    for sheet, state, email in ((first, states[0], JOE), (second, states[1], JIM)):
+        sheet.append(["email"])
+        sheet.append([email])
+        sheet.sheet_state = state
+    content = io.BytesIO()
+    workbook.save(content)
+    assert list(listed(tmp_path, content.getvalue(), NAME).cells()) == [(JOE, JIM)[read]]
+    assert repr(("Sheet", "Second")[read]) in caplog.text
 
 
 def test_a_workbook_without_a_cell_is_empty(tmp_path: Path) -> None:

@@ -166,17 +166,17 @@ def test_the_folder_is_created_with_its_parents(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("blocked", "reason"),
-    [("a", "Not a directory"), ("a/b", "File exists"), ("a/b/.lead-export", "File exists")],
+    "blocked",
+    ["a", "a/b", "a/b/.lead-export"],
 )
-def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, blocked: str, reason: str) -> None:
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, blocked: str) -> None:
     """A file where a folder should be, at any level, is found before anything is called."""
     (tmp_path / blocked).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / blocked).touch()
     root = tmp_path / "a" / "b"
     with pytest.raises(UsageError) as error, OutputFolder(root).locked():
         pass
-    assert all(part in str(error.value) for part in (str(root), reason, "--out"))
+    assert all(part in str(error.value) for part in (str(root), f"{tmp_path / blocked} is a file", "--out"))
 
 
 @pytest.mark.parametrize("make", [Path.touch, Path.mkdir])

@@ -113,9 +113,12 @@ class Xlsx(TableFormat):
         ]
         if not filled:
             self.check_may_be_empty()
+            return 0
+        read = next((n for n in filled if workbook.worksheets[n].sheet_state == "visible"), filled[0])
         if len(filled) > 1:
-            logger.warning("%s: %d sheets are not empty; only the first one is read.", self.source.name, len(filled))
-        return filled[0] if filled else 0
+            title = workbook.worksheets[read].title
+            logger.warning("%s: %d sheets are not empty; only %r is read.", self.source.name, len(filled), title)
+        return read
 
     def _sheet_rows(self, workbook: Workbook, number: int) -> Iterator[tuple[int, Row]]:
         with self._library_errors():
