@@ -221,5 +221,5 @@ def test_too_few_open_files_are_found_before_the_first_call(
             results.append(lead_export(*arguments, **CREDENTIALS))
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, before)
-    assert [(done.code, "ulimit -n" in done.err, done.err.count("\n")) for done in results] == [(6, True, 1)] * 2
+    assert [(done.code, "ulimit -n" in done.err, done.err.count("\n")) for done in results] == [(6, True, 1)] * 3
     assert (sandbox.stats()["calls"], (tmp_path / "out.csv").exists()) == (0, False)
