@@ -79,16 +79,16 @@ class Cells:
         self._rows += len(cells) // len(self._columns)
 
     def _as_strings(self, cells: list[Any]) -> list[str | None]:
-        """The cells as strings. Columns one by one: a column of integers is converted at once."""
+        """The cells as strings, column by column: integers, and false for no value, are converted without a look."""
         width = len(self._columns)
         for n, column in enumerate(self._columns):
             values = cells[n::width]
-            kinds = set(map(type, values))
-            if kinds <= _STRINGS:
-                continue
-            if kinds == {int} and -_MAGNITUDES[column.type] < min(values) <= max(values) < _MAGNITUDES[column.type]:
-                cells[n::width] = map(str, values)
-            else:
+            kinds = set(map(type, values)) - _STRINGS
+            if kinds == {int} and _are_castable(values, column.type):
+                cells[n::width] = [str(value) if value.__class__ is int else value for value in values]
+            elif kinds == {bool} and column.type == "string" and True not in values:
+                cells[n::width] = [None if value is False else value for value in values]
+            elif kinds:
                 cells[n::width] = [
                     value if value.__class__ is str or value is None else self._read(row, column, value)
                     for row, value in enumerate(values, self._rows)
@@ -143,3 +143,10 @@ class Cells:
         read = [self._read(row, column, cell) for row, cell in zip(rows, cells, strict=True)]
         replaced: Strings = pc.replace_with_mask(strings, marked, pa.array(read, strings.type))
         return replaced
+
+
+def _are_castable(values: Sequence[Scalar], kind: Type) -> bool:
+    """Whether the integers among the values can be cast to the type once they are strings."""
+    integers = [value for value in values if value.__class__ is int]
+    most = _MAGNITUDES[kind]
+    return -most < min(integers) and max(integers) < most
