@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.cli.options import GivenSettings, OutputOptions
-    from pipeline.jobs.plan import NamedRow, Plan, PlannedList
+    from pipeline.jobs.plan import Plan, PlannedList
+    from pipeline.journal.rows import OddRow
 
 
 @click.command(
@@ -129,16 +130,16 @@ def _list(entry: PlannedList) -> Iterator[str]:
         f"  {counted(entry.rows, 'row')}, {counted(entry.new_addresses, 'new address')}, {entry.duplicate:,} duplicate,"
         f" {entry.invalid:,} invalid"
     )
-    yield from _rows(entry.unit, entry.first_invalid, entry.invalid)
+    yield from _rows(entry.first_invalid, entry.invalid)
     if entry.suspicious:
         yield f"  {entry.suspicious:,} suspicious, looked up all the same"
-        yield from _rows(entry.unit, entry.first_suspicious, entry.suspicious)
+        yield from _rows(entry.first_suspicious, entry.suspicious)
 
 
-def _rows(unit: str, first: Sequence[NamedRow], count: int) -> Iterator[str]:
+def _rows(first: Sequence[OddRow], count: int) -> Iterator[str]:
     from pipeline.cli.summary import meaning
 
     for odd in first:
-        yield f"    {unit} {odd.line:,}: {meaning(odd.code)}"
+        yield f"    {odd.unit} {odd.line:,}: {meaning(odd.code)}"
     if count > len(first):
         yield f"    and {count - len(first):,} more"

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pipeline.jobs.call_facts import CallTotals, Speed
     from pipeline.jobs.manifest import DriftCounts, Manifest
     from pipeline.jobs.manifest_files import OutputFile
-    from pipeline.jobs.odd_rows import OddRow, OddRows
+    from pipeline.jobs.odd_rows import OddRows
+    from pipeline.journal.rows import OddRow
 
 
 NAME = "lead-export"

@@ -94,7 +94,7 @@ def _check_out(path: Path, out: Path, how: Enrichment) -> Path:
 
 def _fetch_and_write(folder: StateFolder, journal: Journal, target: EnrichTarget, observer: Observer) -> Manifest:
     """Look up what has no answer yet, and write the file."""
-    with recorded_attempt(journal, target.settings, [target.source], observer) as attempt:
+    with recorded_attempt(journal, target.settings, observer) as attempt:
         check_space(folder, journal, target.settings)
         fetch_leads(target.settings, journal, observer, attempt.calls)
         return _publish(folder, journal, target, attempt)

@@ -62,7 +62,7 @@ def export(
         if manifest is None:
             with open_run(folder.state, sources, settings, request, is_published=folder.is_published) as journal:
                 check_size(folder, journal, settings)
-                with recorded_attempt(journal, settings, sources, observer) as attempt:
+                with recorded_attempt(journal, settings, observer) as attempt:
                     check_space(folder.state, journal, settings)
                     fetch_leads(settings, journal, observer, attempt.calls)
                     manifest = _publish(folder, journal, settings, attempt)

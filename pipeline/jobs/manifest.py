@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import msgspec
@@ -11,9 +11,9 @@ import msgspec
 from pipeline.calls.counts import CallCounts
 from pipeline.errors import StorageError
 from pipeline.jobs.call_facts import CallRate, CallTotals, Speed, Trouble
-from pipeline.jobs.failed_lines import FailedLine  # noqa: TC001 - msgspec resolves it
 from pipeline.jobs.manifest_files import OutputFile, PublishedTable, ReportFile, tables_of
 from pipeline.jobs.odd_rows import OddRows  # noqa: TC001 - msgspec resolves it when a manifest is read
+from pipeline.journal.rows import FailedLine  # noqa: TC001 - msgspec resolves it
 from pipeline.outcomes import Outcome, iso, now_ms
 from pipeline.version import __version__
 
@@ -184,10 +184,14 @@ class ManifestBuilder:
     start_s: float = field(default_factory=time.monotonic)
 
     @classmethod
-    def start(cls, journal: Journal, settings: Settings, odd_rows: OddRows | None = None) -> Self:
+    def start(cls, journal: Journal, settings: Settings) -> Self:
         """Start with what the journal holds before the first call."""
         before = journal.summary()
-        return cls(before.run, before.lists, settings, before.answered, odd_rows)
+        return cls(before.run, before.lists, settings, before.answered)
+
+    def with_odd_rows(self, odd_rows: OddRows | None) -> Self:
+        """The same with what people should look at."""
+        return replace(self, odd_rows=odd_rows)
 
     def published(self, published: Published, codes: Codes, failed: list[FailedLine] | None) -> Manifest:
         """Describe a published run; `failed` are the first rows that failed."""

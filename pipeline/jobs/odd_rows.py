@@ -8,25 +8,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pipeline.emails.suspicion import suspicion
+from pipeline.journal.rows import OddRow  # noqa: TC001 - msgspec resolves it
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from pipeline.emails.lists import EmailList
     from pipeline.journal.store import Journal
 
 MAX_SHOWN = 10
 """Rows named: invalid ones, and suspicious ones."""
-
-
-class OddRow(msgspec.Struct, frozen=True):
-    """A row of the list `input`: its number from 1, its line in the file (or row of the sheet), and what is odd."""
-
-    input: str
-    row: int
-    unit: str
-    line: int
-    code: str
 
 
 class OddRows(msgspec.Struct, frozen=True):
@@ -43,29 +31,15 @@ class OddRows(msgspec.Struct, frozen=True):
     first_invalid: list[OddRow]
 
 
-def find_odd_rows(journal: Journal, lists: Sequence[EmailList]) -> OddRows | None:
+def find_odd_rows(journal: Journal) -> OddRows | None:
     """The odd rows of the lists that the journal holds; None if there are none.
 
     Raises:
-        UsageError: a list cannot be read any more.
         StorageError: the journal cannot be read.
     """
     rows = journal.rows()
-    doubts = ((number, row, suspicion(email)) for number, row, email in rows.addressed())
-    suspicious = ((number, row, code) for number, row, code in doubts if code)
-    first = [*itertools.islice(suspicious, MAX_SHOWN)]
+    suspicious = ((row, code) for row, email in rows.emails() if (code := suspicion(email)))
+    first = dict(itertools.islice(suspicious, MAX_SHOWN))
     count = len(first) + sum(1 for _ in suspicious)
-    invalid = [*itertools.islice(rows.invalid(), MAX_SHOWN)]
-    if not count and not invalid:
-        return None
-    return OddRows(count, _named(first, lists), _named(invalid, lists))
-
-
-def _named(rows: Iterable[tuple[int, int, str]], lists: Sequence[EmailList]) -> list[OddRow]:
-    """Rows, each with the number of its list from 0, with the names and lines that people know them by."""
-    named: list[OddRow] = []
-    for number, group in itertools.groupby(rows, key=lambda row: row[0]):
-        codes = {row: code for _, row, code in group}
-        lines = lists[number].line_numbers(codes)
-        named += [OddRow(lists[number].name, row, lists[number].unit, lines[row], code) for row, code in codes.items()]
-    return named
+    invalid = rows.first_invalid(MAX_SHOWN)
+    return OddRows(count, rows.odd(first), invalid) if count or invalid else None

@@ -23,6 +23,7 @@ from pipeline.jobs.request import Request
 from pipeline.jobs.runs import name_is_published, refusal
 from pipeline.jobs.space import needed_bytes
 from pipeline.journal.replay import read_summary
+from pipeline.journal.rows import OddRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,14 +31,6 @@ if TYPE_CHECKING:
 
     from pipeline.emails.lists import EmailList
     from pipeline.settings import Settings
-
-
-class NamedRow(msgspec.Struct, frozen=True):
-    """A row that people should look at: its number from 1, its line (or row of the sheet), and the reason."""
-
-    row: int
-    line: int
-    code: str
 
 
 class PlannedList(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,9 +71,9 @@ class PlannedList(msgspec.Struct, frozen=True, kw_only=True):
     new_addresses: int
     duplicate: int
     invalid: int
-    first_invalid: list[NamedRow]
+    first_invalid: list[OddRow]
     suspicious: int
-    first_suspicious: list[NamedRow]
+    first_suspicious: list[OddRow]
     unit: str
 
 
@@ -152,10 +145,10 @@ class _FirstRows:
         if len(self._codes) < MAX_SHOWN:
             self._codes[row] = code
 
-    def named(self, source: EmailList) -> list[NamedRow]:
+    def named(self, source: EmailList) -> list[OddRow]:
         """The first rows, with their lines."""
         lines = source.line_numbers(self._codes) if self._codes else {}
-        return [NamedRow(row, lines[row], code) for row, code in self._codes.items()]
+        return [OddRow(source.name, row, source.unit, lines[row], code) for row, code in self._codes.items()]
 
 
 def plan(

@@ -131,17 +131,16 @@ def open_run(
 
 
 @contextmanager
-def recorded_attempt(
-    journal: Journal, settings: Settings, lists: Sequence[EmailList], observer: Observer
-) -> Iterator[ManifestBuilder]:
+def recorded_attempt(journal: Journal, settings: Settings, observer: Observer) -> Iterator[ManifestBuilder]:
     """Collect what the manifest of this attempt says; if the block stops, record why in the journal.
 
     Raises:
         StopRun: as in the block; `manifest` on it says what was done.
     """
-    builder = ManifestBuilder.start(journal, settings, find_odd_rows(journal, lists))
+    builder = ManifestBuilder.start(journal, settings)
     observer.named(builder.run.run_id)
     try:
+        builder = builder.with_odd_rows(find_odd_rows(journal))
         yield builder
     except StopRun as error:
         with suppress(StorageError):

@@ -5,16 +5,19 @@ Each reader opens a connection of its own, so readers can be pickled and used in
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from pipeline.journal.database import connect, reading, rows_of
 from pipeline.journal.records import select
 from pipeline.outcomes import RowOutcome, column_names, from_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _SELECT_ROWS = select(column_names(RowOutcome), "row_outcomes")
@@ -38,20 +41,30 @@ class RowAddress(NamedTuple):
     message: str | None
 
 
-class FailedRow(NamedTuple):
+class FailedLine(msgspec.Struct, frozen=True):
     """A row that failed, as a person finds it.
 
     Attributes:
         input: name of the list.
         unit: what `line` counts: `line`, or `row` of a sheet or a table.
         line: its number, from 1.
-        code: why it failed.
+        code: why it failed, as in `outcomes`.
     """
 
     input: str
     unit: str
     line: int
     code: str | None
+
+
+class OddRow(msgspec.Struct, frozen=True):
+    """A row of the list `input`: its number from 1, its line in the file (or row of the sheet), and what is odd."""
+
+    input: str
+    row: int
+    unit: str
+    line: int
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +107,7 @@ class JournalRows:
         with reading(self.path), closing(connect(self.path)) as db:
             return [RowAddress(*row) for row in db.execute(query, (first, last))]
 
-    def first_failed(self, most: int) -> list[FailedRow]:
+    def first_failed(self, most: int) -> list[FailedLine]:
         """The first rows that failed; duplicates are left out.
 
         Raises:
@@ -106,27 +119,40 @@ class JournalRows:
             " JOIN lists ON lists.id = list WHERE outcome = 'failed' ORDER BY answers.address LIMIT ?"
         )
         with reading(self.path), closing(connect(self.path)) as db:
-            return [FailedRow(*row) for row in db.execute(query, (most,))]
+            return [FailedLine(*row) for row in db.execute(query, (most,))]
 
-    def addressed(self) -> Iterator[tuple[int, int, str]]:
-        """Where each distinct address is first: the number of the list from 0, that of the row from 1, and the address.
-
-        Raises:
-            StorageError: the journal cannot be read.
-        """
-        return self._positions("addresses JOIN rows ON rows.id = addresses.first_row ORDER BY addresses.id", "email")
-
-    def invalid(self) -> Iterator[tuple[int, int, str]]:
-        """The rows without an address, likewise, with the code of the reason.
+    def emails(self) -> Iterator[tuple[int, str]]:
+        """Every distinct address, with the number of the row, over all lists from 1, in which it is first.
 
         Raises:
             StorageError: the journal cannot be read.
         """
-        return self._positions("rows WHERE address IS NULL ORDER BY id", "code")
-
-    def _positions(self, source: str, column: str) -> Iterator[tuple[int, int, str]]:
         with reading(self.path), closing(connect(self.path)) as db:
-            yield from db.execute(select(("list - 1", "row", column), source))
+            yield from db.execute("SELECT first_row, email FROM addresses ORDER BY id")
+
+    def first_invalid(self, most: int) -> list[OddRow]:
+        """The first rows without an address.
+
+        Raises:
+            StorageError: the journal cannot be read.
+        """
+        query = "SELECT id, CAST(code AS TEXT) FROM rows WHERE address IS NULL ORDER BY id LIMIT ?"
+        with reading(self.path), closing(connect(self.path)) as db:
+            return self.odd(dict(db.execute(query, (most,))))
+
+    def odd(self, codes: Mapping[int, str]) -> list[OddRow]:
+        """Rows by their numbers, over all lists from 1, as a person finds them; `codes` say what is odd about each.
+
+        Raises:
+            StorageError: the journal cannot be read.
+        """
+        query = (
+            "SELECT rows.id, name, row, unit, coalesce(line, row) FROM rows JOIN lists ON lists.id = list"
+            " WHERE rows.id IN (SELECT value FROM json_each(?)) ORDER BY rows.id"
+        )
+        with reading(self.path), closing(connect(self.path)) as db:
+            places = db.execute(query, (json.dumps([*codes]),))
+            return [OddRow(name, row, unit, line, codes[id_]) for id_, name, row, unit, line in places]
 
     def codes(self) -> dict[str, dict[str, int]]:
         """How many rows there are by outcome and code, the most frequent code first; rows without a code do not count.

@@ -77,7 +77,7 @@ def test_a_plan_is_json_too(tmp_path: Path) -> None:
     assert timedelta(seconds=20) <= done - before <= timedelta(seconds=40)
     invalid = found["lists"][0]["first_invalid"]
     assert len(invalid) == 10
-    assert invalid[0] == {"row": 22, "line": 23, "code": "no_at"}
+    assert invalid[0] == {"input": "people.csv", "row": 22, "unit": "line", "line": 23, "code": "no_at"}
     assert 100_000 < found["disk_bytes"] < 1_000_000
     assert lead_export("plan", people, "--json", "--rate", 0).json["least_s"] is None
 

@@ -236,7 +236,7 @@ def test_a_format_is_added_with_a_single_file(tmp_path: Path) -> None:
         "vcf",
         "utf-16",
         2,
-        [{"row": 2, "line": 5, "code": "no_at"}],
+        [{"input": "people.vcf.gz", "row": 2, "unit": "line", "line": 5, "code": "no_at"}],
     )
     for content, name, fact in (
         (b"", "people.doc", ".cards, .parquet"),

@@ -11,7 +11,9 @@ from jobs_lists import SUBJECT, journal, write_list
 from pipeline.emails.lists import EmailList
 from pipeline.errors import UsageError
 from pipeline.jobs.import_lists import import_lists
+from pipeline.jobs.odd_rows import find_odd_rows
 from pipeline.journal.records import ListSummary, RunRecord
+from pipeline.journal.rows import OddRow
 from pipeline.outcomes import Address
 
 if TYPE_CHECKING:
@@ -55,3 +57,23 @@ def test_journal_is_for_the_owner_only(tmp_path: Path) -> None:
     """It holds addresses and raw replies."""
     journal(tmp_path, "ann@example.com").close()
     assert (tmp_path / "test.journal").stat().st_mode & 0o777 == 0o600
+
+
+def test_odd_rows_are_named_without_their_lists(tmp_path: Path) -> None:
+    """The journal knows the row and the line of each: on later nights the lists need not be read for that."""
+    first = write_list(tmp_path / "first.csv", ["email", "nobody", "", "ann@gmial.com"])
+    second = write_list(tmp_path / "second.csv", ["email", "ANN@gmial.com", "bob@gmial.com", "no one"])
+    with import_lists([EmailList(first), EmailList(second)], tmp_path / "new", RUN) as taken:
+        first.unlink()
+        second.unlink()
+        odd = find_odd_rows(taken)
+    assert odd is not None
+    assert odd.suspicious == 2
+    assert odd.first_suspicious == [
+        OddRow("first.csv", 2, "line", 4, "typo"),
+        OddRow("second.csv", 2, "line", 3, "typo"),
+    ]
+    assert odd.first_invalid == [
+        OddRow("first.csv", 1, "line", 2, "no_at"),
+        OddRow("second.csv", 3, "line", 4, "no_at"),
+    ]
