@@ -156,7 +156,7 @@ class OutageDetector:
         """No connection could be opened next to those of `others` calls: be content with as many for a while.
 
         Raises:
-            StorageError: there are no others.
+            StorageError: no other call is in flight.
         """
         if not others:
             raise StorageError(f"{error}; raise that limit, then run the same command again to resume.") from error

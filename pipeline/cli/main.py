@@ -76,7 +76,7 @@ for command in (
 def main() -> NoReturn:
     """Run the command line in a process of its own."""
     if importlib.util.find_spec("fcntl") is None:  # Windows
-        text = "needs Linux or macOS: there are no file locks (fcntl) here. On Windows, install it in WSL."
+        text = "needs Linux or macOS, because this system has no file locks (fcntl). On Windows, install it in WSL."
         sys.exit(_fail(text, ExitCode.USAGE)[0])
     # A run makes millions of objects and hardly any reference cycles; looking for these less often saves a tenth of it.
     gc.set_threshold(50_000, 20, 100)

@@ -80,7 +80,7 @@ def has_stated_name(row: Sequence[str], wanted: str | None) -> bool:
 
 
 def rows_above_header(rows: Sequence[Sequence[str]], wanted: str | None) -> int:
-    """How many of the first rows are no part of the table: a title, say, or the date of a report above its header.
+    """How many rows precede the table: a title, say, or the date of a report above its header.
 
     The header is the first row with the stated name; or, before any row with an address, the first that names emails
     above a column of addresses; or else the last before them, if it has names only and more than any row above it. In

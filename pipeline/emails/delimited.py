@@ -2,8 +2,8 @@ r"""Delimited text: lines in, rows of cells out, in each of the ways in which pr
 
 Three dialects are read:
 
-- `standard`: a cell in quotes may hold anything, and a quote within it is doubled (RFC 4180; spreadsheets); blanks
-  around the quotes are no part of it;
+- `standard`: a cell in quotes may hold anything, and a quote within it is doubled (RFC 4180; spreadsheets); spaces
+  around the quotes are ignored;
 - `backslash`: the same, and a backslash takes away the meaning of a quote, delimiter, line end or backslash after it;
   a cell that is `\N` is null (MySQL, phpMyAdmin);
 - `none`: quotes are characters like all others (psql, MySQL's batch mode).
@@ -54,7 +54,7 @@ class Dialect:
 
     @cached_property
     def padded(self) -> re.Pattern[str]:
-        """A cell in quotes with blanks before them, on one line."""
+        """A quoted cell with spaces before it, on one line."""
         before, after = ("", "") if self.delimiter == " " else (" +", " *")
         plain = r'[^"\\]' if self.quoting == "backslash" else '[^"]'
         return re.compile(rf'{before}"((?:{plain}++|"")*+)"{after}(?=[{re.escape(self.delimiter)}\r\n]|\Z)')
@@ -187,7 +187,7 @@ class _QuotedRow:
         return "\\"
 
     def _ends(self) -> bool:
-        """Whether the cell ends here, or behind blanks."""
+        """Whether the cell ends here, or after spaces."""
         while self._text.startswith(" ", self._at) and self._dialect.delimiter != " ":
             self._at += 1
         following = self._text[self._at : self._at + 1]

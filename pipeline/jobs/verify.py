@@ -5,6 +5,7 @@ No call is made, nothing of the run is changed, and no lock is taken: another ru
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -97,12 +98,10 @@ def _manifest(run: Path, findings: Findings) -> Manifest | None:
     """The manifest; None, and a difference, if there are tables of a run but no manifest that can be read."""
     plain = read_manifest(run)
     if plain is not None:
-        try:
+        with suppress(StorageError):  # reported below, as a damaged manifest
             manifest = Manifest.from_dict(plain, run)
             if manifest.tables is not None:
                 return manifest
-        except StorageError:
-            pass
     elif not run.is_dir() or not _looks_published(run):
         raise UsageError(f"{run}: not a published run; name a folder such as DIR/latest.")
     how = "is damaged" if (run / MANIFEST).exists() else "is missing"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -30,12 +31,13 @@ STARTS = (
 """How the examples begin that are tried, in the order of the page; before them, packages are installed."""
 CRON = ("install -m 644 configs/cron.d/lead-export", "runuser -u lead-export")
 SANDBOX = SandboxOptions(limit_per_s=0)
+HOME_OF_ROOT = pwd.getpwuid(0).pw_dir
 BARE_MACHINE = f"""
 set -euo pipefail
 cp -a /etc "$PWD/etc" && mount --bind "$PWD/etc" /etc
 mkdir python && mount --bind {sys.base_prefix} python
-if [[ {sys.base_prefix} == /root/* ]]; then
-  mount -t tmpfs -o mode=755 none /root && mkdir -p {sys.base_prefix} && mount --bind python {sys.base_prefix}
+if [[ {sys.base_prefix} == {HOME_OF_ROOT}/* ]]; then
+  mount -t tmpfs -o mode=755 none {HOME_OF_ROOT} && mkdir -p {sys.base_prefix} && mount --bind python {sys.base_prefix}
 fi
 for folder in /opt /srv /var/lib; do mount -t tmpfs -o mode=755 none "$folder"; done
 mkdir -p /opt/lead-export/bin /etc/cron.d && ln -s {PROGRAM} /opt/lead-export/bin/lead-export
