@@ -61,6 +61,8 @@ class ExitCode(IntEnum):
     UNAVAILABLE = 5, "stopped: the API is unavailable"
     STORAGE = 6, "stopped: local storage (full, not writable, files damaged), memory or too many open files"
     BUSY = 7, "another run is using the output folder"
+    INCOMPLETE = 8, "published within the time or calls allowed, but rows are pending or older than max_age_days"
+    LEADS_GONE = 9, "not published: implausibly many leads are gone; run --accept-gone publishes without a call"
     INTERRUPTED = 130, "stopped by SIGINT (Ctrl-C)"
     TERMINATED = 143, "stopped by SIGTERM or SIGHUP"
 

@@ -12,6 +12,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ROWS = (
     ("cli",),
     ("jobs",),
+    ("history",),
     ("reporters",),
     ("calls", "journal", "files", "emails", "tables"),
     ("replies",),

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -20,7 +21,7 @@ from pipeline.outcomes import Answer, Record, RowOutcome, column_names, from_row
 from pipeline.schema import OUTCOMES, REPLIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _BATCH_ROWS = 2_000
@@ -40,13 +41,12 @@ class PublishedRun:
         self._outcomes = self._file(path, OUTCOMES.name)
 
     def _file(self, folder: Path, table: str) -> Path:
-        files = self.manifest["tables"].get(table, {}).get("files", ())
-        described = next((file for file in files if file["name"].endswith(".parquet")), None)
+        described = _described(self.manifest, table)
         if described is None:
             raise UsageError(f"{folder}: this run was published without its replies (--no-keep-replies).")
-        path: Path = folder / described["name"]
+        path: Path = folder / described.name
         with durable.storage_errors(path):
-            intact = durable.sha256(path) == described["sha256"]
+            intact = durable.sha256(path) == described.sha256
         if not intact:
             raise StorageError(
                 f"{path}: differs from what the manifest describes (changed or damaged); use another run."
@@ -75,6 +75,30 @@ class PublishedRun:
         with durable.storage_errors(copy), self._replies.open("rb") as source, durable.create(copy) as target:
             shutil.copyfileobj(source, target, 1 << 20)
         return FileInfo.of(copy, rows)
+
+
+def has_replies(manifest: Mapping[str, Any]) -> bool:
+    """Whether a run was published with what its answers can be read from, by its manifest."""
+    return all(_described(manifest, table.name) is not None for table in (REPLIES, OUTCOMES))
+
+
+def _described(manifest: Mapping[str, Any], table: str) -> _File | None:
+    """What a manifest says about the Parquet file of a table; None if there is none."""
+    try:
+        tables = msgspec.convert(manifest["tables"], dict[str, _Table])
+    except msgspec.ValidationError:
+        return None
+    files = tables[table].files if table in tables else []
+    return next((file for file in files if file.name.endswith(".parquet")), None)
+
+
+class _File(msgspec.Struct, frozen=True):
+    name: str
+    sha256: str
+
+
+class _Table(msgspec.Struct, frozen=True):
+    files: list[_File]
 
 
 def published_manifest(path: Path) -> dict[str, Any]:

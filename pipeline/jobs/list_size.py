@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import UsageError
 from pipeline.files.folder import read_manifest
 from pipeline.files.latest import RUN_PREFIX
-from pipeline.jobs.request import api_of
 from pipeline.journal.database import remove_journal
 from pipeline.outcomes import Outcome
+from pipeline.settings.account import api_of
 from pipeline.words import counted
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from pipeline.jobs.manifest_files import OutputFile, PublishedTable, ReportFile,
 from pipeline.jobs.odd_rows import OddRows  # noqa: TC001 - msgspec resolves it when a manifest is read
 from pipeline.journal.rows import FailedLine  # noqa: TC001 - msgspec resolves it
 from pipeline.outcomes import Outcome, iso, now_ms
+from pipeline.settings.account import Account, account_of
 from pipeline.version import __version__
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         duration_s: how long this attempt took.
         input: the lists, in order.
         codes: rows by outcome and code, the most frequent first; rows without a code are left out.
+        account: whose leads these are; None in a manifest that does not say.
         settings: all settings but the credentials, as `Settings.public` gives them.
         tables: files by the name of the table; of a published run only.
         output: of `enrich` only.
@@ -127,6 +129,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     calls: CallTotals
     rate: CallRate
     speed: Speed
+    account: Account | None = None
     settings: dict[str, Any]
     tables: dict[str, PublishedTable] | None = None
     output: OutputFile | None = None
@@ -248,6 +251,7 @@ class ManifestBuilder:
             rate=CallRate(self.settings.rate_per_s, round(calls.per_second, 2)),
             speed=Speed(calls.bound_by(), calls.shares()),
             trouble=Trouble.of(calls),
+            account=account_of(self.settings),
             settings=self.settings.public(),
             odd_rows=self.odd_rows,
             **rest,

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from pipeline.errors import UsageError
 from pipeline.filesystem import current_folder
-from pipeline.settings import LOOPBACK_HOSTS
+from pipeline.settings.account import account_of
 from pipeline.words import counted
 
 if TYPE_CHECKING:
@@ -27,16 +26,10 @@ if TYPE_CHECKING:
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-def api_of(url: str) -> str:
-    """Which API that is: a sandbox has another port every time."""
-    return "loopback" if urlsplit(url).hostname in LOOPBACK_HOSTS else url
-
-
 def subject(settings: Settings) -> str:
     """The settings that decide whose leads a run fetches, as one JSON string; of the App id only a hash."""
-    api = api_of(settings.api_url)
     reading = {key: getattr(settings, key) for key in ("email_column", "encoding", "delimiter", "quoting")}
-    return json.dumps({"api_url": api, "app_hash": settings.app_hash(), **reading})
+    return json.dumps({**asdict(account_of(settings)), **reading})
 
 
 @dataclass(frozen=True, slots=True)

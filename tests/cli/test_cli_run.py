@@ -103,11 +103,12 @@ def _rows() -> list[Row]:
 
 HEAD = (
     *("manifest_version", "run_id", "status", "tool", "started_at", "finished_at", "duration_s"),
-    *("input", "rows", "codes", "calls", "rate", "speed", "settings"),
+    *("input", "rows", "codes", "calls", "rate", "speed", "account", "settings"),
 )
 """The keys of every manifest, in order."""
 NESTED = {
     "tool": ["name", "version"],
+    "account": ["api_url", "app_hash"],
     "rows": ["read", "found", "not_found", "deleted", "failed", "invalid", "duplicate"],
     "calls": ["sent", "answered", "retried", "throttled", "probes", "resumed"],
     "rate": ["limit_per_s", "achieved_per_s"],

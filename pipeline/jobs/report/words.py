@@ -107,6 +107,8 @@ ENDINGS: dict[int, str] = {
     ExitCode.UNAVAILABLE: "stopped: the API was unavailable",
     ExitCode.STORAGE: "stopped: disk trouble",
     ExitCode.BUSY: "not started: another run was on",
+    ExitCode.INCOMPLETE: "published, some rows pending or too old",
+    ExitCode.LEADS_GONE: "not published: too many leads gone",
     ExitCode.INTERRUPTED: "stopped by Ctrl-C",
     ExitCode.TERMINATED: "stopped by a signal",
 }

@@ -1,0 +1,1 @@
+"""What earlier runs know: which of them counts as the one before."""
