@@ -44,6 +44,8 @@ def test_exit_codes_are_those_that_scripts_rely_on() -> None:
         "UNAVAILABLE": 5,
         "STORAGE": 6,
         "BUSY": 7,
+        "INCOMPLETE": 8,
+        "LEADS_GONE": 9,
         "INTERRUPTED": 130,
         "TERMINATED": 143,
     }
