@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pipeline.settings.urls import LOOPBACK_HOSTS
 
 if TYPE_CHECKING:
-    from pipeline.settings.definitions import Settings
+    from pipeline.settings.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

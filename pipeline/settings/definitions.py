@@ -1,16 +1,12 @@
 """Every setting of a job with its default, its limits and its description; names end in the unit where there is one.
 
-`Settings.load` combines the layers that `layers` reads, with the defaults below as the weakest. The help of the options
-and `configs/default.toml` are generated from the fields of `Settings`.
+The help of the options and `configs/default.toml` are generated from these fields.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections import ChainMap
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from pathlib import Path  # noqa: TC003 - pydantic evaluates it
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -19,26 +15,13 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
     ValidationInfo,
     field_validator,
 )
 
-from pipeline.errors import UsageError, WrongArgument
 from pipeline.settings.given import Unset, UnsetPath, joined, split
-from pipeline.settings.layers import (
-    CREDENTIAL_VARIABLES,
-    MONITORING_SECRETS,
-    SECRETS,
-    explain,
-    origin_of,
-    read_layers,
-    warn_of_unknown_variables,
-)
+from pipeline.settings.layers import MONITORING_SECRETS, SECRETS
 from pipeline.settings.urls import PLACEHOLDERS, api_url, monitoring_url
-
-if TYPE_CHECKING:
-    import os
 
 OUTPUT_SETTINGS = ("formats", "timezone", "keep_replies", "csv_bom", "formula_guard", "batch_leads")
 """Settings that decide how answers become files; the others are about reading lists and making calls."""
@@ -52,8 +35,8 @@ def _monitor(description: str) -> Any:  # noqa: ANN401 - what pydantic's Field r
     return Field(default=SecretStr(""), description=f"{description}; a secret")
 
 
-class Settings(BaseModel):
-    """The settings of a job: immutable, validated when created, and safe to print (credentials show as asterisks)."""
+class Fields(BaseModel):
+    """The fields of `Settings`, and what their values may be."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
@@ -211,73 +194,3 @@ class Settings(BaseModel):
     @classmethod
     def _without_repeats(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(formats))
-
-    @classmethod
-    def load(
-        cls,
-        options: Mapping[str, object] | None = None,
-        *,
-        config: str | os.PathLike[str] | None = None,
-        environ: Mapping[str, str] | None = None,
-        base: Mapping[str, object] | None = None,
-    ) -> Self:
-        """Combine all layers; `environ` defaults to the process's environment, and `base` is weaker than all of them.
-
-        Variables that look like settings and are none are named in a warning.
-
-        Raises:
-            UsageError: a key is unknown or a value is wrong; the message says where it is and what is expected.
-        """
-        return cls.load_with_origins(options, config=config, environ=environ, base=base)[0]
-
-    @classmethod
-    def load_with_origins(
-        cls,
-        options: Mapping[str, object] | None = None,
-        *,
-        config: str | os.PathLike[str] | None = None,
-        environ: Mapping[str, str] | None = None,
-        base: Mapping[str, object] | None = None,
-    ) -> tuple[Self, dict[str, str]]:
-        """The same, and where each setting comes from: `option`, `environment`, the path of a file, or `default`.
-
-        Raises:
-            UsageError: as from `load`.
-        """
-        if options is not None and not isinstance(options, Mapping):
-            raise WrongArgument.of("options", "a dictionary of settings (a file is config=…)", options)
-        warn_of_unknown_variables(cls.model_fields, environ)
-        file = Path(config) if config else None
-        layers = {**read_layers(cls.model_fields, options, file, environ), "base": base or {}}
-        try:
-            settings = cls.model_validate(dict(ChainMap(*(dict(layer) for layer in layers.values()))))
-        except ValidationError as error:
-            raise UsageError(explain(error, layers)) from None
-        return settings, {key: origin_of(key, layers) for key in cls.model_fields}
-
-    def require_credentials(self) -> None:
-        """Check that all credentials are set.
-
-        Raises:
-            UsageError: some are not; the message names their variables.
-        """
-        missing = [
-            variable
-            for key, variable in CREDENTIAL_VARIABLES.items()
-            if not getattr(self, key).get_secret_value().strip()
-        ]
-        if missing:
-            raise UsageError(f"Credentials are missing: set {', '.join(missing)} in the environment.")
-
-    def app_hash(self) -> str:
-        """A hash of the App id for files and file names: it tells Apps apart without revealing their IDs."""
-        app_id = self.app_id.get_secret_value().encode(errors="surrogateescape")
-        return hashlib.sha256(app_id).hexdigest()[:16]
-
-    def output_settings(self) -> dict[str, Any]:
-        """The `OUTPUT_SETTINGS`, as plain values."""
-        return self.model_dump(mode="json", include=set(OUTPUT_SETTINGS))
-
-    def public(self) -> dict[str, Any]:
-        """All settings except the secrets, as plain values."""
-        return self.model_dump(mode="json", exclude=set(SECRETS))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pipeline.settings.definitions import Settings
+from pipeline.settings.settings import Settings
 
 _UNITS = {
     "_per_s": "calls per second",
