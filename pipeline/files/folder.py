@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import StorageError, UsageError
 from pipeline.files import durable
 from pipeline.files.latest import RUN_PREFIX, Latest
+from pipeline.files.modes import OWNER_ONLY, Modes
 from pipeline.files.state import StateFolder
 from pipeline.filesystem import sync
 
@@ -33,16 +34,21 @@ MANIFEST = "manifest.json"
 class OutputFolder:
     """The one place that knows paths in the folder that the user named with `--out`.
 
+    Args:
+        root: that folder.
+        modes: who may read what is published.
+
     Attributes:
         root: that folder.
         latest: what names the newest run.
         state: the hidden folder of unfinished runs.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, modes: Modes = OWNER_ONLY) -> None:
         self.root = root
         self.state = StateFolder.in_folder(root)
-        self.latest = Latest(root, self.state.path)
+        self.latest = Latest(root, self.state.path, modes)
+        self._modes = modes
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -55,7 +61,11 @@ class OutputFolder:
             FolderBusy: another process holds it.
         """
         self.check_place()
+        is_new = not self.root.exists()
         self.state.check_writable()
+        if is_new:
+            with durable.storage_errors(self.root):
+                self._modes.grant_folder(self.root)
         self.check_publishable()
         with self.state.held():
             with durable.storage_errors(self.root):
@@ -148,6 +158,7 @@ class OutputFolder:
         with durable.create(staging / MANIFEST) as file:
             file.write(json.dumps(manifest, ensure_ascii=False, indent=2).encode() + b"\n")
         sync(staging / MANIFEST)
+        self._modes.grant(staging)
         sync(staging)
         path = self.run(run_id)
         staging.rename(path)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
 from pipeline.files import durable
+from pipeline.files.modes import OWNER_ONLY, Modes
 from pipeline.filesystem import sync
 
 if TYPE_CHECKING:
@@ -29,13 +30,15 @@ class Latest:
     Args:
         root: the output folder.
         scratch: a folder on the same disk for what is moved into place.
+        modes: who may read the file.
     """
 
-    def __init__(self, root: Path, scratch: Path) -> None:
+    def __init__(self, root: Path, scratch: Path, modes: Modes = OWNER_ONLY) -> None:
         self.link = root / "latest"
         self.file = root / "latest.json"
         self._root = root
         self._scratch = scratch
+        self._modes = modes
 
     def check(self) -> None:
         """Check that nothing of somebody else is in the way of the link.
@@ -101,6 +104,7 @@ class Latest:
         with durable.create(staged) as file:
             content = {"run_id": run.name.removeprefix(RUN_PREFIX), "path": run.name}
             file.write(json.dumps(content).encode() + b"\n")
+        staged.chmod(self._modes.file)
         sync(staged)
         return staged.replace(self.file)
 

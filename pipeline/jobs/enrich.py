@@ -9,6 +9,7 @@ from pipeline.calls.network import check_access
 from pipeline.calls.open_files import check_room
 from pipeline.errors import StorageError, UsageError
 from pipeline.files import durable
+from pipeline.files.modes import Modes
 from pipeline.files.output_format import format_of
 from pipeline.files.replaced import behind_links, take_over_access
 from pipeline.files.state import StateFolder
@@ -119,6 +120,7 @@ def _publish(folder: StateFolder, journal: Journal, target: EnrichTarget, attemp
             columns=[*written.columns],
             filled=written.filled,
         )
+        staged.chmod(Modes.of(target.settings).file)
         take_over_access(staged, target.out)
         try:
             durable.move(staged, target.out, replace=target.how.force)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline.calls.network import check_access
 from pipeline.calls.open_files import check_room
 from pipeline.files.folder import OutputFolder
+from pipeline.files.modes import Modes
 from pipeline.files.output_format import check_formats
 from pipeline.jobs.failed_lines import failed_lines
 from pipeline.jobs.fetch import Observer, fetch_leads
@@ -54,7 +55,7 @@ def export(
     check_access(settings)
     check_room(len(LEAD_TABLES) * len(settings.formats))
     check_formats(settings.formats)
-    sources, folder = email_lists(lists, settings), OutputFolder(out)
+    sources, folder = email_lists(lists, settings), OutputFolder(out, Modes.of(settings))
     with folder.locked():
         observer.began()
         request = Request.of(folder.state, sources, settings, run_id=run_id, resume=resume, command=command)

@@ -10,6 +10,7 @@ import msgspec
 from pipeline.errors import UsageError
 from pipeline.files.folder import OutputFolder
 from pipeline.files.latest import run_at
+from pipeline.files.modes import Modes
 from pipeline.files.output_format import check_formats
 from pipeline.files.published import PublishedRun
 from pipeline.jobs.manifest import DriftCounts, Manifest, RowCounts, status_of
@@ -51,7 +52,7 @@ def rebuild(run: Path, out: Path, load: Callable[[Mapping[str, object]], Setting
     before = Manifest.from_dict(published.manifest, run)
     settings = load({key: before.settings[key] for key in OUTPUT_SETTINGS if before.settings.get(key) is not None})
     check_formats(settings.formats)
-    folder = OutputFolder(out)
+    folder = OutputFolder(out, Modes.of(settings))
     run_id = before.run_id
     with folder.locked():
         if folder.run(run_id).exists():

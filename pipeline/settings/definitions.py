@@ -19,7 +19,7 @@ from pydantic import (
     field_validator,
 )
 
-from pipeline.settings.given import Unset, UnsetPath, joined, split
+from pipeline.settings.given import OCTAL, Unset, UnsetPath, joined, permissions, split
 from pipeline.settings.layers import MONITORING_SECRETS, SECRETS
 from pipeline.settings.urls import PLACEHOLDERS, api_url, monitoring_url
 
@@ -114,8 +114,27 @@ class Fields(BaseModel):
     formula_guard: bool = Field(
         default=True, description="Put ' before CSV cells that a spreadsheet would run as a formula"
     )
+    file_mode: str = Field(
+        default="0600",
+        pattern=OCTAL,
+        description="Permissions of published files, as chmod takes them; 0640 lets the group read them",
+    )
+    folder_mode: str = Field(
+        default="0700",
+        pattern=OCTAL,
+        description="Permissions of the folders of published runs; 0750 lets the group open them",
+    )
     keep_runs: int = Field(
         default=0, ge=0, le=100_000, description="Published runs to keep; older ones are removed; 0 = all"
+    )
+    keep_days: float = Field(
+        default=0, ge=0, le=36_500, description="Days to keep published runs; older ones are removed; 0 = for ever"
+    )
+    keep_replies_days: float = Field(
+        default=0, ge=0, le=36_500, description="Days to keep the raw replies of published runs; 0 = as long as these"
+    )
+    keep_unfinished_days: float = Field(
+        default=0, ge=0, le=36_500, description="Days to keep the answers of runs that nobody resumes; 0 = for ever"
     )
     unfinished: Literal["refuse", "replace"] = Field(
         default="refuse", description="What to do about an unfinished run for a different list: refuse or replace"
@@ -178,6 +197,11 @@ class Fields(BaseModel):
         if path is not None and path.suffix != ".prom":
             raise ValueError("must end in .prom, or node_exporter does not read it")
         return path
+
+    @field_validator("file_mode", "folder_mode")
+    @classmethod
+    def _is_for_owner_and_readers(cls, mode: str, info: ValidationInfo) -> str:
+        return permissions(mode, of_folder=info.field_name == "folder_mode")
 
     @field_validator("timezone")
     @classmethod

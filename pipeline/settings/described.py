@@ -18,6 +18,7 @@ _UNITS = {
     "concurrency": "calls",
     "max_attempts": "calls",
     "batch_leads": "leads",
+    "_days": "days",
     "keep_runs": "runs",
     "min_rows": "addresses",
     "workers": "processes",

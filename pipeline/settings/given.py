@@ -30,5 +30,23 @@ def path(value: object) -> object:
     return expand_home(os.fspath(value)) if value and isinstance(value, str | Path) else none_if_empty(value)
 
 
+OCTAL = "^0?[0-7]{3}$"
+"""What permissions look like as text; a number of TOML could be read as decimal or as octal."""
+
+
+def permissions(mode: str, *, of_folder: bool) -> str:
+    """The permissions of published files or folders, checked.
+
+    Raises:
+        ValueError: their owner could not replace them, or others could change them.
+    """
+    owner, others = (0o700, 0o022) if of_folder else (0o600, 0o133)
+    bits = int(mode, 8)
+    if bits & owner != owner or bits & others:
+        example = "0750" if of_folder else "0640"
+        raise ValueError(f"must let the owner read and write, and nobody else write, as {example} does")
+    return mode
+
+
 Unset = BeforeValidator(none_if_empty)
 UnsetPath = BeforeValidator(path)

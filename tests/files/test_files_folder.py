@@ -14,6 +14,7 @@ import pytest
 
 from pipeline.errors import FolderBusy, StorageError, UsageError, storage_advice
 from pipeline.files.folder import OutputFolder
+from pipeline.files.modes import Modes
 from pipeline.files.state import hold_lock
 
 
@@ -119,6 +120,30 @@ def test_everything_is_private_to_the_owner(tmp_path: Path) -> None:
         os.umask(before)
     assert {stat.S_IMODE(path.stat().st_mode) for path in (folder.root, path, folder.root / ".lead-export")} == {0o700}
     assert modes(folder.root) == {0o700, 0o600}
+
+
+@pytest.mark.parametrize("umask", [0, 0o077])
+def test_a_setting_lets_readers_in(tmp_path: Path, umask: int) -> None:
+    """File and folder modes hold for what is published, whatever the umask; the state stays with the owner."""
+    before = os.umask(umask)
+    try:
+        folder = OutputFolder(tmp_path / "export", Modes(0o640, 0o750))
+        with folder.locked(), folder.staging("one") as staging:
+            (staging / "leads.csv").touch()
+            assert stat.S_IMODE(staging.stat().st_mode) == 0o700
+            path = folder.publish(staging, "one", {})
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in (path, folder.root)} == {0o750}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in path.iterdir()} == {0o640}
+    assert stat.S_IMODE(folder.state.path.stat().st_mode) == 0o700
+
+
+def test_a_folder_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
+    """Its owner has decided who may open it."""
+    (tmp_path / "export").mkdir(mode=0o711)
+    with OutputFolder(tmp_path / "export", Modes(0o640, 0o750)).locked():
+        assert stat.S_IMODE((tmp_path / "export").stat().st_mode) == 0o711
 
 
 @pytest.mark.parametrize("older", [False, True])
