@@ -16,6 +16,7 @@ from pipeline.cli.check import check_command
 from pipeline.cli.completion import completion_command
 from pipeline.cli.config import config_group
 from pipeline.cli.enrich import enrich_command
+from pipeline.cli.expire import expire_command
 from pipeline.cli.monitor import Monitor
 from pipeline.cli.output import MessageFormat, is_of_output, not_printed, print_message
 from pipeline.cli.plan import plan_command
@@ -65,6 +66,7 @@ for command in (
     rebuild_command,
     verify_command,
     report_command,
+    expire_command,
     schema_command,
     config_group,
     sandbox_command,

@@ -117,6 +117,9 @@ SETTING_OPTIONS: dict[str, Callable[[Command], Command]] = {
         ("csv_bom", "--csv-bom/--no-csv-bom", None),
         ("formula_guard", "--formula-guard/--no-formula-guard", None),
         ("keep_runs", "--keep-runs", "N"),
+        ("keep_days", "--keep-days", "N"),
+        ("keep_replies_days", "--keep-replies-days", "N"),
+        ("keep_unfinished_days", "--keep-unfinished-days", "N"),
         ("unfinished", "--unfinished", "ACTION"),
         ("report", "--report/--no-report", None),
         ("workers", "--workers", "N"),
@@ -124,6 +127,7 @@ SETTING_OPTIONS: dict[str, Callable[[Command], Command]] = {
 }
 LIST_OPTIONS = ("email_column", "encoding", "delimiter", "quoting", "allow_empty")
 CALL_OPTIONS = ("rate_per_s", "concurrency", "api_url")
+RETENTION_OPTIONS = ("keep_runs", "keep_days", "keep_replies_days", "keep_unfinished_days")
 CSV_OPTIONS = ("csv_bom", "formula_guard")
 TABLE_OPTIONS = ("formats", "timezone", "keep_replies", *CSV_OPTIONS, "workers")
 _CONFIG = click.option(

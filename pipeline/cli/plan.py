@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.expire import expired_lines
 from pipeline.cli.options import (
     ACCEPT_SHRINK,
     UserPath,
@@ -97,6 +98,8 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield f"{plan.answered:,} already answered in an unfinished run, {plan.to_ask:,} to look up"
     yield _calls(plan)
     yield _disk(plan)
+    if plan.expires and not plan.expires.is_empty:
+        yield from expired_lines(plan.expires, "removed after the run")
     if plan.refused:
         yield f"a run would be refused: {plan.refused}"
 

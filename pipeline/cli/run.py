@@ -11,6 +11,7 @@ from pipeline.cli.options import (
     ACCEPT_SHRINK,
     CALL_OPTIONS,
     LIST_OPTIONS,
+    RETENTION_OPTIONS,
     TABLE_OPTIONS,
     UserPath,
     accept_shrink_option,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from pipeline.cli.options import GivenSettings, OutputOptions
     from pipeline.errors import ExitCode
 
-RUN_SETTINGS = (*LIST_OPTIONS, *CALL_OPTIONS, *TABLE_OPTIONS, "keep_runs", "unfinished", "report")
+RUN_SETTINGS = (*LIST_OPTIONS, *CALL_OPTIONS, *TABLE_OPTIONS, *RETENTION_OPTIONS, "unfinished", "report")
 """Settings that `run` has options for."""
 
 

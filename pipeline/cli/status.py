@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.options import UserPath, takes_output_options
+from pipeline.cli.expire import expired_lines
+from pipeline.cli.options import RETENTION_OPTIONS, UserPath, takes_output_options, takes_settings
 from pipeline.cli.output import print_json, print_result
 from pipeline.errors import ExitCode
 from pipeline.words import counted, duration
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pipeline.cli.options import OutputOptions
+    from pipeline.cli.options import GivenSettings, OutputOptions
     from pipeline.jobs.status import Freshness, PublishedStatus, Status, UnfinishedStatus
     from pipeline.reporters.history import Attempt
 
@@ -52,15 +53,16 @@ DIR is the --out of runs, or the folder of the --out of enrich; by default the c
 )
 @click.argument("folder", metavar="[DIR]", default=".", type=UserPath())
 @click.option("--max-age", "max_age_s", metavar="AGE", type=Age(), help="Only check that the newest run is as young.")
+@takes_settings(*RETENTION_OPTIONS)
 @takes_output_options
-def status_command(folder: Path, max_age_s: float | None, output: OutputOptions) -> ExitCode:
+def status_command(folder: Path, max_age_s: float | None, settings: GivenSettings, output: OutputOptions) -> ExitCode:
     """Show published and unfinished runs in DIR."""
     if max_age_s is not None:
         return _probe(folder, max_age_s, output)
     from pipeline.cli.resuming import given_by
     from pipeline.jobs.status import status
 
-    found = status(folder, given_by)
+    found = status(folder, given_by, settings.load())
     if output.as_json:
         print_json(found)
     else:
@@ -108,6 +110,8 @@ def _lines(found: Status) -> Iterator[str]:
         yield "last attempts:"
     for attempt in found.attempts[-MAX_ATTEMPTS:]:
         yield f"  {_time(attempt.started_at)}, {_ending(attempt)}: {attempt.sentence}"
+    if found.expires and not found.expires.is_empty:
+        yield from expired_lines(found.expires, "removed by the next run, or by expire")
     if found.holder:
         yield f"{found.holder} is using this folder."
 

@@ -186,25 +186,6 @@ class OutputFolder:
         manifest = read_manifest(run) if run else None
         return manifest is None or str(manifest["finished_at"]) <= finished_at
 
-    def remove_old_runs(self, keep: int) -> None:
-        """Remove all published runs but the `keep` that finished last, and `latest`; 0 keeps all.
-
-        Each disappears in one step. Folders without a manifest are left alone; a run that cannot be removed is named
-        in a warning and stays.
-        """
-        finished = {path: str(manifest["finished_at"]) for path in self.runs() if (manifest := read_manifest(path))}
-        latest = self.latest.run()
-        newest_first = sorted(finished, key=lambda path: (finished[path], path.name), reverse=True)
-        for path in newest_first[keep:] if keep else ():
-            if path == latest:
-                continue
-            try:
-                shutil.rmtree(path.rename(self.state.path / f"{path.name}.removed"))
-            except OSError as error:
-                logger.warning("%s: cannot be removed (%s).", path, error.strerror)
-            else:
-                logger.info("removed the older run %s", path.name.removeprefix(RUN_PREFIX))
-
 
 def read_manifest(run: Path) -> dict[str, Any] | None:
     """The manifest of a published run as plain values; None if there is none that can be read."""

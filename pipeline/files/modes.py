@@ -47,5 +47,14 @@ class Modes:
         folder.chmod(self.folder | folder.stat().st_mode & stat.S_ISGID)
 
 
+def take_over_mode(new: Path, old: Path) -> None:
+    """Give a file the permissions of the one that it will replace.
+
+    Raises:
+        OSError: they cannot be read or changed.
+    """
+    new.chmod(stat.S_IMODE(old.stat().st_mode))
+
+
 OWNER_ONLY = Modes()
 """What everything has unless a setting says otherwise."""

@@ -31,7 +31,7 @@ class PublishedRun:
     """The answers and rows of the run in the folder `path`, as a journal gives them.
 
     Raises:
-        UsageError: there is no published run, or it was published without its replies.
+        UsageError: there is no published run, or it has no replies.
         StorageError: a file cannot be read, or is not the one that the manifest describes.
     """
 
@@ -43,7 +43,7 @@ class PublishedRun:
     def _file(self, folder: Path, table: str) -> Path:
         described = _described(self.manifest, table)
         if described is None:
-            raise UsageError(f"{folder}: this run was published without its replies (--no-keep-replies).")
+            raise UsageError(f"{folder}: this run has no replies (--no-keep-replies, or older than keep_replies_days).")
         path: Path = folder / described.name
         with durable.storage_errors(path):
             intact = durable.sha256(path) == described.sha256

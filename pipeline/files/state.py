@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SUFFIX = ".lead-export"
 """The folder's name, or the end of it."""
 _JOURNAL = ".journal"
+_UNREADABLE = ".unreadable"
 _LOCK_TRIES = 5
 _LOCK_PAUSE_S = 0.05
 """A few short tries, because `lock_holder` takes the lock for a moment as well."""
@@ -147,13 +148,17 @@ class StateFolder:
         """All journals, oldest name first; a killed import leaves one that does not belong to an unfinished run."""
         return sorted(self.path.glob(f"*{_JOURNAL}"))
 
+    def unreadable(self) -> list[Path]:
+        """Journals that `set_aside` has renamed, without SQLite's files next to them."""
+        return sorted(path for path in self.path.glob(f"*{_JOURNAL}{_UNREADABLE}*") if path.suffix[1:].isalnum())
+
     def run_id(self, journal: Path) -> str:
         """The name of the run that a journal belongs to."""
         return journal.name.removesuffix(_JOURNAL)
 
     def set_aside(self, journal: Path) -> Path:
         """Rename an unreadable journal, with SQLite's files next to it, which may hold answers; return its new path."""
-        names = (f"{journal.name}.unreadable{n or ''}" for n in itertools.count())
+        names = (f"{journal.name}{_UNREADABLE}{n or ''}" for n in itertools.count())
         renamed = next(path for name in names if not (path := journal.with_name(name)).exists())
         with durable.storage_errors(journal):
             journal.replace(renamed)

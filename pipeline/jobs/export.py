@@ -10,6 +10,7 @@ from pipeline.calls.open_files import check_room
 from pipeline.files.folder import OutputFolder
 from pipeline.files.modes import Modes
 from pipeline.files.output_format import check_formats
+from pipeline.jobs.expire import expire_after_run
 from pipeline.jobs.failed_lines import failed_lines
 from pipeline.jobs.fetch import Observer, fetch_leads
 from pipeline.jobs.import_lists import email_lists
@@ -19,6 +20,7 @@ from pipeline.jobs.report.write import add_report
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import finish_published, open_run, recorded_attempt, remove_journals
 from pipeline.jobs.space import check_space
+from pipeline.outcomes import now_ms
 from pipeline.schema import LEAD_TABLES
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ def export(
                     manifest = _publish(folder, journal, settings, attempt)
                 folder.switch_latest_to(manifest.run_id)
                 remove_journals(folder.state, journal)
-            folder.remove_old_runs(settings.keep_runs)
+            expire_after_run(folder, settings, now_ms())
     observer.published(folder.run(manifest.run_id))
     return manifest
 

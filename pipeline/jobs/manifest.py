@@ -111,6 +111,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         drift: of a job that finished.
         trouble: when the API refused calls in this attempt, or was not there; None if it never was so.
         first_failed: the first ten rows that failed, of a finished job.
+        replies_removed_at: when the raw replies of a published run were too old to be kept; ISO 8601 in UTC.
         reason: why the job stopped.
         resume: the command that resumes a stopped job, or that asks again for failed rows of `enrich`; "" from Python.
         kept_until: until when that asks for the failed rows of `enrich` alone; ISO 8601 in UTC.
@@ -138,6 +139,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     trouble: Trouble | None = None
     odd_rows: OddRows | None = None
     first_failed: list[FailedLine] | None = None
+    replies_removed_at: str | None = None
     reason: str | None = None
     resume: str | None = None
     kept_until: str | None = None

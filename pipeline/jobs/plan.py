@@ -20,10 +20,12 @@ from pipeline.jobs.import_lists import email_lists, refuse_without_address
 from pipeline.jobs.list_size import too_few
 from pipeline.jobs.odd_rows import MAX_SHOWN
 from pipeline.jobs.request import Request
+from pipeline.jobs.retention import Expired, expired
 from pipeline.jobs.runs import name_is_published, refusal
 from pipeline.jobs.space import needed_bytes
 from pipeline.journal.replay import read_summary
 from pipeline.journal.rows import OddRow
+from pipeline.outcomes import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,6 +102,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         disk_bytes: about how much the run writes.
         free_bytes: how much is free in the output folder; None if none was given.
         refused: why a run would be refused; None if it would not.
+        expires: what the retention settings let a run remove from the output folder; None if none was given.
     """
 
     lists: list[PlannedList]
@@ -112,6 +115,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     disk_bytes: int
     free_bytes: int | None
     refused: str | None
+    expires: Expired | None
 
 
 @dataclass(slots=True)
@@ -172,9 +176,8 @@ def plan(
         UsageError: a list cannot be read, no list holds an address, or `run_id` is not a valid name.
         StorageError: standard input cannot be stored in a temporary file.
     """
-    sources, counts = email_lists(lists, settings), _Counts()
-    planned = [_read(source, counts) for source in sources]
-    counts.check(sources)
+    sources = email_lists(lists, settings)
+    planned, counts = _read_all(sources)
     addresses = len(counts.seen)
     answered, refused = _unfinished(out, Request.of(None, sources, settings, run_id=run_id, resume=resume), settings)
     to_ask = addresses - answered
@@ -190,6 +193,7 @@ def plan(
         disk_bytes=needed_bytes(settings, rows=counts.rows, addresses=addresses, unanswered=to_ask, new=not answered),
         free_bytes=_free_bytes(out),
         refused=refused or too_few(OutputFolder(out) if out else None, settings, addresses),
+        expires=expired(OutputFolder(out), settings, now_ms(), new_runs=1) if out else None,
     )
 
 
@@ -201,6 +205,14 @@ def _time_in(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="seconds")
+
+
+def _read_all(lists: Sequence[EmailList]) -> tuple[list[PlannedList], _Counts]:
+    """Read the lists, one after the other, and refuse them if they are of no use."""
+    counts = _Counts()
+    planned = [_read(source, counts) for source in lists]
+    counts.check(lists)
+    return planned, counts
 
 
 def _read(source: EmailList, counts: _Counts) -> PlannedList:

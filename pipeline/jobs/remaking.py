@@ -62,8 +62,8 @@ def _has_sources(run: Path, names: Collection[str], findings: Findings) -> bool:
     """Whether there is what tables are made of: intact replies that are those of the rows."""
     if _REPLIES not in names:
         findings.notes.append(
-            f"{run}: was published without its replies (--no-keep-replies), so its tables could not be made again;"
-            " only checksums and counts were verified."
+            f"{run}: has no replies (--no-keep-replies, or older than keep_replies_days), so its tables could not be"
+            " made again; only checksums and counts were verified."
         )
         return False
     if damaged := [name for name in (_REPLIES, _OUTCOMES) if not findings.is_intact(name)]:

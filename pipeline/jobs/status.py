@@ -18,8 +18,9 @@ from pipeline.filesystem import current_folder
 from pipeline.jobs.commands import command_again
 from pipeline.jobs.kept_answers import kept_until_ms, state_folders_of_files
 from pipeline.jobs.obstacles import obstacles
+from pipeline.jobs.retention import Expired, expired
 from pipeline.journal.replay import read_summary
-from pipeline.outcomes import iso
+from pipeline.outcomes import iso, now_ms
 from pipeline.reporters.last_attempt import attempts
 from pipeline.reporters.published import newest_success
 from pipeline.words import counted
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pipeline.journal.records import RunRecord
     from pipeline.journal.replay import JournalSummary
     from pipeline.reporters.history import Attempt
+    from pipeline.settings import Settings
 
 
 _MAX_ATTEMPTS = 30
@@ -101,6 +103,7 @@ class Status(msgspec.Struct, frozen=True):
         published: runs.
         unfinished: runs, and files that `enrich` has not finished.
         attempts: the newest attempts at runs, whatever came of them.
+        expires: what the retention settings let the next run remove; None if these are not known.
     """
 
     folder: str
@@ -108,6 +111,7 @@ class Status(msgspec.Struct, frozen=True):
     published: list[PublishedStatus]
     unfinished: list[UnfinishedStatus]
     attempts: list[Attempt]
+    expires: Expired | None = None
 
 
 class Freshness(msgspec.Struct, frozen=True):
@@ -128,12 +132,17 @@ class Freshness(msgspec.Struct, frozen=True):
     last_attempt: Attempt | None
 
 
-def status(out: Path, given_by: Callable[[RunRecord], Given | None] = lambda _: None) -> Status:
+def status(
+    out: Path,
+    given_by: Callable[[RunRecord], Given | None] = lambda _: None,
+    settings: Settings | None = None,
+) -> Status:
     """Look at the runs in the folder `out`.
 
     Args:
         out: the folder.
         given_by: reads the command that started a run, to see whether it would resume it now; None cannot tell.
+        settings: how long runs and answers are kept; None if that is not known.
 
     Raises:
         UsageError: the folder does not exist.
@@ -157,6 +166,7 @@ def status(out: Path, given_by: Callable[[RunRecord], Given | None] = lambda _: 
         published=sorted(published, key=lambda run: (run.finished_at or "", run.run_id)),
         unfinished=sorted(unfinished, key=lambda run: (run.started_at or "", run.run_id)),
         attempts=known[-_MAX_ATTEMPTS:],
+        expires=expired(folder, settings, now_ms()) if settings else None,
     )
 
 

@@ -185,7 +185,7 @@ def test_damaged_runs_are_listed(tmp_path: Path) -> None:
     assert "broken: damaged" in done.out
     assert "odd: unfinished\n" in done.out
     shown = lead_export("status", tmp_path, "--json").json
-    assert list(shown) == ["folder", "holder", "published", "unfinished", "attempts"]
+    assert list(shown) == ["folder", "holder", "published", "unfinished", "attempts", "expires"]
     assert list(shown["published"][0]) == PUBLISHED_KEYS
     assert (shown["published"][0]["run_id"], shown["published"][0]["rows"]) == ("broken", {})
     assert list(shown["unfinished"][0]) == UNFINISHED_KEYS

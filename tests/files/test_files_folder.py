@@ -347,33 +347,6 @@ def test_a_lock_file_that_cannot_be_created_is_a_storage_error(tmp_path: Path) -
         lock.__enter__()
 
 
-def finished(folder: OutputFolder, run_id: str, at: str) -> None:
-    """Publish a run that finished at some time."""
-    manifest = {"manifest_version": 1, "run_id": run_id, "finished_at": at, "rows": {}, "tables": {}}
-    with folder.staging(run_id) as staging:
-        folder.publish(staging, run_id, manifest)
-    folder.switch_latest_to(run_id)
-
-
-def test_older_runs_are_removed(folder: OutputFolder) -> None:
-    """Those that finished last stay, whatever their names; folders without a manifest are left alone."""
-    for run_id, at in (("c", "2026-01"), ("a", "2026-02"), ("d", "2026-03"), ("b", "2026-04")):
-        finished(folder, run_id, at)
-    folder.run("foreign").mkdir()
-    folder.remove_old_runs(2)
-    assert sorted(path.name for path in folder.root.glob("run=*")) == ["run=b", "run=d", "run=foreign"]
-    assert names(folder.root / ".lead-export") == []
-
-
-def test_latest_is_never_removed(folder: OutputFolder) -> None:
-    """Even if others finished later, as after a clock was set back."""
-    for run_id, at in (("new", "2027"), ("newer", "2028"), ("last", "2020")):
-        finished(folder, run_id, at)
-    folder.remove_old_runs(1)
-    assert [path.name for path in folder.runs()] == ["run=last", "run=newer"]
-    assert folder.latest.link.resolve().name == "run=last"
-
-
 def test_the_holder_of_a_folder_is_known(folder: OutputFolder) -> None:
     """The lock itself tells; what a killed run left in its file does not count."""
     assert folder.state.holder() is None
@@ -384,11 +357,3 @@ def test_the_holder_of_a_folder_is_known(folder: OutputFolder) -> None:
         child.wait()
     assert folder.state.holder() is None
     assert is_free(folder)
-
-
-def test_all_runs_stay_unless_a_number_is_set(folder: OutputFolder) -> None:
-    """0 keeps every run."""
-    for run_id in ("a", "b"):
-        finished(folder, run_id, "2026")
-    folder.remove_old_runs(0)
-    assert len(folder.runs()) == 2

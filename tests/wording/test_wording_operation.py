@@ -67,8 +67,8 @@ def test_verified_runs(sandbox: RunningSandbox, people: Path, tmp_path: Path) ->
     assert lines[1] == f"{out}/run=all/lists.csv: is missing."
     assert lines[2] == "Run all: 2 differences"
     bare = (
-        f"{out}/run=bare: was published without its replies (--no-keep-replies), so its tables could not be made"
-        " again; only checksums and counts were verified."
+        f"{out}/run=bare: has no replies (--no-keep-replies, or older than keep_replies_days), so its tables could"
+        " not be made again; only checksums and counts were verified."
     )
     assert lead_export("verify", out / "latest").err.splitlines()[:2] == [bare, "Run bare: intact"]
     assert lead_export("verify", tmp_path).sentence == (
