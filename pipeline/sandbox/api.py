@@ -145,8 +145,10 @@ class Api:
     def _lead_reply(self, call: Call) -> Reply:
         behaviour, number = choose_behaviour(call.address)
         attempt = self.stats.attempt(call.key)
-        lookup = Lookup(call.address, self.options.seed, attempt, number, self._shape())
-        fault = random_fault(lookup, self.options.fault_rate) if self.options.fault_rate else None
+        options = self.options
+        course = behaviour.course(number, options.change_share)
+        lookup = Lookup(call.address, options.seed, attempt, number, self._shape(), options.epoch, course)
+        fault = random_fault(lookup, options.fault_rate) if options.fault_rate else None
         return fault or behaviour.reply(lookup)
 
     def _shape(self) -> str:

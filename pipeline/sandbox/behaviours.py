@@ -12,13 +12,20 @@ from hashlib import blake2b
 from typing import Literal, TypeAlias
 
 from pipeline.sandbox import faults, replies, shapes
+from pipeline.sandbox.ageing import NEVER, Course, life_at, manner_draw
+from pipeline.sandbox.events import Life
+from pipeline.sandbox.options import LAST_EPOCH
 from pipeline.sandbox.people import lead_details
 from pipeline.sandbox.renderings import rendered
 from pipeline.sandbox.replies import Lead, Reply
+from pipeline.sandbox.rewriting import rewritten
 
 # How a good client treats it: an answer · an answer, read leniently · retry · this address fails · stop the run, unless
 # other addresses are answered.
 Kind: TypeAlias = Literal["result", "shape", "transient", "permanent", "stop"]
+
+BY_CHANCE = "by chance"
+_ERRORS = {"not_found": "234", "deleted": "245"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +37,16 @@ class Lookup:
     attempt: int = 1  # how many calls for this address were admitted, including this one
     number: int = 0  # the number in the name, if there is one
     shape: str = "text"  # one of `renderings`
+    epoch: int = 0
+    course: Course = NEVER
+
+    def life(self, least: int = 0) -> Life:
+        """What has become of the person by now, with at least `least` items in each collection in epoch 0."""
+        return life_at(self.address, self.seed, self.epoch, self.course, least)
 
     def lead(self, least: int = 0) -> Lead:
-        """The facts about the address, all values as strings, with at least `least` items in each collection."""
-        return lead_details(self.address, self.seed, least)
+        """The facts about the address, all values as strings."""
+        return self.life(least).lead
 
     def details(self, lead: Lead | None = None) -> object:
         """The `lead_details` to send for `lead`, by default that of the address."""
@@ -49,6 +62,13 @@ class Behaviour:
     description: str
     reply: Callable[[Lookup], Reply]
     numbers: Container[int] = ()
+    ages: str = ""  # "by chance", one of `events.PLANNED` in the epoch in its name, or not
+
+    def course(self, number: int, share: float) -> Course:
+        """How an address with this behaviour and this number in its name ages, if it ages."""
+        if self.ages == BY_CHANCE:
+            return Course(share)
+        return Course(plan=self.ages, epoch=number) if self.ages else NEVER
 
     @property
     def stem(self) -> str:
@@ -78,7 +98,14 @@ def random_fault(lookup: Lookup, rate: float) -> Reply | None:
 
 
 def _found(lookup: Lookup) -> Reply:
-    return replies.success(lookup.details())
+    """The lead; whoever has left or was deleted by now, which only people who age can, gets the error for that."""
+    life = lookup.life()
+    if life.status != "found":
+        return replies.error(_ERRORS[life.status])
+    details = lookup.details(life.lead)
+    if life.manner:
+        details = rewritten(details, manner_draw(lookup.address, lookup.seed, life.manner))
+    return replies.success(details)
 
 
 def _shape(reshape: Callable[[Lead], object]) -> Callable[[Lookup], Reply]:
@@ -153,7 +180,7 @@ _FAULTS: tuple[faults.Fault, ...] = (
     lambda _: _always_500,
 )
 
-ORDINARY = Behaviour("anything else", "result", "found; always the same invented person", _found)
+ORDINARY = Behaviour("anything else", "result", "found; always the same invented person", _found, ages=BY_CHANCE)
 
 _not_found_message = replace(replies.untyped_error("Lead not found"), conclusive=True)
 _RESULTS = (
@@ -167,6 +194,13 @@ _RESULTS = (
     ("numeric-type", "error 234 with its type as a number instead of a string", _numeric_type),
     ("deleted", "error 245: the lead is deleted", _error("245")),
     ("soft-deleted", "found, with lead_deleted 1 and a deletion date", _soft_deleted),
+)
+_PLANS = (
+    ("joins", "not found before epoch EPOCH, found from then on"),
+    ("leaves", "found, and not found from epoch EPOCH on"),
+    ("gets-deleted", "found, and deleted from epoch EPOCH on"),
+    ("merges", "found; from epoch EPOCH on with the id of another lead"),
+    ("changes", "found; in epoch EPOCH something of every kind changes"),
 )
 _SHAPES = (
     ("native-numbers", "ids, counts and flags as numbers", _shape(shapes.native_numbers)),
@@ -216,15 +250,25 @@ _STOP = (
 )
 
 
+def _plans() -> list[Behaviour]:
+    return [
+        Behaviour(f"{plan}-EPOCH", "result", description, _found, range(1, LAST_EPOCH + 1), plan)
+        for plan, description in _PLANS
+    ]
+
+
 def _rows(kind: Kind, rows: tuple[tuple[str, str, Callable[[Lookup], Reply]], ...]) -> list[Behaviour]:
     return [Behaviour(name, kind, description, reply) for name, description, reply in rows]
 
 
 BEHAVIOURS: tuple[Behaviour, ...] = (
     *_rows("result", _RESULTS),
-    Behaviour("slow-MS", "result", "found, after MS milliseconds", _slow, range(1, 600_001)),
+    Behaviour("slow-MS", "result", "found, after MS milliseconds", _slow, range(1, 600_001), BY_CHANCE),
+    *_plans(),
     *_rows("shape", _SHAPES),
-    Behaviour("fails-N", "transient", "N transient faults of different kinds, then found", _fails, range(1, 100)),
+    Behaviour(
+        "fails-N", "transient", "N transient faults of different kinds, then found", _fails, range(1, 100), BY_CHANCE
+    ),
     *_rows("transient", _TRANSIENT),
     *_rows("permanent", _PERMANENT),
     Behaviour(

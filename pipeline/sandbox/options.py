@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+LAST_EPOCH = 10_000
 SHAPES = ("text", "native", "mixed", "drifting")
 THROTTLE_STYLES = ("http", "body", "message")
 OUTAGE_STYLES = ("http-503", "dropped")
@@ -40,6 +41,12 @@ class SandboxOptions:
         choices=SHAPES,
     )
     drift_after: int = _switch(100, "number of calls after which shape drifting has numbers and an unknown key")
+    epoch: int = _switch(
+        0, "how far people have aged: from each epoch to the next some of them change", maximum=LAST_EPOCH
+    )
+    change_share: float = _switch(
+        0.02, "share of people (0 to 1) who change from one epoch to the next; as many are only written anew", maximum=1
+    )
     limit_per_s: int = _switch(20, "calls each App may make in any one-second window; 0 for no limit")
     latency_ms: float = _switch(0.0, "time that each reply takes")
     latency_jitter_ms: float = _switch(0.0, "maximum random deviation from the latency, in both directions")

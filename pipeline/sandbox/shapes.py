@@ -18,7 +18,7 @@ _INTEGERS = frozenset(  # what the documentation calls integers, and the flag of
         *("field_id", "active"),
     }
 )
-_NUMBERS = _INTEGERS | {"id", "source_id", "option_id", "phone_country_code"}
+NUMBERS = _INTEGERS | {"id", "source_id", "option_id", "phone_country_code"}
 
 
 def documented_integers(lead: Lead) -> Lead:
@@ -28,7 +28,7 @@ def documented_integers(lead: Lead) -> Lead:
 
 def native_numbers(lead: Lead) -> Lead:
     """Write ids, counts and flags as numbers, as PHP does when its database driver preserves types."""
-    return _with_numbers(lead, _NUMBERS)
+    return _with_numbers(lead, NUMBERS)
 
 
 def _with_numbers(lead: Lead, names: frozenset[str]) -> Lead:

@@ -115,3 +115,8 @@ CUSTOM_FIELDS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("interests", "checkbox", ("cooking", "travel", "books, films", "音楽", "=maths", "a|b")),
     ("allergies", "checkbox", ("nuts", "milk", "none")),
 )
+# Fields that the account gets as people age; their ids continue those above.
+LATER_CUSTOM_FIELDS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("lucky-number", "input_field", ("7", "007", "13; or none")),
+    ("languages", "checkbox", ("English", "Español", "中文, simplified")),
+)

@@ -38,6 +38,8 @@ def _contents(folder: Path) -> dict[str, bytes]:
         ("fails-99@example.com", "fails-N"),
         ("fails-100@example.com", "anything else"),
         ("fails-99999999999999999999@example.com", "anything else"),
+        ("joins-10000.5@example.com", "joins-EPOCH"),
+        ("joins-10001@example.com", "anything else"),
         ("error-242@example.com", "error-TYPE"),
         ("error-987@example.com", "anything else"),
         ("", "anything else"),
@@ -163,6 +165,7 @@ async def test_fails_n_fails_n_times_in_different_ways() -> None:
 async def test_only_results_and_shapes_count_as_answers(behaviour: Behaviour) -> None:
     """After any other reply the address is still unanswered."""
     numbers = {"slow-MS": "slow-1", "fails-N": "fails-1", "error-TYPE": "error-242"}
+    numbers |= {behaviour.name: f"{behaviour.stem}-1" for behaviour in BEHAVIOURS if behaviour.name.endswith("-EPOCH")}
     async with sandbox() as client:
         with suppress(aiohttp.ClientError, TimeoutError):
             async with asyncio.timeout(0.05 if behaviour.name == "never-answers" else None):

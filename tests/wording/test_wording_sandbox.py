@@ -13,6 +13,7 @@ from pipeline.sandbox.options import SandboxOptions
         ({"limit_per_s": -1}, "limit_per_s must be 0 or more, not -1."),
         ({"limit_per_s": 1.5}, "limit_per_s must be a whole number, not 1.5."),
         ({"fault_rate": 1.5}, "fault_rate must be at most 1, not 1.5."),
+        ({"epoch": 10_001}, "epoch must be at most 10000, not 10001."),
         ({"fault_rate": "half"}, "fault_rate must be a number, not 'half'."),
         ({"outage_style": "loud"}, "outage_style must be one of http-503, dropped, not 'loud'."),
         ({"app_id": 7}, "app_id must be a string, not 7."),
