@@ -21,12 +21,13 @@ Record = TypeVar("Record", bound=msgspec.Struct)
 
 
 class Outcome(StrEnum):
-    """The six classes of input rows; every row ends in exactly one."""
+    """The classes of input rows; every row ends in exactly one."""
 
     FOUND = "found"
     NOT_FOUND = "not_found"
     DELETED = "deleted"
     FAILED = "failed"
+    PENDING = "pending"
     INVALID = "invalid"
     DUPLICATE = "duplicate"
 
@@ -41,12 +42,13 @@ _MEANINGS = {
     Outcome.NOT_FOUND: "the API knows no such lead",
     Outcome.DELETED: "the API says that the lead was deleted",
     Outcome.FAILED: "no usable answer; `code` says why, and a later run tries again",
+    Outcome.PENDING: "not asked yet: the deadline or the allowed number of calls came first; a later run asks",
     Outcome.INVALID: "not an email address; never looked up",
     Outcome.DUPLICATE: "same address as an earlier row, which is looked up for both",
 }
 
-PENDING = "pending"
-"""The outcome of a row whose address has no answer yet."""
+ANSWERED = (Outcome.FOUND, Outcome.NOT_FOUND, Outcome.DELETED, Outcome.FAILED)
+"""What an address that was asked for ends as."""
 
 
 def now_ms() -> int:
@@ -107,7 +109,7 @@ class RowOutcome(msgspec.Struct, frozen=True):
         row: number of the data row in it, from 1.
         given: the cell as it stood in the list.
         email: the address it was read as; None if it is not one.
-        outcome: a value of `Outcome`, or `PENDING`.
+        outcome: a value of `Outcome`; `pending` if the address has no answer yet.
         code: as in `Answer`, or why the cell is not an address.
         message: one sentence for a person, or None.
         lead_id: as in `Answer`, on duplicates too.

@@ -65,7 +65,7 @@ def _print(manifest: Manifest, summary: list[str], output: OutputOptions) -> Exi
             print_json(manifest)
         except StorageError as error:  # what was published stays, and so does the exit code that says so
             print_message("warning", f"{NAME}: {error}")
-    return ExitCode.ROWS_FAILED if manifest.rows.failed else ExitCode.OK
+    return manifest.exit_code
 
 
 def lines(manifest: Manifest, out: Path) -> list[str]:
@@ -87,13 +87,16 @@ def lines(manifest: Manifest, out: Path) -> list[str]:
 
 
 def sentence(manifest: Manifest, out: Path) -> str:
-    """What a job did, in one line: which run, how many rows failed, and where these are."""
+    """What a job did, in one line: which run, how many rows are pending or failed, and where the latter are."""
     rows = manifest.rows
-    if not rows.failed:
+    if manifest.status == "complete":
         counts = [f"{count:,} {name.replace('_', ' ')}" for name, count in rows.by_outcome().items() if count]
         return f"Run {manifest.run_id}: {rows.read:,} rows read, {', '.join(counts) or 'none of them an address'}."
     where = out if manifest.output else _folder(manifest, out) / "failures.csv"
-    return f"Run {manifest.run_id}: {rows.failed:,} of {rows.read:,} rows failed ({_reasons(manifest)}); see {where}."
+    pending = f"{rows.pending:,} of {rows.read:,} rows are pending" if rows.pending else ""
+    total = "" if pending else f" of {rows.read:,} rows"
+    failed = f"{rows.failed:,}{total} failed ({_reasons(manifest)}); see {where}" if rows.failed else ""
+    return f"Run {manifest.run_id}: {', and '.join(filter(None, (pending, failed)))}."
 
 
 def stopped(manifest: Manifest, reason: str, code: int) -> str:
@@ -109,7 +112,7 @@ def stopped(manifest: Manifest, reason: str, code: int) -> str:
 
 def _notices(manifest: Manifest, out: Path, monitor: Monitor) -> Iterator[str]:
     """What is told of a finished job even where no summary is wanted; what differs in the replies, only once."""
-    if manifest.rows.failed:
+    if manifest.status != "complete":
         yield f"{NAME}: {sentence(manifest, out)}"
     drift = manifest.drift
     if drift and monitor.take_untold([*drift.unknown_keys, *drift.unreadable_values]):

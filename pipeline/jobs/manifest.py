@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import msgspec
 
 from pipeline.calls.counts import CallCounts
-from pipeline.errors import StorageError
+from pipeline.errors import ExitCode, StorageError
 from pipeline.jobs.call_facts import CallRate, CallTotals, Speed, Trouble
 from pipeline.jobs.manifest_files import OutputFile, PublishedTable, ReportFile, tables_of
 from pipeline.jobs.odd_rows import OddRows  # noqa: TC001 - msgspec resolves it when a manifest is read
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MANIFEST_VERSION = 1
 
 Codes = dict[str, dict[str, int]]
-RunStatus = Literal["complete", "complete_with_failures", "stopped"]
+RunStatus = Literal["complete", "complete_with_failures", "incomplete", "stopped"]
 
 
 class Tool(msgspec.Struct, frozen=True):
@@ -54,7 +54,7 @@ class RowCounts(msgspec.Struct, frozen=True, omit_defaults=True):
     """Input rows by outcome; the outcomes add up to `read`.
 
     Attributes:
-        pending: rows without an answer yet; None (and absent from the JSON) unless the job stopped.
+        pending: rows without an answer yet; None (and absent from the JSON) if the job finished and there are none.
     """
 
     read: int
@@ -70,10 +70,11 @@ class RowCounts(msgspec.Struct, frozen=True, omit_defaults=True):
     def of(cls, rows: Mapping[str, int], *, stopped: bool = False) -> Self:
         """Count rows by the name of their outcome; a name that is missing counts as zero."""
         counts = {outcome.value: rows.get(outcome, 0) for outcome in Outcome}
-        return cls(sum(rows.values()), **counts, pending=rows.get("pending", 0) if stopped else None)
+        pending = counts.pop(Outcome.PENDING)
+        return cls(sum(rows.values()), **counts, pending=pending if pending or stopped else None)
 
     def by_outcome(self) -> dict[str, int]:
-        """The rows of each outcome, `pending` among them if the job stopped."""
+        """The rows of each outcome, `pending` among them if there may be any."""
         counts: dict[str, int] = msgspec.to_builtins(self)
         del counts["read"]
         return counts
@@ -96,7 +97,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         run_id: name of the run.
-        status: `complete`, `complete_with_failures` if rows failed, or `stopped` if nothing was published.
+        status: `complete`, `complete_with_failures` if rows failed, `incomplete` if rows are pending, or `stopped` if
+            nothing was published.
         started_at: when the run first started; ISO 8601 in UTC.
         finished_at: when this attempt ended; ISO 8601 in UTC.
         duration_s: how long this attempt took.
@@ -143,6 +145,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str | None = None
     resume: str | None = None
     kept_until: str | None = None
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """That of a finished job."""
+        return _EXIT_CODES[self.status]
 
     def files(self) -> list[PublishedFile]:
         """The files of all tables."""
@@ -260,6 +267,16 @@ class ManifestBuilder:
         )
 
 
+_EXIT_CODES: dict[RunStatus, ExitCode] = {
+    "complete": ExitCode.OK,
+    "complete_with_failures": ExitCode.ROWS_FAILED,
+    "incomplete": ExitCode.INCOMPLETE,
+    "stopped": ExitCode.OK,  # overruled by the error that stopped it
+}
+
+
 def status_of(rows: Mapping[str, int]) -> RunStatus:
     """How a finished job with these rows ended."""
+    if rows.get(Outcome.PENDING):
+        return "incomplete"
     return "complete_with_failures" if rows.get(Outcome.FAILED) else "complete"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from pipeline.errors import InternalError
 from pipeline.files.output_format import TableWriter, WriteOptions
 from pipeline.jobs.workers import open_pool
-from pipeline.outcomes import Answer, Outcome, RowOutcome
+from pipeline.outcomes import ANSWERED, Answer, Outcome, RowOutcome
 from pipeline.replies.drift import Drift
 from pipeline.schema import LEAD_TABLES, LEADS, OUTCOMES, REPLIES, TABLES
 from pipeline.tables.flatten import Frames, flatten
@@ -72,8 +72,17 @@ class Published:
     drift: Drift = field(default_factory=Drift)
 
 
-def write_tables(records: Records, settings: Settings, folder: Path, *, replies: FileInfo | None = None) -> Published:
+def write_tables(
+    records: Records,
+    settings: Settings,
+    folder: Path,
+    *,
+    replies: FileInfo | None = None,
+    may_be_pending: bool = False,
+) -> Published:
     """Write every table of a run into `folder`, except `replies` if that is passed because it exists already.
+
+    With `may_be_pending`, addresses may be without an answer.
 
     Raises:
         InternalError: rows do not add up, an answer that counts as found gave no row, or a child row has no lead.
@@ -89,7 +98,7 @@ def write_tables(records: Records, settings: Settings, folder: Path, *, replies:
         if replies is not None:
             published.tables[REPLIES.name] = [replies]
         _write_outcomes(pool.map(outcomes.build, range(outcomes.count)), settings, folder, published)
-    _check_tally(records, published)
+    _check_tally(records.rows_read(), answers.count, published, may_be_pending=may_be_pending)
     return published
 
 
@@ -152,10 +161,9 @@ def _open(folder: Path, name: str, header: pd.DataFrame, settings: Settings, *fo
     return TableWriter(folder, name, header, formats or settings.formats, options)
 
 
-def _check_tally(records: Records, published: Published) -> None:
-    """Check that every row read is accounted for, and that every found address is a lead."""
-    read = records.rows_read()
-    known = {outcome.value for outcome in Outcome}
+def _check_tally(read: int, answers: int, published: Published, *, may_be_pending: bool) -> None:
+    """Check that every row read is accounted for, every found address is a lead, and every answer has its row."""
+    known = {outcome.value for outcome in Outcome if may_be_pending or outcome is not Outcome.PENDING}
     if published.rows.total() != read or not known.issuperset(published.rows):
         raise InternalError(f"{read} rows were read, but {dict(published.rows)} came out; please report this.")
     if published.tables[OUTCOMES.name][0].rows != read:
@@ -163,6 +171,9 @@ def _check_tally(records: Records, published: Published) -> None:
     leads = published.tables[LEADS.name][0].rows
     if leads != published.rows[Outcome.FOUND]:
         raise InternalError(f"{published.rows[Outcome.FOUND]} found, but {leads} leads; please report this.")
+    answered = sum(published.rows[outcome] for outcome in ANSWERED)
+    if answered != answers:
+        raise InternalError(f"{answered} rows have an answer, but there are {answers} answers; please report this.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,8 @@ def rebuild(run: Path, out: Path, load: Callable[[Mapping[str, object]], Setting
             raise UsageError(f"{out}: an unfinished run there is named {run_id}; name another --out.")
         with folder.staging(run_id) as staging:
             replies = published.copy_replies(staging, arrow_schema(REPLIES)) if settings.keep_replies else None
-            tables = write_tables(published, settings, staging, replies=replies)
+            pending = bool(before.rows.pending)
+            tables = write_tables(published, settings, staging, replies=replies, may_be_pending=pending)
             manifest = _rebuilt(before, tables, settings)
             if settings.report:
                 manifest = add_report(manifest, staging, folder.state.path)

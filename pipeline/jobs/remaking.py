@@ -50,7 +50,13 @@ def compare_with_replies(run: Path, manifest: Manifest, findings: Findings, *, w
     room = sum(file.bytes for file in files.values()) - files[_REPLIES].bytes + SPARE_BYTES
     with scratch_folder(StateFolder.in_folder(run.resolve().parent).path, room) as folder:
         try:
-            made = write_tables(PublishedRun(run), settings, folder, replies=_info(files[_REPLIES]))
+            made = write_tables(
+                PublishedRun(run),
+                settings,
+                folder,
+                replies=_info(files[_REPLIES]),
+                may_be_pending=bool(manifest.rows.pending),
+            )
         except InternalError as error:
             findings.differs(_REPLIES, "replies", f"no tables can be made of it ({error})")
             return

@@ -173,7 +173,7 @@ def status(
 def freshness(out: Path, max_age_s: float, now_ms: int) -> Freshness:
     """Whether a good run was published in the folder `out` in the last `max_age_s` seconds.
 
-    A run is good if no more of its rows failed than its setting `max_failed_share` accepts.
+    A run is good if no more of its rows failed, are pending or are overdue than its setting `max_failed_share` accepts.
 
     Raises:
         UsageError: the folder does not exist.

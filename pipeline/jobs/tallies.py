@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.jobs.manifest import Manifest
 
 _BATCH_ROWS = 10_000
-_NOT_ASKED = (Outcome.INVALID.value, Outcome.DUPLICATE.value)
+_WITHOUT_REPLY = (Outcome.PENDING.value, Outcome.INVALID.value, Outcome.DUPLICATE.value)
 _SHARED = tuple(name for name in column_names(Answer) if name != "body")
 """Columns that an address has in `replies` and its first row has in `outcomes`."""
 
@@ -36,7 +36,7 @@ def contradictions(manifest: Manifest, folder: Path) -> Iterator[str]:
     if sum(one.rows for one in manifest.input) != rows.read:
         yield "the rows of its lists do not add up to the rows read."
     if manifest.status != status_of(rows.by_outcome()):
-        yield f"its status is {manifest.status}, with {rows.failed:,} rows failed."
+        yield f"its status is {manifest.status}, with {rows.failed:,} rows failed and {rows.pending or 0:,} pending."
     if manifest.finished_at < manifest.started_at:
         yield "it says that the run finished before it started."
     name = folder.resolve().name
@@ -88,7 +88,7 @@ def first_stray_reply(replies: Path, outcomes: Path) -> int | None:
         StorageError: a table cannot be read.
     """
     asked = (
-        batch.filter(pc.invert(pc.is_in(batch.column("outcome"), pa.array(_NOT_ASKED))))
+        batch.filter(pc.invert(pc.is_in(batch.column("outcome"), pa.array(_WITHOUT_REPLY))))
         for batch in _batches(outcomes, _SHARED)
     )
     found = first_difference(_batches(replies, _SHARED), asked)

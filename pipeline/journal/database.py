@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import StorageError, storage_advice
 from pipeline.filesystem import USE_LOCAL_DISK, sync
 from pipeline.journal.records import ANSWER_COLUMNS, RunRecord, StopRecord, WrittenRecord
-from pipeline.outcomes import PENDING
+from pipeline.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ CREATE TABLE packs (id INTEGER PRIMARY KEY, bodies);
 CREATE VIEW row_outcomes AS
 SELECT rows.id AS id, lists.name AS input, rows.row AS row, rows.given AS given, addresses.email AS email,
     CASE WHEN rows.address IS NULL THEN 'invalid' WHEN first.id <> rows.id THEN 'duplicate'
-        ELSE coalesce(answers.outcome, '{PENDING}') END AS outcome,
+        ELSE coalesce(answers.outcome, '{Outcome.PENDING}') END AS outcome,
     CASE WHEN rows.address IS NULL THEN rows.code WHEN first.id = rows.id THEN answers.code END AS code,
     CASE WHEN rows.address IS NULL THEN rows.message WHEN first.id = rows.id THEN answers.message
         ELSE 'the same address as ' || first_list.unit || ' ' || coalesce(first.line, first.row) || ' of '

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from pipeline.outcomes import Answer
 
+STRIDE = 1_000
+"""Answers are found by number from the nearest of every so many whose addresses are known."""
 _CACHED_PACKS = 8
 """Calls end in about the order of their addresses, so neighbours are in few packs, but for those that were retried."""
 
@@ -118,11 +120,13 @@ class JournalAnswers:
 
     Attributes:
         path: the journal.
-        count: how many addresses it has; numbers are right once each of them has an answer.
+        count: how many there are.
+        starts: the address of every `STRIDE`-th answer, from the first on; empty if every address has an answer.
     """
 
     path: Path
     count: int
+    starts: tuple[int, ...] = ()
 
     def __iter__(self) -> Iterator[Answer]:
         """Every answer there is."""
@@ -134,7 +138,14 @@ class JournalAnswers:
         Raises:
             StorageError: the journal cannot be read, or is damaged.
         """
-        return self._read("addresses.id > ? AND addresses.id <= ?", first, last)
+        last = min(last, self.count)
+        if first >= last:
+            return iter(())
+        if not self.starts:
+            return self._read("addresses.id > ? AND addresses.id <= ? ORDER BY addresses.id", first, last)
+        start, skipped = divmod(first, STRIDE)
+        limited = "answers.address >= ? ORDER BY answers.address LIMIT ? OFFSET ?"
+        return self._read(limited, self.starts[start], last - first, skipped)
 
     def of_addresses(self, numbers: Iterable[int]) -> Iterator[Answer]:
         """The answers for the addresses with these numbers, in the order of the numbers; see `JournalRows.addresses`.
@@ -142,10 +153,11 @@ class JournalAnswers:
         Raises:
             StorageError: the journal cannot be read, or is damaged.
         """
-        return self._read("addresses.id IN (SELECT value FROM json_each(?))", json.dumps(list(numbers)))
+        wanted = "addresses.id IN (SELECT value FROM json_each(?)) ORDER BY addresses.id"
+        return self._read(wanted, json.dumps([*numbers]))
 
     def _read(self, condition: str, *values: object) -> Iterator[Answer]:
-        query = f"{SELECT_ANSWERS} WHERE {condition} ORDER BY addresses.id"
+        query = f"{SELECT_ANSWERS} WHERE {condition}"
         with reading(self.path), closing(connect(self.path)) as db:
             bodies = _Bodies(db)
             for row in rows_of(db, query, *values):

@@ -16,7 +16,7 @@ from pipeline.errors import StorageError
 from pipeline.journal import database
 from pipeline.journal.database import reading, storage, transaction
 from pipeline.journal.records import ListRow, RunRecord, StopRecord, insert
-from pipeline.journal.replay import JournalAnswers, JournalSummary, summarize
+from pipeline.journal.replay import STRIDE, JournalAnswers, JournalSummary, summarize
 from pipeline.journal.rows import JournalRows
 from pipeline.journal.writer import AnswerWriter
 from pipeline.outcomes import Address, now_ms
@@ -199,7 +199,13 @@ class Journal:
 
     def answers(self) -> JournalAnswers:
         """Every answer, in the order in which the addresses first appear."""
-        return JournalAnswers(self.path, self._count("SELECT count(*) FROM addresses"))
+        count = self._count("SELECT count(*) FROM answers")
+        if count == self._count("SELECT count(*) FROM addresses"):
+            return JournalAnswers(self.path, count)
+        with storage(self.path):
+            numbers = self._db.execute("SELECT address FROM answers ORDER BY address")
+            starts = tuple(number for (number,) in itertools.islice(numbers, 0, None, STRIDE))
+        return JournalAnswers(self.path, count, starts)
 
     def rows(self) -> JournalRows:
         """Every row of the lists, in order, with its outcome."""

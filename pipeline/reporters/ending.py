@@ -83,8 +83,8 @@ class Ending:
 
     @property
     def is_success(self) -> bool:
-        """Whether all is well: the run is published, and no more of its rows failed than the settings accept."""
-        if self.exit_code == ExitCode.ROWS_FAILED:
+        """Whether all is well: the run is published, and no more of its rows lack an answer than is accepted."""
+        if self.exit_code in (ExitCode.ROWS_FAILED, ExitCode.INCOMPLETE):
             return self.manifest is not None and is_success(self.manifest)
         return self.exit_code == ExitCode.OK
 
@@ -115,17 +115,19 @@ class Context:
 
 
 def is_success(manifest: Manifest) -> bool:
-    """Whether a manifest is that of a published run in which no more rows failed than its settings accept."""
+    """Whether a manifest is that of a published run in which no more rows lack an answer than its settings accept."""
     if manifest.get("status") == "stopped":
         return False
     share: float = manifest.get("settings", {}).get("max_failed_share", _MAX_FAILED_SHARE)
-    return failed_share(manifest) <= share
+    return lacking_share(manifest) <= share
 
 
-def failed_share(manifest: Manifest) -> float:
-    """The share of the rows read that failed, 0 to 1."""
+def lacking_share(manifest: Manifest) -> float:
+    """The share of the rows read, 0 to 1, that failed, are pending, or have an answer older than was promised."""
     rows: Mapping[str, int] = manifest["rows"]
-    return rows.get(Outcome.FAILED, 0) / rows["read"] if rows.get("read") else 0.0
+    overdue: int = (manifest.get("freshness") or {}).get("overdue", 0)
+    lacking = rows.get(Outcome.FAILED, 0) + rows.get(Outcome.PENDING, 0) + overdue
+    return lacking / rows["read"] if rows.get("read") else 0.0
 
 
 def without_quotes(text: str) -> str:

@@ -41,12 +41,12 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         ended_at: when it ended; None if it ended without a word: killed, or the machine stopped.
         duration_s: seconds from start to end.
         exit_code: that of the process; None if it ended without a word.
-        is_success: whether the run is published, and no more of its rows failed than the settings accept.
+        is_success: whether the run is published, and no more of its rows lack an answer than the settings accept.
         version: of lead-export.
         sentence: what happened, for a person; at most 400 characters.
         notes: what else must not be overlooked, at most five sentences.
         run_id: the name of the run; None if the attempt ended before there was one.
-        status: as in the manifest: `complete`, `complete_with_failures` or `stopped`.
+        status: as in the manifest: `complete`, `complete_with_failures`, `incomplete` or `stopped`.
         rows: rows by outcome and `pending`, and `read`, their sum.
         failed_codes: failed rows by reason, the five most frequent ones.
         calls: calls of this attempt by kind: `sent`, `answered`, `retried`, `throttled`, `probes`, `resumed`.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from pipeline.outcomes import PENDING, Outcome
+from pipeline.outcomes import Outcome
 from pipeline.reporters.ending import ReporterFailed
 from pipeline.reporters.history import by_table, published_bytes
 from pipeline.reporters.published import newest_success
@@ -72,7 +72,7 @@ def _add_attempt(file: _Metrics, manifest: Manifest) -> None:
     """What the last attempt came to."""
     rows, calls = manifest.get("rows", {}), manifest.get("calls", {})
     shares, rate = manifest.get("speed", {}).get("time_shares", {}), manifest.get("rate", {})
-    outcomes = {name: rows.get(name) or 0 for name in (*(outcome.value for outcome in Outcome), PENDING)}
+    outcomes = {outcome.value: rows.get(outcome) or 0 for outcome in Outcome}
     file.gauge("last_attempt_rows", "Rows of the last attempt by outcome.", "outcome", outcomes)
     kinds = {kind: calls.get(kind, 0) for kind in CALLS}
     file.gauge("last_attempt_calls", "Calls of the last attempt by kind.", "kind", kinds)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def newest_success(root: Path) -> Manifest | None:
-    """The manifest of the newest published run in which no more rows failed than its settings accept.
+    """The manifest of the newest published run in which no more rows lack an answer than its settings accept.
 
     Raises:
         OSError: the folder cannot be read.

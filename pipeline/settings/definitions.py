@@ -150,7 +150,10 @@ class Fields(BaseModel):
         default=None, max_length=100, description="Name of this export in monitoring; if unset, the output folder's"
     )
     max_failed_share: float = Field(
-        default=0.01, ge=0, le=1, description="Share of failed rows, 0 to 1, up to which monitoring takes a run as good"
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of failed, pending and overdue rows, 0 to 1, that monitoring accepts",
     )
     ping_url: SecretStr = _monitor("URL of a check in Healthchecks, or in a service that has its protocol")
     ping_start_url: SecretStr = _monitor(f"URL to request when a run starts; {PLACEHOLDERS} are replaced")

@@ -71,7 +71,8 @@ def test_a_finished_run(tmp_path: Path) -> None:
     assert values(text, "last_attempt_duration_seconds") == {"": 10}
     assert values(text, "last_success_timestamp_seconds") == {"": 1_795_399_210}
     rows = values(text, "last_attempt_rows")
-    assert rows == {**{outcome.value: rows[outcome] for outcome in Outcome}, "pending": 0}
+    assert rows.keys() == {outcome.value for outcome in Outcome}
+    assert rows["pending"] == 0
     assert (sum(rows.values()), rows["failed"]) == (40, 1)
     assert values(text, "last_attempt_calls")["throttled"] == 1
     assert values(text, "api_drift_keys") == {**{table.name: 0 for table in LEAD_TABLES}, "leads": 2, "tags": 1}

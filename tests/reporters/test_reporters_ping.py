@@ -66,6 +66,20 @@ def test_the_start_has_the_rid_of_the_end(monitor: Service, tmp_path: Path) -> N
     assert set(monitor.told[1].body.splitlines()[1]) == {"€"}
 
 
+@pytest.mark.parametrize(
+    ("pending", "failed", "overdue", "signal"), [(2, 0, 0, "0"), (0, 0, 2, "0"), (3, 0, 0, "8"), (1, 1, 1, "8")]
+)
+def test_rows_without_a_young_answer_count_as_failed_ones(
+    monitor: Service, tmp_path: Path, pending: int, failed: int, overdue: int, signal: str
+) -> None:
+    """Pending, overdue and failed rows have one tolerance together; here it is a twentieth of forty."""
+    rows = {"read": 40, "found": 40 - failed - pending, "failed": failed, "pending": pending}
+    told = ending(8, manifest=manifest(rows=rows, freshness={"overdue": overdue}))
+    ping.report(told, place(tmp_path, ping_url=monitor.url + CHECK))
+    assert monitor.signals == [signal]
+    assert told.is_success == (signal == "0")
+
+
 @given(text=st.text(), limit=st.integers(0, 40))
 def test_any_text_is_cut_to_valid_utf8(text: str, limit: int) -> None:
     """Never longer than allowed, never half a character, never less than it could be."""

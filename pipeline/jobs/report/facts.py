@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from pipeline.emails.lists import EmailList, ReadOptions
 from pipeline.errors import LeadExportError
-from pipeline.outcomes import Outcome
+from pipeline.outcomes import ANSWERED
 from pipeline.reporters.history import read_history
 from pipeline.schema import LEAD_TABLES, OUTCOMES
 
@@ -34,7 +34,7 @@ ATTEMPTS = 30
 """The attempts that a report shows, that of the run itself among them."""
 MAX_BUCKETS = 60
 _BATCH_ROWS = 20_000
-_ANSWERED = pa.array([Outcome.FOUND, Outcome.NOT_FOUND, Outcome.DELETED, Outcome.FAILED], pa.string())
+_ANSWERED = pa.array(ANSWERED, pa.string())
 _UNREADABLE = (LeadExportError, OSError, pa.ArrowException, ValueError, KeyError)
 """What reading a file raises that somebody has removed, changed or damaged since it was published."""
 

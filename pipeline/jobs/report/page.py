@@ -119,7 +119,7 @@ def _parts(manifest: Manifest, facts: Facts) -> dict[str, Any]:
 
 
 def _kind(manifest: Manifest) -> str:
-    if not manifest.rows.failed:
+    if manifest.status == "complete":
         return "good"
     return "partly" if is_success(manifest.to_dict()) else "bad"
 
@@ -157,7 +157,7 @@ def _nights(manifest: Manifest, attempts: list[Attempt]) -> list[Night]:
         read, found, failed = (rows.get(name, 0) for name in ("read", "found", "failed"))
         nights.append(Night(attempt.started_at, kind, words.ended(attempt), read, found, failed, attempt.duration_s))
     rows_ = manifest.rows
-    ended = "complete, some rows failed" if rows_.failed else "complete"
+    ended = words.ENDINGS[manifest.exit_code]
     return [
         *nights,
         Night(manifest.started_at, _kind(manifest), ended, rows_.read, rows_.found, rows_.failed, manifest.duration_s),

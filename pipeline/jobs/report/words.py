@@ -69,6 +69,8 @@ def headline(manifest: Manifest) -> str:
         return "The lists were empty"
     if rows.failed:
         return f"{rows.failed:,} of {counted(rows.read, 'row')} failed"
+    if rows.pending:
+        return f"{rows.pending:,} of {counted(rows.read, 'row')} are pending"
     return f"All {counted(rows.read, 'row')} are accounted for" if rows.read > 1 else "The row is accounted for"
 
 
