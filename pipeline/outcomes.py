@@ -50,6 +50,9 @@ _MEANINGS = {
 ANSWERED = (Outcome.FOUND, Outcome.NOT_FOUND, Outcome.DELETED, Outcome.FAILED)
 """What an address that was asked for ends as."""
 
+KEPT = "kept:"
+"""How the code of an answer begins that stays because asking again failed; the code of that failure follows."""
+
 
 def now_ms() -> int:
     """Milliseconds since 1970 UTC."""

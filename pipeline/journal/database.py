@@ -42,6 +42,8 @@ CREATE TABLE addresses (
 );
 CREATE TABLE answers (address INTEGER PRIMARY KEY, {", ".join(ANSWER_COLUMNS)});
 CREATE TABLE packs (id INTEGER PRIMARY KEY, bodies);
+CREATE TABLE due (id INTEGER PRIMARY KEY, address INTEGER NOT NULL);
+CREATE TABLE adopted (run_id TEXT NOT NULL, started_at_ms INTEGER NOT NULL);
 CREATE VIEW row_outcomes AS
 SELECT rows.id AS id, lists.name AS input, rows.row AS row, rows.given AS given, addresses.email AS email,
     CASE WHEN rows.address IS NULL THEN 'invalid' WHEN first.id <> rows.id THEN 'duplicate'

@@ -8,6 +8,7 @@ time and a quarter of the space that compressing each of them would. An answer n
 from __future__ import annotations
 
 import zlib
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -21,7 +22,18 @@ if TYPE_CHECKING:
 PACK_BYTES = 256 * 1024
 """Bodies are packed together up to this size; reading one of them unpacks all."""
 _FIELDS = tuple(name for name in column_names(Answer) if name != "body")
-ANSWER_COLUMNS = (*(name for name in _FIELDS if name != "email"), "pack", "checksum")
+ANSWER_COLUMNS = (*(name for name in _FIELDS if name != "email"), "pack", "carried", "checksum")
+
+
+class Carried(IntEnum):
+    """Whose answer it is: in the column `carried` of `answers`."""
+
+    NO = 0
+    """This run asked for it."""
+    YES = 1
+    """An earlier run's; this run has not asked, or not yet."""
+    KEPT = 2
+    """An earlier run's; this run asked again and got none."""
 
 
 class ListRow(NamedTuple):
@@ -62,6 +74,8 @@ class RunRecord(NamedTuple):
         command: the command line of its last attempt, which resumes it; "" if that was made from Python.
         folder: the working directory of that command; "" if it was deleted.
         replaces: whether other unfinished runs are to be removed once this one is published.
+        max_age_days: how many nights old its answers may get; 0 is not limited. Ages are those at `started_at_ms`.
+        selected: how many addresses it asks for, in the order of the table `due`; None: all, in the order of the lists.
     """
 
     run_id: str
@@ -70,6 +84,8 @@ class RunRecord(NamedTuple):
     command: str = ""
     folder: str = ""
     replaces: bool = False
+    max_age_days: int = 0
+    selected: int | None = None
 
 
 class StopRecord(NamedTuple):
@@ -106,7 +122,7 @@ def insert(table: str, columns: Iterable[str], *, verb: str = "INSERT") -> str:
 
 
 SELECT_ANSWERS = select(
-    ("answers.address AS address", *_FIELDS, "pack", "checksum"),
+    ("answers.address AS address", *_FIELDS, "pack", "carried", "checksum"),
     "addresses JOIN answers ON answers.address = addresses.id",
 )
 
@@ -148,9 +164,14 @@ def unpacked(pack: object) -> dict[int, bytes]:
 _pack_decoder = msgspec.msgpack.Decoder(dict[int, bytes])
 
 
-def stored(address: int, answer: Answer, pack: int | None) -> dict[str, Any]:
+def stored(address: int, answer: Answer, pack: int | None, carried: Carried = Carried.NO) -> dict[str, Any]:
     """An answer as the table `answers` holds it, with the number of the pack that holds its body if it has one."""
-    row = {**to_row(answer), "address": address, "pack": None if answer.body is None else pack}
+    pack = None if answer.body is None else pack
+    return checked({**to_row(answer), "address": address, "pack": pack, "carried": int(carried)})
+
+
+def checked(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of `answers` with the checksum that belongs to it."""
     return {**row, "checksum": _checksum(row)}
 
 
@@ -170,4 +191,5 @@ def _checksum(row: Mapping[str, Any]) -> int:
 
     Its body is not in it: packs have checksums of their own, and tell whose body is whose.
     """
-    return zlib.crc32(msgspec.msgpack.encode([row["address"], row["pack"], *(row[name] for name in _FIELDS)]))
+    values = [row["address"], row["pack"], row["carried"], *(row[name] for name in _FIELDS)]
+    return zlib.crc32(msgspec.msgpack.encode(values))

@@ -17,6 +17,7 @@ from pipeline.errors import StorageError
 from pipeline.journal.database import connect, connect_read_only, has_tables, reading, rows_of
 from pipeline.journal.records import (
     SELECT_ANSWERS,
+    Carried,
     ListSummary,
     RunRecord,
     StopRecord,
@@ -47,10 +48,11 @@ class JournalSummary(NamedTuple):
         run: its run.
         lists: its lists, in the order they were given.
         addresses: distinct addresses in them.
-        answered: those with an answer other than `failed`.
+        answered: those for which this run has an answer other than `failed`, or keeps an older one instead.
         failed: those whose last answer was a failure; they are retried when the run is resumed.
         stop: why the run stopped last; None if it never stopped in an orderly way.
         written: when its file was written though rows failed; None if it is unfinished.
+        carried: those with an answer of an earlier run, for which this one has not asked, or not yet.
     """
 
     path: Path
@@ -61,6 +63,12 @@ class JournalSummary(NamedTuple):
     failed: int
     stop: StopRecord | None
     written: WrittenRecord | None = None
+    carried: int = 0
+
+    @property
+    def to_ask(self) -> int:
+        """Addresses that the run has yet to ask for."""
+        return (self.addresses if self.run.selected is None else self.run.selected) - self.answered
 
     @property
     def rows(self) -> int:
@@ -93,10 +101,11 @@ def summarize(db: sqlite3.Connection, path: Path) -> JournalSummary | None:
         return number
 
     failed = count("SELECT count(*) FROM answers WHERE outcome = 'failed'")
-    answered = count("SELECT count(*) FROM answers") - failed
+    carried = count(f"SELECT count(*) FROM answers WHERE carried = {Carried.YES:d}")  # noqa: S608 - a number of ours
+    answered = count("SELECT count(*) FROM answers") - failed - carried
     run = db.execute(select(RunRecord._fields, "run")).fetchone()
     if run is None:
-        if answered or failed:
+        if answered or failed:  # what was carried over is still where it came from
             raise StorageError(f"{path}: the journal is damaged (it holds answers, but no run).")
         return None
     stop = db.execute(select(StopRecord._fields, "stops ORDER BY rowid DESC LIMIT 1")).fetchone()
@@ -111,6 +120,7 @@ def summarize(db: sqlite3.Connection, path: Path) -> JournalSummary | None:
         failed=failed,
         stop=stop and msgspec.convert(stop, StopRecord),
         written=written and msgspec.convert(written, WrittenRecord),
+        carried=carried,
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from pipeline.journal.database import connect, reading, rows_of
-from pipeline.journal.records import select
+from pipeline.journal.records import Carried, select
 from pipeline.outcomes import RowOutcome, column_names, from_row
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class JournalRows:
             return [RowAddress(*row) for row in db.execute(query, (first, last))]
 
     def first_failed(self, most: int) -> list[FailedLine]:
-        """The first rows that failed; duplicates are left out.
+        """The first rows that failed, or keep an older answer because asking again failed; duplicates are left out.
 
         Raises:
             StorageError: the journal cannot be read.
@@ -116,10 +116,10 @@ class JournalRows:
         query = (
             "SELECT name, unit, coalesce(line, row), answers.code FROM answers"
             " JOIN addresses ON addresses.id = answers.address JOIN rows ON rows.id = first_row"
-            " JOIN lists ON lists.id = list WHERE outcome = 'failed' ORDER BY answers.address LIMIT ?"
+            " JOIN lists ON lists.id = list WHERE outcome = 'failed' OR carried = ? ORDER BY answers.address LIMIT ?"
         )
         with reading(self.path), closing(connect(self.path)) as db:
-            return [FailedLine(*row) for row in db.execute(query, (most,))]
+            return [FailedLine(*row) for row in db.execute(query, (int(Carried.KEPT), most))]
 
     def emails(self) -> Iterator[tuple[int, str]]:
         """Every distinct address, with the number of the row, over all lists from 1, in which it is first.

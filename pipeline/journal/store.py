@@ -18,15 +18,16 @@ from pipeline.journal.database import reading, storage, transaction
 from pipeline.journal.records import ListRow, RunRecord, StopRecord, insert
 from pipeline.journal.replay import STRIDE, JournalAnswers, JournalSummary, summarize
 from pipeline.journal.rows import JournalRows
+from pipeline.journal.selection import open_addresses
 from pipeline.journal.writer import AnswerWriter
-from pipeline.outcomes import Address, now_ms
+from pipeline.outcomes import now_ms
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from pipeline.outcomes import Answer
+    from pipeline.outcomes import Address, Answer
 
 _PAGE = 2_000
 _CREATE_BATCH = f"CREATE TEMP TABLE batch (id INTEGER PRIMARY KEY, {', '.join(ListRow._fields)})"
@@ -160,20 +161,11 @@ class Journal:
     # Answers, while the run goes.
 
     def pending(self) -> Iterator[Address]:
-        """Addresses without an answer, or whose last one was a failure, in order; answers may be appended meanwhile."""
-        last = 0
-        while True:
-            with storage(self.path):
-                # Page by page: an open cursor would keep SQLite from folding the write-ahead log into the file.
-                page = self._db.execute(
-                    "SELECT id, email FROM addresses LEFT JOIN answers ON address = id"
-                    " WHERE id > ? AND (outcome IS NULL OR outcome = 'failed') ORDER BY id LIMIT ?",
-                    (last, _PAGE),
-                ).fetchall()
-            if not page:
-                return
-            yield from (Address(*row) for row in page)
-            last = page[-1][0]
+        """Addresses that the run has yet to ask for, or whose last answer was a failure, in the order in which it asks.
+
+        Answers may be appended meanwhile.
+        """
+        return open_addresses(self._db, self.path)
 
     async def append(self, address: int, answer: Answer) -> None:
         """Accept the answer for the address with this number; it is on the disk within a quarter of a second.

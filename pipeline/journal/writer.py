@@ -12,6 +12,7 @@ import zstandard
 
 from pipeline.errors import StorageError
 from pipeline.journal.database import connect, storage, transaction
+from pipeline.journal.kept import without_kept
 from pipeline.journal.records import ANSWER_COLUMNS, in_packs, insert, packed, stored
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class AnswerWriter:
         if not batch:
             return
         with storage(self._path), transaction(self._db):
-            for part in in_packs(batch):
+            for part in in_packs(without_kept(self._db, batch)):
                 pack = self._db.execute(_INSERT_PACK, (packed(part, self._compressor),)).lastrowid
                 self._db.executemany(_INSERT_ANSWER, [stored(address, answer, pack) for address, answer in part])
             self._check_in_place()

@@ -137,7 +137,22 @@ class Fields(BaseModel):
         default=0, ge=0, le=36_500, description="Days to keep the answers of runs that nobody resumes; 0 = for ever"
     )
     unfinished: Literal["refuse", "replace"] = Field(
-        default="refuse", description="What to do about an unfinished run for a different list: refuse or replace"
+        default="refuse", description="What to do about an unfinished run of another App or API: refuse or replace"
+    )
+    max_age_days: int = Field(
+        default=0,
+        ge=0,
+        le=3_650,
+        description="Nights that answers of earlier runs are used for, and asked for again in turn; 0 = ask for all",
+    )
+    fresh_hours: float = Field(
+        default=12.0, ge=0, le=8_760, description="Hours in which, with max_age_days, no address is asked for again"
+    )
+    resume_within_h: float = Field(
+        default=24.0,
+        gt=0,
+        le=8_760,
+        description="Hours from its start in which an unfinished run is resumed, and its answers count as new",
     )
     report: bool = Field(default=False, description="Publish an HTML report, report.html, with the tables of a run")
     batch_leads: int = Field(default=4_000, ge=1, le=100_000, description="Leads flattened and written at a time")
