@@ -121,6 +121,7 @@ SETTING_OPTIONS: dict[str, Callable[[Command], Command]] = {
         ("keep_replies_days", "--keep-replies-days", "N"),
         ("keep_unfinished_days", "--keep-unfinished-days", "N"),
         ("unfinished", "--unfinished", "ACTION"),
+        ("max_age_days", "--max-age", "N"),
         ("report", "--report/--no-report", None),
         ("workers", "--workers", "N"),
     )

@@ -96,12 +96,22 @@ def _lines(plan: Plan) -> Iterator[str]:
     )
     if plan.answered:
         yield f"{plan.answered:,} already answered in an unfinished run, {plan.to_ask:,} to look up"
+    if plan.carried:
+        yield f"{counted(plan.carried, 'answer')} of earlier runs carried over, {plan.to_ask:,} to look up"
+    if plan.share is not None:
+        yield f"an ordinary night looks up {counted(plan.share, 'address')}: each has its turn in {_cycle(plan)}"
     yield _calls(plan)
     yield _disk(plan)
     if plan.expires and not plan.expires.is_empty:
         yield from expired_lines(plan.expires, "removed after the run")
     if plan.refused:
         yield f"a run would be refused: {plan.refused}"
+
+
+def _cycle(plan: Plan) -> str:
+    from pipeline.history.due import cycle_nights
+
+    return counted(cycle_nights(plan.rows.distinct, plan.share or 0) or 0, "night")
 
 
 def _calls(plan: Plan) -> str:

@@ -29,7 +29,15 @@ if TYPE_CHECKING:
     from pipeline.cli.options import GivenSettings, OutputOptions
     from pipeline.errors import ExitCode
 
-RUN_SETTINGS = (*LIST_OPTIONS, *CALL_OPTIONS, *TABLE_OPTIONS, *RETENTION_OPTIONS, "unfinished", "report")
+RUN_SETTINGS = (
+    *LIST_OPTIONS,
+    *CALL_OPTIONS,
+    *TABLE_OPTIONS,
+    *RETENTION_OPTIONS,
+    "unfinished",
+    "max_age_days",
+    "report",
+)
 """Settings that `run` has options for."""
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.carried import carried_lines
 from pipeline.cli.expire import expired_lines
 from pipeline.cli.options import RETENTION_OPTIONS, UserPath, takes_output_options, takes_settings
 from pipeline.cli.output import print_json, print_result
@@ -125,6 +126,8 @@ def _published(run: PublishedStatus) -> Iterator[str]:
         counts = [f"{run.rows[name]:,} {name.replace('_', ' ')}" for name in Outcome if run.rows.get(name)]
         yield f"  published {_time(run.finished_at)}, {_size(run.bytes)}"
         yield f"  {counted(run.rows.get('read', 0), 'row')}: {', '.join(counts)}"
+    for line in carried_lines(run.answers):
+        yield f"  {line}"
 
 
 def _unfinished(run: UnfinishedStatus, *, running: bool) -> Iterator[str]:
@@ -134,7 +137,9 @@ def _unfinished(run: UnfinishedStatus, *, running: bool) -> Iterator[str]:
         yield f"  {run.reason}"
         return
     failed = f", {run.failed:,} failed" if run.failed else ""
-    yield f"  {run.answered:,} of {counted(run.addresses, 'address')} answered{failed}, {_size(run.bytes)}"
+    wanted = run.addresses if run.to_ask is None else run.answered + run.to_ask
+    carried = f", {counted(run.carried, 'answer')} of earlier runs carried over" if run.carried else ""
+    yield f"  {run.answered:,} of {counted(wanted, 'address')} answered{failed}{carried}, {_size(run.bytes)}"
     if run.written_at and run.kept_until:
         yield f"  written {_time(run.written_at)}; the answers are used again until {_time(run.kept_until)}"
         yield f"  ask again for what failed with: {run.command or 'the same call of pipeline.enrich, with force'}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pipeline.cli.carried import carried_lines
 from pipeline.cli.output import print_json, print_message
 from pipeline.errors import EmailMismatch, ExitCode, StopRun, StorageError
 from pipeline.outcomes import Outcome
@@ -77,6 +78,7 @@ def lines(manifest: Manifest, out: Path) -> list[str]:
     text += _rows(manifest)
     text += _odd_rows(manifest.odd_rows)
     text.append(f"  {_calls(manifest.calls, manifest.rate.achieved_per_s)}")
+    text += [f"  {line}" for line in carried_lines(manifest.freshness)]
     if speed := _speed(manifest.speed, manifest.calls.sent):
         text.append(f"  {speed}")
     if manifest.status == "stopped":

@@ -10,21 +10,24 @@ from pipeline.calls.open_files import check_room
 from pipeline.files.folder import OutputFolder
 from pipeline.files.modes import Modes
 from pipeline.files.output_format import check_formats
+from pipeline.jobs.earlier import check_carrying
 from pipeline.jobs.expire import expire_after_run
 from pipeline.jobs.failed_lines import failed_lines
 from pipeline.jobs.fetch import Observer, fetch_leads
+from pipeline.jobs.finished import finish_published, remove_journals
+from pipeline.jobs.freshness import Freshness
 from pipeline.jobs.import_lists import email_lists
 from pipeline.jobs.list_size import check_size
 from pipeline.jobs.publishing import write_tables
 from pipeline.jobs.report.write import add_report
 from pipeline.jobs.request import Request
-from pipeline.jobs.runs import finish_published, open_run, recorded_attempt, remove_journals
+from pipeline.jobs.runs import open_run, recorded_attempt
 from pipeline.jobs.space import check_space
 from pipeline.outcomes import now_ms
 from pipeline.schema import LEAD_TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pipeline.jobs.manifest import Manifest, ManifestBuilder
@@ -43,36 +46,47 @@ def export(
     resume: bool = True,
     command: str = "",
     observer: Observer | None = None,
+    clock: Callable[[], int] = now_ms,
 ) -> Manifest:
     """Look up every address of the lists and publish all tables under `out`; return the manifest.
 
     An unfinished run for the same lists is resumed unless `resume` is false: addresses that it has answered are not
-    looked up again. `command` is what a person would type to resume this run; messages and `status` show it.
+    looked up again. `command` is what a person would type to resume this run; messages and `status` show it. `clock`
+    gives the time, in milliseconds since 1970 UTC, by which answers are dated and grow old.
 
     Raises:
-        UsageError: settings, lists or `out` cannot be used, or there is another unfinished run; nothing was called.
+        UsageError: settings, lists or `out` cannot be used, or there is an unfinished run of another account; nothing
+            was called.
         StopRun: the run had to stop; `manifest` on it says what was done, and the answers are kept.
     """
     observer = observer or Observer()
     check_access(settings)
     check_room(len(LEAD_TABLES) * len(settings.formats))
     check_formats(settings.formats)
+    check_carrying(settings)
     sources, folder = email_lists(lists, settings), OutputFolder(out, Modes.of(settings))
     with folder.locked():
         observer.began()
         request = Request.of(folder.state, sources, settings, run_id=run_id, resume=resume, command=command)
         manifest = finish_published(folder, request)
         if manifest is None:
-            with open_run(folder.state, sources, settings, request, is_published=folder.is_published) as journal:
-                check_size(folder, journal, settings)
-                with recorded_attempt(journal, settings, observer) as attempt:
-                    check_space(folder.state, journal, settings)
-                    fetch_leads(settings, journal, observer, attempt.calls)
-                    manifest = _publish(folder, journal, settings, attempt)
-                folder.switch_latest_to(manifest.run_id)
-                remove_journals(folder.state, journal)
-            expire_after_run(folder, settings, now_ms())
+            with open_run(folder.state, sources, settings, request, output=folder, clock=clock) as journal:
+                manifest = _ask_and_publish(folder, journal, settings, observer, clock)
+            expire_after_run(folder, settings, clock())
     observer.published(folder.run(manifest.run_id))
+    return manifest
+
+
+def _ask_and_publish(
+    folder: OutputFolder, journal: Journal, settings: Settings, observer: Observer, clock: Callable[[], int]
+) -> Manifest:
+    check_size(folder, journal, settings)
+    with recorded_attempt(journal, settings, observer, clock) as attempt:
+        check_space(folder.state, journal, settings)
+        fetch_leads(settings, journal, observer, attempt.calls, clock)
+        manifest = _publish(folder, journal, settings, attempt)
+    folder.switch_latest_to(manifest.run_id)
+    remove_journals(folder.state, journal)
     return manifest
 
 
@@ -80,7 +94,8 @@ def _publish(folder: OutputFolder, journal: Journal, settings: Settings, attempt
     run_id = attempt.run.run_id
     with folder.staging(run_id) as staging:
         tables = write_tables(journal, settings, staging)
-        manifest = attempt.published(tables, journal.rows().codes(), failed_lines(journal))
+        codes, failed = journal.rows().codes(), failed_lines(journal)
+        manifest = attempt.published(tables, codes, failed, Freshness.of(journal))
         if settings.report:
             manifest = add_report(manifest, staging, folder.state.path)
         path = folder.publish(staging, run_id, manifest.to_dict())

@@ -9,14 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from pipeline.calls.client import LeadClient
 from pipeline.calls.fanout import FanOut
 from pipeline.calls.kartra import refuses_the_app
 from pipeline.errors import Interrupted, Terminated
 from pipeline.jobs.awaiting import Stopper
+from pipeline.outcomes import now_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
     from pathlib import Path
 
     from pipeline.calls.counts import CallCounts
@@ -37,7 +40,7 @@ class Observer:
         """The run is a new one of this name, or an unfinished one that is resumed."""
 
     def listed(self, *, rows: int, addresses: int, answered: int) -> None:
-        """All lists were read: rows, distinct addresses, and how many of these a previous attempt answered."""
+        """All lists were read: rows, addresses to look up, and how many of these a previous attempt answered."""
 
     def calling(self, counts: CallCounts) -> None:
         """The calls begin; `counts` is kept up to date while they go."""
@@ -52,7 +55,13 @@ class Observer:
         """The run, or the file of `enrich`, was published at `path`."""
 
 
-def fetch_leads(settings: Settings, journal: Journal, observer: Observer, counts: CallCounts) -> None:
+def fetch_leads(
+    settings: Settings,
+    journal: Journal,
+    observer: Observer,
+    counts: CallCounts,
+    clock: Callable[[], int] = now_ms,
+) -> None:
     """Look up every address that has no answer yet; each answer is in the journal when this returns.
 
     Works where an event loop is running already, as in a notebook: the calls then run in a thread of their own.
@@ -62,14 +71,15 @@ def fetch_leads(settings: Settings, journal: Journal, observer: Observer, counts
         journal: gives the addresses and takes the answers.
         observer: is told about each answer.
         counts: updated as the calls go, so that it holds after an error too.
+        clock: gives the time at which an answer was given, in milliseconds since 1970 UTC.
 
     Raises:
         StopRun: the API refuses us or is down, an answer could not be stored, or a signal arrived.
     """
     before = journal.summary()
-    observer.listed(rows=before.rows, addresses=before.addresses, answered=before.answered)
+    observer.listed(rows=before.rows, addresses=before.answered + before.to_ask, answered=before.answered)
     observer.calling(counts)
-    _fetch(_Fetch(settings, journal, observer, counts, before), Stopper.current())
+    _fetch(_Fetch(settings, journal, observer, counts, before, clock), Stopper.current())
     observer.publishing()
 
 
@@ -90,9 +100,16 @@ class _Fetch:
     """The calls of one attempt."""
 
     def __init__(
-        self, settings: Settings, journal: Journal, observer: Observer, counts: CallCounts, before: JournalSummary
+        self,
+        settings: Settings,
+        journal: Journal,
+        observer: Observer,
+        counts: CallCounts,
+        before: JournalSummary,
+        clock: Callable[[], int],
     ) -> None:
         self._settings, self._journal, self._observer, self._counts = settings, journal, observer, counts
+        self._clock = clock
         self._has_answered = before.answered > 0
         # Or an address for which the API says "wrong credentials" could stop every attempt at its first call.
         self._probe_first = not self._has_answered and refuses_the_app(journal.stop_code)
@@ -115,6 +132,8 @@ class _Fetch:
                     await self._journal.flush()
 
     async def _report(self, address: Address, answer: Answer) -> None:
+        if self._clock is not now_ms:
+            answer = msgspec.structs.replace(answer, answered_at_ms=self._clock())
         await self._journal.append(address.id, answer)
         self._observer.answered(address, answer)
 

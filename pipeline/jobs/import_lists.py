@@ -15,7 +15,7 @@ from pipeline.journal.store import Journal
 from pipeline.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from pipeline.journal.records import RunRecord
@@ -40,8 +40,15 @@ def email_lists(paths: Sequence[Path], settings: Settings) -> list[EmailList]:
     return lists
 
 
-def import_lists(lists: Sequence[EmailList], path: Path, run: RunRecord) -> Journal:
+def import_lists(
+    lists: Sequence[EmailList],
+    path: Path,
+    run: RunRecord,
+    prepare: Callable[[Journal, RunRecord], RunRecord] = lambda _, run: run,
+) -> Journal:
     """Read all lists into a new journal of `run` at `path`; if that fails it is removed.
+
+    Before the run starts, `prepare` does with the journal what is left to do, and returns the record to start with.
 
     Raises:
         UsageError: a list cannot be read, or no row of any list holds an address; the message says which and why.
@@ -52,7 +59,7 @@ def import_lists(lists: Sequence[EmailList], path: Path, run: RunRecord) -> Jour
         for source in lists:
             _import(journal, source)
         _check_addresses(journal, lists)
-        journal.start(run)
+        journal.start(prepare(journal, run))
     except BaseException:
         journal.close()
         remove_journal(path)

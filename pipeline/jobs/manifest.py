@@ -11,15 +11,16 @@ import msgspec
 from pipeline.calls.counts import CallCounts
 from pipeline.errors import ExitCode, StorageError
 from pipeline.jobs.call_facts import CallRate, CallTotals, Speed, Trouble
+from pipeline.jobs.freshness import Freshness  # noqa: TC001 - msgspec resolves it when a manifest is read
 from pipeline.jobs.manifest_files import OutputFile, PublishedTable, ReportFile, tables_of
 from pipeline.jobs.odd_rows import OddRows  # noqa: TC001 - msgspec resolves it when a manifest is read
 from pipeline.journal.rows import FailedLine  # noqa: TC001 - msgspec resolves it
-from pipeline.outcomes import Outcome, iso, now_ms
+from pipeline.outcomes import KEPT, Outcome, iso, now_ms
 from pipeline.settings.account import Account, account_of
 from pipeline.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from pipeline.jobs.manifest_files import PublishedFile
@@ -97,8 +98,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         run_id: name of the run.
-        status: `complete`, `complete_with_failures` if rows failed, `incomplete` if rows are pending, or `stopped` if
-            nothing was published.
+        status: `complete`, `complete_with_failures` if rows failed or keep an older answer because asking again failed,
+            `incomplete` if rows are pending or older than `max_age_days`, or `stopped` if nothing was published.
         started_at: when the run first started; ISO 8601 in UTC.
         finished_at: when this attempt ended; ISO 8601 in UTC.
         duration_s: how long this attempt took.
@@ -106,6 +107,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         codes: rows by outcome and code, the most frequent first; rows without a code are left out.
         account: whose leads these are; None in a manifest that does not say.
         settings: all settings but the credentials, as `Settings.public` gives them.
+        freshness: how old the answers are; of a published run only.
         tables: files by the name of the table; of a published run only.
         output: of `enrich` only.
         report: of a run with the setting `report`, unless it could not be made.
@@ -134,6 +136,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     speed: Speed
     account: Account | None = None
     settings: dict[str, Any]
+    freshness: Freshness | None = None
     tables: dict[str, PublishedTable] | None = None
     output: OutputFile | None = None
     report: ReportFile | None = None
@@ -185,6 +188,7 @@ class ManifestBuilder:
         odd_rows: what people should look at in the lists, if anything.
         calls: counted up while the calls are made.
         start_s: when the attempt started, in seconds of the monotonic clock.
+        clock: gives the time, in milliseconds since 1970 UTC.
     """
 
     run: RunRecord
@@ -194,23 +198,27 @@ class ManifestBuilder:
     odd_rows: OddRows | None = None
     calls: CallCounts = field(default_factory=CallCounts)
     start_s: float = field(default_factory=time.monotonic)
+    clock: Callable[[], int] = now_ms
 
     @classmethod
-    def start(cls, journal: Journal, settings: Settings) -> Self:
+    def start(cls, journal: Journal, settings: Settings, clock: Callable[[], int] = now_ms) -> Self:
         """Start with what the journal holds before the first call."""
         before = journal.summary()
-        return cls(before.run, before.lists, settings, before.answered)
+        return cls(before.run, before.lists, settings, before.answered, clock=clock)
 
     def with_odd_rows(self, odd_rows: OddRows | None) -> Self:
         """The same with what people should look at."""
         return replace(self, odd_rows=odd_rows)
 
-    def published(self, published: Published, codes: Codes, failed: list[FailedLine] | None) -> Manifest:
+    def published(
+        self, published: Published, codes: Codes, failed: list[FailedLine] | None, freshness: Freshness | None = None
+    ) -> Manifest:
         """Describe a published run; `failed` are the first rows that failed."""
         return self._build(
-            status_of(published.rows),
+            status_of(published.rows, codes, freshness),
             RowCounts.of(published.rows),
             codes,
+            freshness=freshness,
             tables=tables_of(published),
             drift=DriftCounts.of(published.drift),
             first_failed=failed,
@@ -229,7 +237,7 @@ class ManifestBuilder:
     ) -> Manifest:
         """Describe a finished `enrich`, which wrote the file `output`; see `Manifest` for what is about failed rows."""
         return self._build(
-            status_of(rows),
+            status_of(rows, codes),
             RowCounts.of(rows),
             codes,
             output=output,
@@ -251,7 +259,7 @@ class ManifestBuilder:
             status=status,
             tool=Tool("lead-export", __version__),
             started_at=iso(self.run.started_at_ms),
-            finished_at=iso(now_ms()),
+            finished_at=iso(self.clock()),
             duration_s=round(time.monotonic() - self.start_s, 3),
             input=[InputList(entry.name, entry.rows, entry.sha256) for entry in self.lists],
             rows=rows,
@@ -275,8 +283,13 @@ _EXIT_CODES: dict[RunStatus, ExitCode] = {
 }
 
 
-def status_of(rows: Mapping[str, int]) -> RunStatus:
+def status_of(rows: Mapping[str, int], codes: Codes, freshness: Freshness | None = None) -> RunStatus:
     """How a finished job with these rows ended."""
-    if rows.get(Outcome.PENDING):
+    if rows.get(Outcome.PENDING) or (freshness is not None and freshness.overdue):
         return "incomplete"
-    return "complete_with_failures" if rows.get(Outcome.FAILED) else "complete"
+    return "complete_with_failures" if rows.get(Outcome.FAILED) or kept_rows(codes) else "complete"
+
+
+def kept_rows(codes: Codes) -> int:
+    """Rows that keep an older answer because asking again failed."""
+    return sum(count for found in codes.values() for code, count in found.items() if code.startswith(KEPT))

@@ -8,6 +8,8 @@ from pipeline.emails.lists import STDIN
 from pipeline.errors import StopRun, UsageError
 from pipeline.jobs.import_lists import email_lists
 from pipeline.jobs.request import Request
+from pipeline.jobs.unfinished import age, is_of_another_night
+from pipeline.outcomes import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -69,10 +71,15 @@ def _differences(lists: Sequence[EmailList], given: Given, run: JournalSummary, 
         yield str(error)
         return
     differences = "; ".join(words for words in request.differences(run) if words != hidden)
-    if differences and given.settings.unfinished == "replace":
+    if differences and request.is_for_account_of(run):
+        yield f"It would begin a new run that takes over its answers: {differences}."
+    elif differences and given.settings.unfinished == "replace":
         yield f"It would start over, not resume: {differences}."
     elif differences:
         yield f"It would be refused: {differences}. Restore that, or start over with --new."
+    elif is_of_another_night(run, given.settings, moment := now_ms()):
+        limit = f"resume_within_h ({given.settings.resume_within_h:g})"
+        yield f"It would begin a new run that takes over its answers: {age(run, moment)} are more than {limit}."
 
 
 def _untouched(lists: Sequence[EmailList], run: JournalSummary) -> dict[Path, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -12,18 +11,17 @@ import msgspec
 from pipeline.calls.rate import interval_s
 from pipeline.emails.address import Refusal, clean, key
 from pipeline.emails.suspicion import suspicion
-from pipeline.errors import StorageError
 from pipeline.files import durable
 from pipeline.files.folder import OutputFolder
 from pipeline.files.state import StateFolder
+from pipeline.history.due import share_of
 from pipeline.jobs.import_lists import email_lists, refuse_without_address
 from pipeline.jobs.list_size import too_few
 from pipeline.jobs.odd_rows import MAX_SHOWN
+from pipeline.jobs.plan_night import tonight
 from pipeline.jobs.request import Request
 from pipeline.jobs.retention import Expired, expired
-from pipeline.jobs.runs import name_is_published, refusal
 from pipeline.jobs.space import needed_bytes
-from pipeline.journal.replay import read_summary
 from pipeline.journal.rows import OddRow
 from pipeline.outcomes import now_ms
 
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.emails.lists import EmailList
+    from pipeline.jobs.plan_night import Tonight
     from pipeline.settings import Settings
 
 
@@ -95,7 +94,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         lists: the lists, in order.
         rows: the rows of all lists.
         answered: addresses that an unfinished run over the same lists has answered.
+        carried: addresses that the run would not look up, because an earlier run's answer is not too old.
         to_ask: addresses that the run would look up.
+        share: addresses that an ordinary night looks up with `max_age_days`; None without it.
         rate_per_s: calls per second; 0 = no limit.
         least_s: seconds that the calls take at least; None without a limit.
         done_at: when they would be done if they started now, ISO 8601 in UTC; None without a limit.
@@ -108,7 +109,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     lists: list[PlannedList]
     rows: PlannedRows
     answered: int
+    carried: int
     to_ask: int
+    share: int | None
     rate_per_s: float
     least_s: float | None
     done_at: str | None
@@ -178,23 +181,39 @@ def plan(
     """
     sources = email_lists(lists, settings)
     planned, counts = _read_all(sources)
+    request = Request.of(None, sources, settings, run_id=run_id, resume=resume)
+    return _planned(settings, planned, counts, request, OutputFolder(out) if out else None)
+
+
+def _planned(
+    settings: Settings, lists: list[PlannedList], counts: _Counts, request: Request, folder: OutputFolder | None
+) -> Plan:
+    """The plan of a run with this request over lists that were read."""
     addresses = len(counts.seen)
-    answered, refused = _unfinished(out, Request.of(None, sources, settings, run_id=run_id, resume=resume), settings)
-    to_ask = addresses - answered
-    least_s = _least_s(to_ask, settings.rate_per_s)
+    night = tonight(folder, request, settings, counts.seen)
+    least_s = _least_s(night.to_ask, settings.rate_per_s)
     return Plan(
-        lists=planned,
+        lists=lists,
         rows=PlannedRows(counts.rows, addresses, counts.duplicates, counts.invalid),
-        answered=answered,
-        to_ask=to_ask,
+        answered=night.answered,
+        carried=night.carried,
+        to_ask=night.to_ask,
+        share=share_of(addresses, settings.max_age_days) if settings.max_age_days else None,
         rate_per_s=settings.rate_per_s,
         least_s=least_s,
         done_at=_time_in(least_s),
-        disk_bytes=needed_bytes(settings, rows=counts.rows, addresses=addresses, unanswered=to_ask, new=not answered),
-        free_bytes=_free_bytes(out),
-        refused=refused or too_few(OutputFolder(out) if out else None, settings, addresses),
-        expires=expired(OutputFolder(out), settings, now_ms(), new_runs=1) if out else None,
+        disk_bytes=_disk_bytes(settings, counts.rows, addresses, night),
+        free_bytes=_free_bytes(folder),
+        refused=night.refused or too_few(folder, settings, addresses),
+        expires=expired(folder, settings, now_ms(), new_runs=1) if folder else None,
     )
+
+
+def _disk_bytes(settings: Settings, rows: int, addresses: int, night: Tonight) -> int:
+    """About how much a run writes; a new one also the answers that it carries over."""
+    is_new = not night.answered
+    unanswered = night.to_ask + (night.carried if is_new else 0)
+    return needed_bytes(settings, rows=rows, addresses=addresses, unanswered=unanswered, new=is_new)
 
 
 def _least_s(calls: int, rate_per_s: float) -> float | None:
@@ -255,33 +274,11 @@ def _read(source: EmailList, counts: _Counts) -> PlannedList:
     )
 
 
-def _unfinished(out: Path | None, request: Request, settings: Settings) -> tuple[int, str | None]:
-    """How many answers an unfinished run over the same lists has, or why another one would make a run be refused."""
-    others = []
-    folder = OutputFolder(out) if out else None
-    if folder and request.run_id and folder.is_published(request.run_id):
-        return 0, name_is_published(request.run_id, folder.state.owner)
-    for path in folder.state.journals() if folder else ():
-        if folder and folder.is_published(folder.state.run_id(path)):
-            continue  # its process was killed right then; the next run tidies up
-        with suppress(StorageError):  # an unreadable journal has no answers
-            seen = read_summary(path)
-            if seen is None:
-                continue
-            if request.takes_up(seen):
-                return seen.answered, None
-            conflicts = request.run_id in (None, seen.run.run_id)
-            others += [seen] if seen.answered and conflicts else []
-    if not others or not request.resume or settings.unfinished == "replace":
-        return 0, None
-    return 0, refusal(others[-1], request, others=len(others) - 1)
-
-
-def _free_bytes(out: Path | None) -> int | None:
-    """Bytes free in `out`, or in the folder that it would be created in."""
+def _free_bytes(out: OutputFolder | None) -> int | None:
+    """Bytes free in the output folder, or in the one that it would be created in."""
     if out is None:
         return None
-    OutputFolder(out).check_place()
-    with durable.storage_errors(out):
-        folder = next(path for path in (out.absolute(), *out.absolute().parents) if path.is_dir())
-    return StateFolder(folder, out).free_bytes()
+    out.check_place()
+    with durable.storage_errors(out.root):
+        folder = next(path for path in (out.root.absolute(), *out.root.absolute().parents) if path.is_dir())
+    return StateFolder(folder, out.root).free_bytes()

@@ -134,11 +134,11 @@ def _write_outcomes(batches: Iterator[Batch], settings: Settings, folder: Path, 
             file.write(outcomes)
             rows = Counter({str(outcome): count for outcome, count in outcomes["outcome"].value_counts().items()})
             published.rows.update(rows)
-            if rows[Outcome.FAILED]:
+            if len(failed := failure_frame(outcomes)):
                 if failures is None:
                     header = empty_frame(OUTCOMES)[FAILURE_COLUMNS]
                     failures = stack.enter_context(_open(folder, FAILURES, header, settings, "csv"))
-                _write_failures(failures, failure_frame(outcomes))
+                _write_failures(failures, failed)
     published.tables[OUTCOMES.name] = file.files()
     if failures is not None:
         published.tables[FAILURES] = failures.files()

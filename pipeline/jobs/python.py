@@ -54,7 +54,7 @@ def export(
 
     Raises:
         WrongArgument: an argument has the wrong type; nothing was begun.
-        UsageError: settings, lists or `out` cannot be used, or there is an unfinished run for a different list; nothing
+        UsageError: settings, lists or `out` cannot be used, or there is an unfinished run of another account; nothing
             was called.
         StopRun: the run had to stop; `manifest` on it says what was done, and the answers are kept.
     """

@@ -79,7 +79,7 @@ def rebuild(run: Path, out: Path, load: Callable[[Mapping[str, object]], Setting
 def _rebuilt(before: Manifest, published: Published, settings: Settings) -> Manifest:
     """The manifest of the run with what has changed."""
     changes: dict[str, Any] = {
-        "status": status_of(published.rows),
+        "status": status_of(published.rows, before.codes, before.freshness),
         "tool": msgspec.structs.replace(before.tool, version=__version__),
         "rows": RowCounts.of(published.rows),
         "settings": {**before.settings, **settings.output_settings()},

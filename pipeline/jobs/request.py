@@ -87,6 +87,10 @@ class Request:
         named = self.run_id in (None, other.run.run_id)
         return self.resume and named and not any(self.differences(other))
 
+    def is_for_account_of(self, other: JournalSummary) -> bool:
+        """Whether that run asked the same API for the same App, whatever its lists were."""
+        return _account_in(self.subject) == _account_in(other.run.subject)
+
     def differences(self, other: JournalSummary) -> Iterator[str]:
         """How this command differs from the one that started the run, in words."""
         was = [entry.sha256 for entry in other.lists]
@@ -109,6 +113,11 @@ class Request:
         yield from (f"{name} was among its lists" for name in before if name not in self.names)
         if sorted(self.sha256) == sorted(entry.sha256 for entry in other.lists):
             yield "its lists were in a different order"
+
+
+def _account_in(subject: str) -> tuple[object, object]:
+    settings: dict[str, Any] = json.loads(subject)
+    return settings.get("api_url"), settings.get("app_hash")
 
 
 def _text(path: str) -> str:

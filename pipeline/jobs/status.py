@@ -16,6 +16,7 @@ from pipeline.files.folder import OutputFolder, read_manifest
 from pipeline.files.state import SUFFIX, StateFolder
 from pipeline.filesystem import current_folder
 from pipeline.jobs.commands import command_again
+from pipeline.jobs.freshness import Freshness as AnswerAges  # noqa: TC001 - msgspec resolves it
 from pipeline.jobs.kept_answers import kept_until_ms, state_folders_of_files
 from pipeline.jobs.obstacles import obstacles
 from pipeline.jobs.retention import Expired, expired
@@ -49,6 +50,7 @@ class PublishedStatus(msgspec.Struct, frozen=True):
         rows: rows by outcome, and `read`, their sum; empty if the manifest is damaged.
         bytes: size of all its files.
         latest: whether it is the one that `latest` names.
+        answers: how old its answers are; None if its manifest does not say.
     """
 
     run_id: str
@@ -58,6 +60,7 @@ class PublishedStatus(msgspec.Struct, frozen=True):
     rows: dict[str, int]
     bytes: int
     latest: bool
+    answers: AnswerAges | None = None
 
 
 class UnfinishedStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +72,8 @@ class UnfinishedStatus(msgspec.Struct, frozen=True, kw_only=True):
         addresses: distinct addresses in its lists.
         answered: addresses that have an answer.
         failed: addresses whose calls failed; resuming the run retries them.
+        to_ask: addresses that resuming the run looks up.
+        carried: addresses with an answer of an earlier run.
         stopped_at: when it last stopped; None if it was killed or is running.
         reason: why it last stopped, or why it cannot be read; of a written file, how many rows failed as well.
         command: what resumes it; None if it was started from Python.
@@ -84,6 +89,8 @@ class UnfinishedStatus(msgspec.Struct, frozen=True, kw_only=True):
     addresses: int | None = None
     answered: int | None = None
     failed: int | None = None
+    to_ask: int | None = None
+    carried: int | None = None
     stopped_at: str | None = None
     reason: str | None = None
     command: str | None = None
@@ -199,7 +206,12 @@ def _existing(out: Path) -> OutputFolder:
 
 def _published(path: Path, *, latest: bool) -> PublishedStatus:
     manifest = read_manifest(path) or {}
-    known = {"run_id": path.name.partition("=")[2], "bytes": _size(path.glob("*")), "latest": latest}
+    known = {
+        "run_id": path.name.partition("=")[2],
+        "bytes": _size(path.glob("*")),
+        "latest": latest,
+        "answers": manifest.get("freshness"),
+    }
     names = ("status", "started_at", "finished_at", "rows")
     try:
         return msgspec.convert({**{name: manifest[name] for name in names}, **known}, PublishedStatus)
@@ -233,6 +245,8 @@ def _unfinished(
         addresses=seen.addresses,
         answered=seen.answered,
         failed=seen.failed,
+        to_ask=seen.to_ask,
+        carried=seen.carried,
         stopped_at=stopped_at,
         reason=reason,
         written_at=_time(seen.written.last_at_ms) if seen.written else None,

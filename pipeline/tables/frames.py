@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from pandas.arrays import ArrowExtensionArray
 
-from pipeline.outcomes import Outcome, to_row
+from pipeline.outcomes import KEPT, Outcome, to_row
 from pipeline.schema import OUTCOMES, REPLIES
 
 if TYPE_CHECKING:
@@ -99,8 +99,9 @@ def reply_frame(answers: Sequence[Answer]) -> pd.DataFrame:
 
 
 def failure_frame(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """The failed rows of `outcomes`."""
-    return outcomes.loc[outcomes["outcome"] == Outcome.FAILED.value, FAILURE_COLUMNS]
+    """The rows of `outcomes` that failed, or keep an older answer because asking again failed."""
+    was_kept = outcomes["code"].str.startswith(KEPT).fillna(value=False)
+    return outcomes.loc[(outcomes["outcome"] == Outcome.FAILED.value) | was_kept, FAILURE_COLUMNS]
 
 
 def _record_frame(table: Table, records: Sequence[msgspec.Struct]) -> pd.DataFrame:

@@ -24,8 +24,8 @@ LIST = [
 ]
 
 PLAN_KEYS = [
-    *("lists", "rows", "answered", "to_ask", "rate_per_s", "least_s", "done_at", "disk_bytes", "free_bytes", "refused"),
-    "expires",
+    *("lists", "rows", "answered", "carried", "to_ask", "share", "rate_per_s", "least_s", "done_at"),
+    *("disk_bytes", "free_bytes", "refused", "expires"),
 ]
 LIST_KEYS = [
     *(

@@ -30,9 +30,22 @@ if TYPE_CHECKING:
     from pipeline.sandbox.process import RunningSandbox
 
 PEOPLE = [f"person.{number}@example.com" for number in range(30)]
-PUBLISHED_KEYS = ["run_id", "status", "started_at", "finished_at", "rows", "bytes", "latest"]
+PUBLISHED_KEYS = ["run_id", "status", "started_at", "finished_at", "rows", "bytes", "latest", "answers"]
 UNFINISHED_KEYS = [
-    *("run_id", "started_at", "addresses", "answered", "failed", "stopped_at", "reason", "command", "bytes", "file"),
+    *(
+        "run_id",
+        "started_at",
+        "addresses",
+        "answered",
+        "failed",
+        "to_ask",
+        "carried",
+        "stopped_at",
+        "reason",
+        "command",
+        "bytes",
+        "file",
+    ),
     *("written_at", "kept_until"),
     "obstacles",
 ]
@@ -125,7 +138,9 @@ def test_what_keeps_the_command_from_resuming_is_said(
     assert "App id" in said(**{**CREDENTIALS, "KARTRA_APP_ID": "another"})
     people.write_bytes(before + b"new@example.com\n")
     assert "people.csv has changed since (it had 31 rows)" in said(**CREDENTIALS)
-    assert "start over" in said(**CREDENTIALS, LEAD_EXPORT_UNFINISHED="replace")
+    assert "a new run that takes over its answers" in said(**CREDENTIALS, LEAD_EXPORT_UNFINISHED="replace")
+    another = {**CREDENTIALS, "KARTRA_APP_ID": "another"}
+    assert "start over" in said(**another, LEAD_EXPORT_UNFINISHED="replace")
     people.unlink()
     assert "No such file" in said(**CREDENTIALS)
     people.write_bytes(before)

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import threading
-import time
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Self
 
 import pandas as pd
 import pytest
 from cli_command import REPORTS
-from jobs_lists import CREDENTIALS, write_list
-from preloaded import COMMAND, Child, Preloaded
+from jobs_lists import write_list
+from killed_jobs import CONCURRENCY, RATE, Job
 
 from pipeline.sandbox.options import SandboxOptions
-from pipeline.sandbox.process import RunningSandbox, running
+from pipeline.sandbox.process import running
 from pipeline.schema import TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from preloaded import Preloaded
 
 PEOPLE = [
     *(f"person{n}@example.com" for n in range(400)),
@@ -33,55 +32,13 @@ PEOPLE = [
     "no address",
 ]
 TIMES = ["fetched_at", "answered_at", "attempts"]
-CONCURRENCY = 8
-RATE = 300
 
 
-# Counts what the process does to files, and kills it without warning right before the chosen one of these steps.
-KILLED_AT = """
-import os, re, signal, sys
-from pipeline.cli.main import main
-pattern, at = re.compile(sys.argv.pop(1)), int(sys.argv.pop(1))
-seen = 0
-def hook(event, arguments):
-    global seen
-    if event in ("open", "os.mkdir", "os.remove", "os.rename", "os.symlink", "shutil.rmtree", "sqlite3.connect"):
-        if any(isinstance(word, (str, os.PathLike)) and pattern.search(f"{event} {word}") for word in arguments):
-            seen += 1
-            if seen == at:
-                os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(hook)
-main()
-"""
 READING = r"\.lead-export/(lock$|.*\.journal)|people\.txt$"
 STAGING = r"\.staging/"
 PUBLISHING = r"(mkdir|open|rename) .*\.staging$"
 SWITCHING = r"\.link$"
 TIDYING = r"remove .*\.journal"
-
-
-@dataclass(frozen=True)
-class Job:
-    """A command that is given again and again, at some 300 calls a second."""
-
-    process: Preloaded
-    sandbox: RunningSandbox
-    out: Path
-
-    def begun(self, people: Path, *kill: object) -> Child:
-        """A run; with a pattern and a number it is killed before that step."""
-        goal = ["--out", self.out, "--api-url", self.sandbox.url, "--rate", RATE, "--concurrency", CONCURRENCY, "-q"]
-        env = {**os.environ, **{f"KARTRA_{key.upper()}": value for key, value in CREDENTIALS.items()}}
-        return self.process.start(KILLED_AT if kill else COMMAND, "lead-export", *kill, "run", people, *goal, env=env)
-
-    def killed_while_asking(self, people: Path, answered: int) -> None:
-        """Begin a run, and kill it as soon as the sandbox has given that many answers."""
-        run = self.begun(people)
-        while self.sandbox.stats()["answered"] < answered:
-            assert run.runs
-            time.sleep(0.005)
-        run.kill()
-        assert run.wait() == -signal.SIGKILL
 
 
 def tables(run: Path) -> dict[str, pd.DataFrame]:

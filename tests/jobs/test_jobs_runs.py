@@ -15,11 +15,12 @@ from pipeline.emails.lists import EmailList
 from pipeline.errors import ExitCode, StorageError, UsageError
 from pipeline.files.folder import OutputFolder
 from pipeline.jobs.call_facts import CallRate, CallTotals, Speed
+from pipeline.jobs.finished import finish_published, remove_journals
 from pipeline.jobs.import_lists import import_lists
 from pipeline.jobs.manifest import Manifest, RowCounts, Tool
 from pipeline.jobs.plan import plan
 from pipeline.jobs.request import Request, subject
-from pipeline.jobs.runs import finish_published, open_run, remove_journals
+from pipeline.jobs.runs import open_run
 from pipeline.jobs.status import status
 from pipeline.journal.records import RunRecord
 from pipeline.journal.replay import JournalSummary, read_summary
@@ -51,13 +52,15 @@ def opened(
     resume: bool = True,
     chosen: Settings | None = None,
     command: str = "lead-export run people.txt",
+    answers: int = 1,
 ) -> str:
     """Open a run over the lists, answer one more address if one is open, and leave it unfinished; give its name."""
     sources, chosen = [EmailList(path) for path in lists], chosen or settings()
     request = Request.of(folder.state, sources, chosen, run_id=wanted, resume=resume, command=command)
     assert finish_published(folder, request) is None
-    with open_run(folder.state, sources, chosen, request, is_published=folder.is_published) as journal:
-        asyncio.run(answer_one(journal))
+    with open_run(folder.state, sources, chosen, request, output=folder) as journal:
+        for _ in range(answers):
+            asyncio.run(answer_one(journal))
         return journal.summary().run.run_id
 
 
@@ -108,24 +111,62 @@ def refusal(folder: OutputFolder, *lists: Path, **how: object) -> str:
     return str(caught.value)
 
 
-def test_what_differs_is_named(folder: OutputFolder, people: Path, tmp_path: Path) -> None:
-    """Changed content, more or fewer lists, another order: the refusal names the list, the run and both ways out."""
+def notice(caplog: pytest.LogCaptureFixture) -> str:
+    """The one notice since this was asked for last."""
+    (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    caplog.clear()
+    return record.getMessage()
+
+
+def test_a_run_over_other_lists_is_taken_over(
+    folder: OutputFolder, people: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fewer lists, another order, changed content: one notice says what differs, whose answers are taken, and how many.
+
+    Addresses that are in the new lists are not asked for again, and the older journal goes with the new one.
+    """
     other, third = (write_list(tmp_path / f"{name}.txt", [f"{name}@example.com"]) for name in ("other", "third"))
-    opened(folder, people, other, wanted="mine")
-    assert "other.txt" in refusal(folder, people)
-    assert "order" in refusal(folder, other, people)
-    assert "third.txt" in refusal(folder, people, other, third)
+    opened(folder, people, other, wanted="mine", answers=2)
+    first = opened(folder, people, answers=0)
+    said = notice(caplog)
+    assert [fact for fact in ("other.txt was among", "mine", "takes over its 2 answers") if fact not in said] == []
+    assert summary(folder.state.journal(first)).carried == 1
+    assert (summary(folder.state.journal(first)).to_ask, len(folder.state.journals())) == (0, 2)
+    assert summary(folder.state.journal(opened(folder, other, people))).carried == 2
+    assert "order" in notice(caplog)
     people.write_text("dan@example.com\n")
-    changed = refusal(folder, people, other)
-    facts = ("people.txt", "mine", "1 of 2 addresses", "1 row)", "'lead-export run people.txt'", "--new")
-    assert [fact for fact in facts if fact not in changed] == []
-    assert "other.txt" not in changed
+    second = opened(folder, people, other, third)
+    said = notice(caplog)
+    facts = ("people.txt has changed", "1 row)", "third.txt was not among", "mine")
+    assert ([fact for fact in facts if fact not in said], "other.txt" in said) == ([], False)
+    now = summary(folder.state.journal(second))
+    assert (now.addresses, now.carried, now.answered, now.to_ask) == (3, 1, 1, 1)
+    with Journal.open(now.path) as journal:
+        remove_journals(folder.state, journal)
+    assert folder.state.journals() == []
 
 
-def test_a_list_given_twice_is_not_the_list_given_once(folder: OutputFolder, people: Path) -> None:
+def test_a_list_given_twice_is_not_the_list_given_once(
+    folder: OutputFolder, people: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """The number of times that a list is passed counts."""
     opened(folder, people, people, wanted="mine")
-    assert "number of times" in refusal(folder, people)
+    opened(folder, people)
+    assert "number of times" in notice(caplog)
+
+
+def test_what_a_run_takes_over_is_not_lost_before_that_is_published(
+    folder: OutputFolder, people: Path, tmp_path: Path
+) -> None:
+    """A second change of the list, before anything is published, takes over both runs."""
+    both = write_list(tmp_path / "both.txt", ["bob@example.com", "ann@example.com"])
+    opened(folder, people, wanted="mine")
+    opened(folder, both)
+    third = opened(folder, write_list(tmp_path / "all.txt", [f"{name}@example.com" for name in ("ann", "eve", "bob")]))
+    assert (summary(folder.state.journal(third)).carried, len(folder.state.journals())) == (2, 3)
+    with Journal.open(folder.state.journal(third)) as journal:
+        remove_journals(folder.state, journal)
+    assert folder.state.journals() == []
 
 
 def test_later_runs_are_not_forgotten(folder: OutputFolder, people: Path, tmp_path: Path) -> None:
@@ -172,14 +213,17 @@ def test_a_moved_list_is_the_same(folder: OutputFolder, people: Path) -> None:
     [
         (settings("https://app.kartra.com/api"), "api_url was loopback and is https://app.kartra.com/api"),
         (settings(app_id="another"), "another App id"),
-        (settings(email_column="1"), "email_column was unset and is 1"),
     ],
-    ids=["api", "app", "column"],
+    ids=["api", "app"],
 )
 def test_another_subject_is_another_run(folder: OutputFolder, people: Path, changed: Settings, words: str) -> None:
-    """A run against the sandbox is never resumed as a real one, nor one App's or one column's as another's."""
-    opened(folder, people)
-    assert words in refusal(folder, people, chosen=changed)
+    """A run against the sandbox is never resumed as a real one, nor one App's as another's, nor are answers mixed."""
+    opened(folder, people, wanted="mine")
+    refused = refusal(folder, people, chosen=changed)
+    facts = (words, "mine", "1 of 1 address", "'lead-export run people.txt'", "--new")
+    assert [fact for fact in facts if fact not in refused] == []
+    chosen = changed.model_copy(update={"unfinished": "replace"})
+    assert summary(folder.state.journal(opened(folder, people, chosen=chosen, answers=0))).carried == 0
     assert "another" not in folder.state.journals()[0].read_bytes().decode(errors="replace")
 
 
@@ -264,15 +308,29 @@ def test_a_damaged_journal_is_in_the_way_of_its_own_name_only(folder: OutputFold
         opened(folder, people, wanted="damaged")
 
 
-def test_a_name_of_another_stopped_run_is_taken(folder: OutputFolder, people: Path, tmp_path: Path) -> None:
-    """--run-id of an unfinished run over other lists is refused and leaves that run as it is, with --new too."""
+def test_another_column_of_the_same_list_is_another_run(folder: OutputFolder, people: Path) -> None:
+    """What it asks for is not the same, but answers are answers."""
+    first = opened(folder, people)
+    second = opened(folder, people, chosen=settings(email_column="1"))
+    assert (second != first, summary(folder.state.journal(second)).carried) == (True, 1)
+
+
+def test_a_named_run_over_another_list_takes_the_place_of_the_one_before(
+    folder: OutputFolder, people: Path, tmp_path: Path
+) -> None:
+    """Its journal gives way and is kept until the new run is published; with --new the name has to be another."""
     opened(folder, people, wanted="mine")
-    other = write_list(tmp_path / "other.txt", ["bob@example.com"])
-    assert "other.txt" in refusal(folder, other, wanted="mine")
-    assert opened(folder, people) == "mine"
+    other = write_list(tmp_path / "other.txt", ["bob@example.com", "ann@example.com"])
     with pytest.raises(UsageError, match="--run-id mine"):
         opened(folder, other, wanted="mine", resume=False)
     assert [entry.name for entry in summary(folder.state.journal("mine")).lists] == ["people.txt"]
+    assert opened(folder, other, wanted="mine") == opened(folder, other, wanted="mine") == "mine"
+    assert [path.name for path in folder.state.journals()] == ["mine.earlier.journal", "mine.journal"]
+    now = summary(folder.state.journal("mine"))
+    assert (now.carried, now.answered, now.to_ask) == (1, 1, 0)
+    with Journal.open(now.path) as journal:
+        remove_journals(folder.state, journal)
+    assert folder.state.journals() == []
 
 
 def published(folder: OutputFolder, run_id: str, finished_at: str = "2026") -> Manifest:
@@ -346,32 +404,59 @@ def test_latest_is_not_switched_back_by_tidying_up(folder: OutputFolder, people:
     assert folder.latest.link.readlink() == Path("run=later")
 
 
-@pytest.mark.parametrize(("hours", "level"), [(1, "INFO"), (11.9, "INFO"), (12.1, "WARNING"), (24 * 40, "WARNING")])
+def of_hours_ago(folder: OutputFolder, people: Path, hours: float, *, answers: int = 1) -> None:
+    """An unfinished run of that age, called `night`, with answers as old."""
+    started = now_ms() - round(hours * 3_600_000)
+    run = RunRecord("night", started, subject(settings()))
+    with import_lists([EmailList(people)], folder.state.journal("night"), run) as journal:
+        asyncio.run(answer_first(journal, answers, at_ms=started))
+
+
+async def answer_first(journal: Journal, count: int, *, at_ms: int) -> None:
+    """Answer that many open addresses, in the past."""
+    for number, email in itertools.islice([*journal.pending()], count):
+        await journal.append(number, Answer(email, Outcome.NOT_FOUND, answered_at_ms=at_ms))
+    await journal.flush()
+
+
+@pytest.mark.parametrize(("hours", "level"), [(1, "INFO"), (11.9, "INFO"), (12.1, "WARNING"), (23.9, "WARNING")])
 def test_the_age_of_a_run_that_is_resumed_is_told(
     folder: OutputFolder, people: Path, caplog: pytest.LogCaptureFixture, hours: float, level: str
 ) -> None:
-    """A run of another night is resumed with a warning that says how old it is and how to ask everybody again."""
+    """One that is not fresh is resumed with a warning that says how old it is and how to ask everybody again."""
     caplog.set_level("INFO")
-    request = Request.of(folder.state, [EmailList(people)], settings())
-    started = RunRecord("night", now_ms() - round(hours * 3_600_000), request.subject)
-    with import_lists([EmailList(people)], folder.state.journal("night"), started) as journal:
-        asyncio.run(answer_one(journal))
-    open_run(folder.state, [EmailList(people)], settings(), request).close()
-    (record,) = [record for record in caplog.records if record.name == "pipeline.jobs.runs"]
+    of_hours_ago(folder, people, hours)
+    assert opened(folder, people) == "night"
+    (record,) = [record for record in caplog.records if record.name == "pipeline.jobs.unfinished"]
     assert (record.levelname, "night" in record.getMessage()) == (level, True)
     if level == "WARNING":
-        age = "40 days" if hours > 48 else "12 hours"
-        assert [fact for fact in (age, "--new") if fact not in record.getMessage()] == []
+        assert [fact for fact in (f"{hours:.0f} hours", "--new") if fact not in record.getMessage()] == []
 
 
-def test_an_old_run_without_answers_is_resumed_without_a_warning(
+@pytest.mark.parametrize(("hours", "words"), [(24.1, "24 hours ago"), (24 * 40, "40 days ago")])
+def test_a_run_of_another_night_is_taken_over_and_not_resumed(
+    folder: OutputFolder, people: Path, caplog: pytest.LogCaptureFixture, hours: float, words: str
+) -> None:
+    """Without max_age_days its answers count as carried over and are asked for again, by a run of tonight."""
+    people.write_text("ann@example.com\nbob@example.com\n")
+    of_hours_ago(folder, people, hours)
+    tonight = opened(folder, people, answers=0)
+    said = notice(caplog)
+    assert [fact for fact in ("night", words, "resume_within_h (24)", "asks again") if fact not in said] == []
+    now = summary(folder.state.journal(tonight))
+    assert (tonight != "night", now.carried, now.answered, now.to_ask) == (True, 1, 0, 2)
+    plenty = settings(resume_within_h=2_000)
+    assert opened(folder, people, chosen=plenty) == tonight
+
+
+def test_an_old_run_without_answers_is_replaced_without_a_word(
     folder: OutputFolder, people: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """There is nothing old about it."""
-    request = Request.of(folder.state, [EmailList(people)], settings())
-    import_lists([EmailList(people)], folder.state.journal("night"), RunRecord("night", 1, request.subject)).close()
-    open_run(folder.state, [EmailList(people)], settings(), request).close()
+    """There is nothing to say about it."""
+    of_hours_ago(folder, people, 24 * 40, answers=0)
+    tonight = opened(folder, people)
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == []
+    assert folder.state.journals() == [folder.state.journal(tonight)]
 
 
 @pytest.mark.parametrize("killed", [False, True])

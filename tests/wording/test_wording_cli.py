@@ -47,7 +47,7 @@ def plain(text: str) -> list[str]:
 
 
 def test_the_life_of_a_run(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
-    """Stopped, unfinished, refused for another list, resumed, published and rebuilt."""
+    """Stopped, unfinished, refused for another App, resumed, published and rebuilt."""
     out = tmp_path / "export"
     sandbox.control(revoke_after=25)
     stopped = run(people, sandbox, out, "--run-id", "nightly", "--concurrency", 1)
@@ -63,10 +63,10 @@ def test_the_life_of_a_run(sandbox: RunningSandbox, people: Path, tmp_path: Path
     assert shown[:2] == ["nightly: unfinished", "  25 of 40 addresses answered, SIZE"]
     assert shown[2].startswith("  started TIME UTC; stopped TIME UTC: ")
     assert shown[3] == "  resume with: COMMAND"
-    other = run(write_list(tmp_path / "other.csv", ["a@example.com"]), sandbox, out).sentence
+    other = run(people, sandbox, out, KARTRA_APP_ID="sandbox-app-2").sentence
     assert other.startswith(
-        "The unfinished run nightly (25 of 40 addresses answered) was started for a different list or account:"
-        " other.csv was not among its lists; people.csv was among its lists. Either resume it with "
+        "The unfinished run nightly (25 of 40 addresses answered) was started for a different account:"
+        " another App id. Either resume it with "
     )
     assert other.endswith(
         " and its original lists, or start over with --new, which deletes it once the new run is published."

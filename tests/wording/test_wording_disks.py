@@ -73,6 +73,4 @@ def test_messages_about_a_run_that_is_published_and_not_the_newest(
     )
     warning = odd_disk({}, *words, "two", **CREDENTIALS).err.splitlines()[0]
     assert warning.startswith("WARNING: The run one was published on 20")
-    assert warning.endswith(
-        " UTC, but ended before it had tidied up. That is done now; this run asks for every address."
-    )
+    assert warning.endswith(" UTC, but ended before it had tidied up. That is done now; this run asks as usual.")
