@@ -3,8 +3,8 @@
 One dispatcher takes a permit and starts a call; an address that must wait for a retry waits in a queue, without a
 permit or a connection. The first call goes alone, and others join it only when it has been answered, so that wrong
 credentials cost one call. While the API is down, single probes go out, and no address loses an attempt. A reply that
-would stop the run is put to a probe as well, for it may be about one address only. After an error that stops the run no
-further call is started; the calls in flight may still finish, because their answers count.
+would stop the run is put to a probe as well, for it may be about one address only. After an error that stops the run,
+or the end of its budget, no further call is started; those in flight may still finish, because their answers count.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Protocol
 
+from pipeline.calls.budget import Budget, BudgetEnded
 from pipeline.calls.open_files import at_most
 from pipeline.calls.outage import OutageDetector
 from pipeline.calls.refusals import Refusals
 from pipeline.calls.retry import Lookup, RetryQueue, jitter
+from pipeline.calls.starts import Starts
 from pipeline.errors import GiveUp, LeadExportError, OutOfFiles, StaleConnection, StopRun, Throttled, TryAgain
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ class FanOut:
         report: takes each answer; the call's slot becomes free when it returns.
         settings: concurrency, and the patience with an outage.
         counts: updated as the calls go.
+        budget: what may be spent; when it ends, addresses that were not answered are not reported.
         has_answered: whether an earlier attempt at this run was answered.
         probe_first: whether to begin with a probe, as an earlier attempt got no answer at all.
         random: gives numbers from 0 to 1, for jitter.
@@ -70,11 +73,14 @@ class FanOut:
         *,
         settings: Settings,
         counts: CallCounts,
+        budget: Budget | None = None,
         has_answered: bool = False,
         probe_first: bool = False,
         random: Callable[[], float] = jitter,
     ) -> None:
         self._client = client
+        self._budget = budget or Budget()
+        self._starts = Starts(client.pace, self._budget, counts)
         self._pace = client.pace
         self._policy = client.retry_policy
         self._report = report
@@ -87,7 +93,7 @@ class FanOut:
             policy=client.retry_policy,
             counts=counts,
             capacity=at_most(settings.concurrency or MAX_CONCURRENCY),
-            patience_s=settings.outage_patience_s,
+            patience_s=None if self._budget.has_deadline else settings.outage_patience_s,
             refusals=self._refusals,
             probe_first=probe_first,
         )
@@ -99,19 +105,24 @@ class FanOut:
         self._stop_reason: BaseException | None = None
 
     async def run(self, addresses: Iterable[Address]) -> None:
-        """Look up every address; return when each has been reported.
+        """Look up every address; return when each has been reported, or when the budget has ended.
 
         Raises:
             StopRun: the API refuses us or is down, or an answer could not be stored; all answers so far are reported.
         """
+        self._budget.begin()
         self._dispatcher = asyncio.create_task(self._dispatch(iter(addresses)))
+        over = asyncio.create_task(self._budget.over())
         try:
-            await asyncio.wait({self._dispatcher})
+            await asyncio.wait({self._dispatcher, over}, return_when=asyncio.FIRST_COMPLETED)
+            if self._dispatcher.cancel():
+                self._budget.cut_off()
+                await asyncio.wait({self._dispatcher})
             if self._stop_reason is None and not self._dispatcher.cancelled():
                 self._stop_reason = self._dispatcher.exception()
             await self._drain()
         finally:
-            tasks = {self._dispatcher, *self._in_flight}
+            tasks = {self._dispatcher, over, *self._in_flight}
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -132,14 +143,15 @@ class FanOut:
     # Starting calls.
 
     async def _dispatch(self, addresses: Iterator[Address]) -> None:
-        while True:
-            lookup = await self._next_lookup(addresses)
-            if lookup is not None:
-                await self._start_when_permitted(lookup)
-            elif self._outage.is_suspected or self._refusals.unproven:
-                await self._resolve_suspicion()
-            else:
-                return
+        with contextlib.suppress(BudgetEnded):
+            while True:
+                lookup = await self._next_lookup(addresses)
+                if lookup is not None:
+                    await self._start_when_permitted(lookup)
+                elif self._outage.is_suspected or self._refusals.unproven:
+                    await self._resolve_suspicion()
+                else:
+                    return
 
     async def _next_lookup(self, addresses: Iterator[Address]) -> Lookup | None:
         """The next address to call, when another call may be in flight; None if none is left or an outage is likely."""
@@ -160,21 +172,12 @@ class FanOut:
         return None
 
     async def _start_when_permitted(self, lookup: Lookup) -> None:
-        permit = await self._permit()
+        permit = await self._starts.permit()
         if self._outage.is_suspected:  # since a moment ago: the address waits, as all others do
-            self._pace.cancelled(permit)
+            self._starts.unused(permit)
             self._retries.push(_now(), lookup)
         else:
             self._start(lookup, permit)
-
-    async def _permit(self) -> Permit:
-        before, held_back_s = _now(), self._pace.held_back_s
-        try:
-            return await self._pace.acquire()
-        finally:
-            held_back_s = self._pace.held_back_s - held_back_s
-            self._counts.time.limiter += _now() - before - held_back_s
-            self._counts.time.throttled += held_back_s
 
     async def _wait(self, what: WaitedFor, *, until: float | None = None) -> None:
         """Wait until a call ends, or until the time `until`, and count the time as spent on `what`."""
@@ -211,7 +214,9 @@ class FanOut:
             with permit:
                 return await self._client.call(email, fresh=fresh)
         except LeadExportError as error:
-            self._counts.sent -= not error.sent
+            if not error.sent:
+                self._counts.sent -= 1
+                self._budget.give_back()
             if isinstance(error, Throttled):
                 self._counts.throttle()
             raise
@@ -279,7 +284,9 @@ class FanOut:
     # When calls fail one after the other.
 
     async def _probe(self, email: str) -> Answer:
-        return await self._call(email, await self._permit())
+        permit = await self._starts.permit()
+        self._counts.probes += 1
+        return await self._call(email, permit)
 
     async def _resolve_suspicion(self) -> None:
         failures, restored = await self._outage.resolve()

@@ -61,7 +61,7 @@ class OutageDetector:
         policy: the patience with that.
         counts: updated as the probes go.
         capacity: calls that may be in flight while all is well.
-        patience_s: seconds without a usable answer after which the run stops.
+        patience_s: seconds without a usable answer after which the run stops; None: it waits, until its deadline.
         refusals: addresses that wait for a probe because they were refused outright.
         probe_first: whether to begin with a probe, as an earlier attempt got no answer at all.
 
@@ -77,7 +77,7 @@ class OutageDetector:
         policy: RetryPolicy,
         counts: CallCounts,
         capacity: int,
-        patience_s: float,
+        patience_s: float | None,
         refusals: Refusals,
         probe_first: bool = False,
     ) -> None:
@@ -87,7 +87,9 @@ class OutageDetector:
         self._counts = counts
         self._max_capacity = self._usual_capacity = capacity
         self._cramped_until: float | None = None
-        self._patience_s = patience_s
+        self._waits = patience_s is None
+        self._patience_s = float("inf") if patience_s is None else patience_s
+        self._probes = 0
         self.capacity = 1
         self._is_ramping = False
         self._threshold = SUSPICION
@@ -226,11 +228,12 @@ class OutageDetector:
 
     async def _probe(self) -> TryAgain | None:
         """Call with an address that cannot exist; None if the API answers, whatever it says."""
-        self._counts.probes += 1
+        self._probes += 1
         try:
-            await self._probe_call(probe_address(self._counts.probes))
+            await self._probe_call(probe_address(self._probes))
         except Throttled as error:
-            self._policy.check_patience(self._pace.throttled_since, _now())
+            if not self._waits:
+                self._policy.check_patience(self._pace.throttled_since, _now())
             self._limit_capacity()
             return error
         except OutOfFiles as error:

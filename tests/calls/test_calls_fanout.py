@@ -37,6 +37,8 @@ from pipeline.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from pipeline.calls.budget import Budget
+
 Reply = LeadExportError | None
 
 
@@ -112,7 +114,13 @@ async def nothing(_: Address, __: Answer) -> None:
 
 
 def fan_out(
-    api: Api, addresses: Iterable[str], *, has_answered: bool = False, probe_first: bool = False, **settings: object
+    api: Api,
+    addresses: Iterable[str],
+    *,
+    budget: Budget | None = None,
+    has_answered: bool = False,
+    probe_first: bool = False,
+    **settings: object,
 ) -> Done:
     """Run all calls for the addresses; jitter is seeded."""
     chosen = Settings.model_validate(settings)
@@ -130,6 +138,7 @@ def fan_out(
             report,
             settings=chosen,
             counts=counts,
+            budget=budget,
             has_answered=has_answered,
             probe_first=probe_first,
             random=random.Random(11).random,
