@@ -25,6 +25,7 @@ SCRIPTS: tuple[tuple[str, ...], ...] = (
     ("memory.py",),
     ("resume.py", "--answers", "100000"),
     ("pace.py",),
+    ("deadline.py", "--addresses", "20000", "--seconds", "10", "--window", "30"),
 )
 
 

@@ -41,6 +41,8 @@ class Budget:
         wall: the wall clock, in seconds since 1970 UTC.
 
     Attributes:
+        deadline_s: as given.
+        max_calls: as given.
         ended_by: what ended the calls; None while nothing has.
         spent: calls that were sent, by earlier attempts too.
     """
@@ -56,34 +58,29 @@ class Budget:
     ) -> None:
         self.ended_by: EndedBy | None = None
         self.spent = self._recorded = spent
-        self._deadline_s = deadline_s
-        self._max_calls = max_calls
+        self.deadline_s = deadline_s
+        self.max_calls = max_calls
         self._record = record
         self._wall = wall
         self._end: float | None = None
 
-    @property
-    def has_deadline(self) -> bool:
-        """Whether there is an end to wait for."""
-        return self._deadline_s is not None
-
     def begin(self) -> None:
         """Start the monotonic clock, which is the event loop's."""
-        if self._deadline_s is not None:
-            self._end = _now() + self._deadline_s - self._wall()
+        if self.deadline_s is not None:
+            self._end = _now() + self.deadline_s - self._wall()
 
     def left_s(self) -> float:
         """Seconds in which calls may still start; 0 or less if they may not."""
-        if self._deadline_s is None:
+        if self.deadline_s is None:
             return float("inf")
-        left_s = self._deadline_s - self._wall()
+        left_s = self.deadline_s - self._wall()
         if self._end is not None:
             left_s = min(left_s, self._end - _now())
         return left_s - ON_THE_WAY_S
 
     async def over(self) -> None:
         """Return once the deadline has come."""
-        if self._deadline_s is None:
+        if self.deadline_s is None:
             await asyncio.Event().wait()
         while (left_s := self.left_s()) > 0:  # noqa: ASYNC110 - nothing tells that a clock was set
             await asyncio.sleep(min(left_s, LOOK_S))
@@ -95,13 +92,13 @@ class Budget:
             BudgetEnded: it would not be.
         """
         self._check_deadline()
-        if not self._max_calls or self.spent < self._recorded:
+        if not self.max_calls or self.spent < self._recorded:
             return
-        left = self._max_calls - self.spent
+        left = self.max_calls - self.spent
         if left <= 0:
             self.ended_by = "max_calls"
             raise BudgetEnded
-        recorded = self.spent + min(left, MOST_RESERVED, max(1, self._max_calls // 1_000))
+        recorded = self.spent + min(left, MOST_RESERVED, max(1, self.max_calls // 1_000))
         if self._record is not None:
             await self._record(recorded)
         self._recorded = recorded

@@ -93,7 +93,7 @@ class FanOut:
             policy=client.retry_policy,
             counts=counts,
             capacity=at_most(settings.concurrency or MAX_CONCURRENCY),
-            patience_s=None if self._budget.has_deadline else settings.outage_patience_s,
+            patience_s=settings.outage_patience_s if self._budget.deadline_s is None else None,
             refusals=self._refusals,
             probe_first=probe_first,
         )

@@ -111,6 +111,8 @@ SETTING_OPTIONS: dict[str, Callable[[Command], Command]] = {
         ("rate_per_s", "--rate", "N"),
         ("concurrency", "--concurrency", "N"),
         ("api_url", "--api-url", "URL"),
+        ("deadline", "--deadline", "TIME"),
+        ("max_calls", "--max-calls", "N"),
         ("formats", "--format", "FORMAT"),
         ("timezone", "--timezone", "ZONE"),
         ("keep_replies", "--keep-replies/--no-keep-replies", None),
@@ -129,6 +131,7 @@ SETTING_OPTIONS: dict[str, Callable[[Command], Command]] = {
 LIST_OPTIONS = ("email_column", "encoding", "delimiter", "quoting", "allow_empty")
 CALL_OPTIONS = ("rate_per_s", "concurrency", "api_url")
 RETENTION_OPTIONS = ("keep_runs", "keep_days", "keep_replies_days", "keep_unfinished_days")
+BUDGET_OPTIONS = ("deadline", "max_calls")
 CSV_OPTIONS = ("csv_bom", "formula_guard")
 TABLE_OPTIONS = ("formats", "timezone", "keep_replies", *CSV_OPTIONS, "workers")
 _CONFIG = click.option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +20,7 @@ from pipeline.cli.options import (
 from pipeline.cli.output import print_json, print_result
 from pipeline.cli.run import RUN_SETTINGS, run_command
 from pipeline.cli.sandbox import sandbox_option, temporary_sandbox
+from pipeline.errors import UsageError
 from pipeline.words import counted, duration
 
 if TYPE_CHECKING:
@@ -46,16 +48,18 @@ the options of run, so that a command can be planned by changing that one word.
 @click.option("--out", metavar="DIR", type=out_path, help="Folder that the run would publish in.")
 @click.option("--run-id", metavar="ID", help="Name that the run would have.")
 @click.option("--new", is_flag=True, help="Plan to start over.")
+@click.option("--at", metavar="TIME", help="When the run would start, as for --deadline.  [default: now]")
 @accept_shrink_option
 @sandbox_option
 @takes_settings(*RUN_SETTINGS)
 @takes_output_options
-def plan_command(
+def plan_command(  # noqa: PLR0913 - one parameter for each argument of the command
     lists: tuple[Path, ...],
     out: Path | None,
     run_id: str | None,
     *,
     new: bool,
+    at: str | None,
     accept_shrink: bool,
     sandbox: bool,
     settings: GivenSettings,
@@ -66,11 +70,22 @@ def plan_command(
         loaded = settings.load(overrides={**overrides, **(ACCEPT_SHRINK if accept_shrink else {})})
     from pipeline.jobs.plan import plan
 
-    found = plan(loaded, lists, out, run_id=run_id, resume=not new)
+    start_ms = None if at is None else _start_ms(at)
+    found = plan(loaded, lists, out, run_id=run_id, resume=not new, start_ms=start_ms)
     if output.as_json:
         print_json(found)
     else:
-        print_result("\n".join(_lines(found)))
+        print_result("\n".join(_lines(found, starts="now" if at is None else "then")))
+
+
+def _start_ms(at: str) -> int:
+    """The start of the run in milliseconds since 1970 UTC."""
+    from pipeline.settings.deadline import checked_deadline, deadline_at
+
+    try:
+        return round(deadline_at(checked_deadline(at), datetime.now(UTC)).timestamp() * 1000)
+    except ValueError as error:
+        raise UsageError(f"--at: {error}.") from None
 
 
 def _takes_the_other_options_of(other: click.Command, command: click.Command) -> None:
@@ -86,7 +101,7 @@ def _takes_the_other_options_of(other: click.Command, command: click.Command) ->
 _takes_the_other_options_of(run_command, plan_command)
 
 
-def _lines(plan: Plan) -> Iterator[str]:
+def _lines(plan: Plan, *, starts: str) -> Iterator[str]:
     for entry in plan.lists:
         yield from _list(entry)
     rows = plan.rows
@@ -99,13 +114,22 @@ def _lines(plan: Plan) -> Iterator[str]:
     if plan.carried:
         yield f"{counted(plan.carried, 'answer')} of earlier runs carried over, {plan.to_ask:,} to look up"
     if plan.share is not None:
-        yield f"an ordinary night looks up {counted(plan.share, 'address')}: each has its turn in {_cycle(plan)}"
-    yield _calls(plan)
+        yield f"an ordinary night looks up {_share(plan, plan.share)}: each has its turn in {_cycle(plan)}"
+    yield _calls(plan, starts)
+    if plan.budget is not None:
+        yield from plan.budget.lines()
     yield _disk(plan)
     if plan.expires and not plan.expires.is_empty:
         yield from expired_lines(plan.expires, "removed after the run")
     if plan.refused:
         yield f"a run would be refused: {plan.refused}"
+
+
+def _share(plan: Plan, share: int) -> str:
+    from pipeline.calls.rate import interval_s
+
+    least = f", in at least {duration(share * interval_s(plan.rate_per_s))}" if plan.rate_per_s else ""
+    return f"{counted(share, 'address')}{least}"
 
 
 def _cycle(plan: Plan) -> str:
@@ -114,13 +138,13 @@ def _cycle(plan: Plan) -> str:
     return counted(cycle_nights(plan.rows.distinct, plan.share or 0) or 0, "night")
 
 
-def _calls(plan: Plan) -> str:
+def _calls(plan: Plan, starts: str) -> str:
     if plan.least_s is None or plan.done_at is None:
         return f"{counted(plan.to_ask, 'call')} without a limit"
     done = plan.done_at[:16].replace("T", " ")
     least = duration(plan.least_s)
     calls = f"{counted(plan.to_ask, 'call')} at {plan.rate_per_s:g} per second"
-    return f"{calls}: at least {least}, done {done} UTC if started now"
+    return f"{calls}: at least {least}, done {done} UTC if started {starts}"
 
 
 def _disk(plan: Plan) -> str:

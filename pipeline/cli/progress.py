@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import TextIO
 
+    from pipeline.calls.budget import Budget
     from pipeline.calls.counts import CallCounts
     from pipeline.cli.monitor import Monitor
     from pipeline.outcomes import Address, Answer
@@ -39,6 +40,13 @@ SILENCE_S = 60.0
 """Seconds without an answer that are worth telling."""
 MIN_BAR, MAX_BAR = 10, 40
 """Columns of the bar itself; with fewer there is none, only the numbers."""
+
+
+def limits(budget: Budget) -> list[str]:
+    """Until when calls go out, on the clock of this machine, and how many more there may be."""
+    deadline_s = budget.deadline_s
+    until = [] if deadline_s is None else [f"until {time.strftime('%H:%M', time.localtime(deadline_s))}"]
+    return until + ([f"{budget.max_calls - budget.spent:,} calls allowed"] if budget.max_calls else [])
 
 
 class RecentRate:
@@ -153,6 +161,7 @@ class Progress(Observer):
         self._total = self._answered = 0
         self._outcomes: Counter[Outcome] = Counter()
         self._counts: CallCounts | None = None
+        self._budget: Budget | None = None
         self._rate = RecentRate(self._phase_at)
         self._lock = threading.RLock()
         self._ticker = Ticker(self.tick)
@@ -188,6 +197,10 @@ class Progress(Observer):
     def calling(self, counts: CallCounts) -> None:
         """Take the number of throttled calls from these counts."""
         self._counts = counts
+
+    def limited(self, budget: Budget) -> None:
+        """Show until when calls go out, and how many there may be."""
+        self._budget = budget
 
     def answered(self, address: Address, answer: Answer) -> None:  # noqa: ARG002 - the address is not shown
         """Advance the bar by one."""
@@ -267,6 +280,8 @@ class Progress(Observer):
         parts = [f"{rate:.1f}/s"]
         if rate and left:
             parts.append(f"{duration(left / rate)} left")
+        if self._budget is not None and left:
+            parts += limits(self._budget)
         if left and (silence_s := now - self._last_answer_at) >= SILENCE_S:
             parts.append(f"no answer for {duration(silence_s)}")
         parts.append(f"{self._outcomes[Outcome.FOUND]:,} found")

@@ -9,6 +9,7 @@ import click
 from pipeline.cli.monitor import Monitor, monitor_option
 from pipeline.cli.options import (
     ACCEPT_SHRINK,
+    BUDGET_OPTIONS,
     CALL_OPTIONS,
     LIST_OPTIONS,
     RETENTION_OPTIONS,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 RUN_SETTINGS = (
     *LIST_OPTIONS,
     *CALL_OPTIONS,
+    *BUDGET_OPTIONS,
     *TABLE_OPTIONS,
     *RETENTION_OPTIONS,
     "unfinished",

@@ -145,6 +145,8 @@ def _unfinished(run: UnfinishedStatus, *, running: bool) -> Iterator[str]:
         yield f"  ask again for what failed with: {run.command or 'the same call of pipeline.enrich, with force'}"
         return
     yield f"  started {_time(run.started_at)}; {_state(run, running=running)}"
+    if run.deadline:
+        yield f"  calls until {_time(run.deadline)}"
     call = f"pipeline.{'enrich' if run.file else 'export'}"
     yield f"  resume with: {run.command or f'the same call of {call}'}"
     for obstacle in run.obstacles or ():

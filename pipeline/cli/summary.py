@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pipeline.cli.carried import carried_lines
+from pipeline.cli.limits import limit_lines, shortcomings
 from pipeline.cli.output import print_json, print_message
 from pipeline.errors import EmailMismatch, ExitCode, StopRun, StorageError
 from pipeline.outcomes import Outcome
@@ -81,6 +82,7 @@ def lines(manifest: Manifest, out: Path) -> list[str]:
     text += [f"  {line}" for line in carried_lines(manifest.freshness)]
     if speed := _speed(manifest.speed, manifest.calls.sent):
         text.append(f"  {speed}")
+    text += [f"  {line}" for line in limit_lines(manifest.freshness)]
     if manifest.status == "stopped":
         answers = manifest.calls.answered or manifest.calls.resumed
         kept = "answers so far are kept; resume with:" if answers else "nothing was answered yet; try again with:"
@@ -89,16 +91,16 @@ def lines(manifest: Manifest, out: Path) -> list[str]:
 
 
 def sentence(manifest: Manifest, out: Path) -> str:
-    """What a job did, in one line: which run, how many rows are pending or failed, and where the latter are."""
+    """What a job did, in one line: which run, how many rows are pending, too old or failed, and where these are."""
     rows = manifest.rows
     if manifest.status == "complete":
         counts = [f"{count:,} {name.replace('_', ' ')}" for name, count in rows.by_outcome().items() if count]
         return f"Run {manifest.run_id}: {rows.read:,} rows read, {', '.join(counts) or 'none of them an address'}."
     where = out if manifest.output else _folder(manifest, out) / "failures.csv"
-    pending = f"{rows.pending:,} of {rows.read:,} rows are pending" if rows.pending else ""
-    total = "" if pending else f" of {rows.read:,} rows"
-    failed = f"{rows.failed:,}{total} failed ({_reasons(manifest)}); see {where}" if rows.failed else ""
-    return f"Run {manifest.run_id}: {', and '.join(filter(None, (pending, failed)))}."
+    parts = [*shortcomings(manifest)]
+    if rows.failed:
+        parts.append(f"{rows.failed:,} of {rows.read:,} rows failed ({_reasons(manifest)}); see {where}")
+    return f"Run {manifest.run_id}: {'; '.join(parts)}."
 
 
 def stopped(manifest: Manifest, reason: str, code: int) -> str:

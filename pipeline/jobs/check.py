@@ -12,14 +12,26 @@ from typing import TYPE_CHECKING, NamedTuple
 from pipeline.calls.client import LeadClient
 from pipeline.calls.network import choose_proxy, tls_context, trusted_authorities
 from pipeline.calls.outage import probe_address
-from pipeline.errors import ApiUnavailable, ExitCode, LeadExportError, OutOfFiles, StopRun, StorageError, TryAgain
+from pipeline.errors import (
+    ApiUnavailable,
+    ExitCode,
+    LeadExportError,
+    OutOfFiles,
+    StopRun,
+    StorageError,
+    TryAgain,
+    UsageError,
+)
 from pipeline.files import durable
-from pipeline.files.folder import OutputFolder
+from pipeline.files.folder import OutputFolder, read_manifest
 from pipeline.files.latest import Latest
 from pipeline.files.output_format import check_formats
 from pipeline.files.state import StateFolder, hold_lock
 from pipeline.filesystem import sync
+from pipeline.jobs.list_size import addresses_of
+from pipeline.jobs.plan_budget import PlannedBudget
 from pipeline.journal import database
+from pipeline.outcomes import now_ms
 from pipeline.reporters.ending import REPORTING_S, Context, Deadline, ReporterFailed
 from pipeline.reporters.ping import try_out
 from pipeline.settings import CREDENTIAL_VARIABLES
@@ -54,7 +66,7 @@ def check(settings: Settings, out: Path | None = None, *, ping: bool = False) ->
     checks += network
     if all(one.code == ExitCode.OK for one in (checks[0], *network)):
         checks += asyncio.run(_api(settings))
-    return [*checks, *_metrics(settings), *(_ping(settings, out) if ping else ())]
+    return [*checks, *_budget(settings, out), *_metrics(settings), *(_ping(settings, out) if ping else ())]
 
 
 def _credentials(settings: Settings) -> Check:
@@ -124,6 +136,17 @@ def _network(settings: Settings) -> list[Check]:
     except StopRun as error:
         checks.append(Check("certificates" if checks else "proxy", str(error), error.exit_code))
     return checks
+
+
+def _budget(settings: Settings, out: Path | None) -> list[Check]:
+    """What fits into the time and the calls of a run over as many addresses as the newest one had."""
+    latest = OutputFolder(out).latest.run() if out is not None else None
+    manifest = read_manifest(latest) if latest is not None else None
+    try:
+        planned = PlannedBudget.of(settings, addresses_of(manifest) if manifest is not None else 0, now_ms())
+    except UsageError as error:
+        return [Check("budget", str(error), error.exit_code)]
+    return [Check("budget", "; ".join(planned.lines()))] if planned is not None else []
 
 
 def _metrics(settings: Settings) -> list[Check]:

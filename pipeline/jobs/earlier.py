@@ -11,6 +11,7 @@ from pipeline.files.published import has_replies
 from pipeline.history.carrying import carry_over
 from pipeline.history.due import choice_of
 from pipeline.history.predecessor import Candidates
+from pipeline.jobs.budget import is_limited
 from pipeline.jobs.notice import NOTICE
 from pipeline.jobs.unfinished import REMEDY
 from pipeline.journal.adopted import AdoptedRun, adopt
@@ -63,7 +64,8 @@ class Earlier:
             return run
         carried = carry_over(journal.path, sources)
         logger.info("%s of earlier runs carried over", counted(carried, "answer"))
-        choice = choice_of(self.settings, count_addresses(journal.path), run.started_at_ms)
+        addresses, limited = count_addresses(journal.path), is_limited(self.settings)
+        choice = choice_of(self.settings, addresses, run.started_at_ms, is_limited=limited)
         selection = select_due(journal.path, choice)
         if selection.ahead:
             logger.warning(

@@ -10,6 +10,7 @@ from pipeline.calls.open_files import check_room
 from pipeline.files.folder import OutputFolder
 from pipeline.files.modes import Modes
 from pipeline.files.output_format import check_formats
+from pipeline.jobs.budget import budget_of
 from pipeline.jobs.earlier import check_carrying
 from pipeline.jobs.expire import expire_after_run
 from pipeline.jobs.failed_lines import failed_lines
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from pipeline.jobs.freshness import EndedBy
     from pipeline.jobs.manifest import Manifest, ManifestBuilder
     from pipeline.journal.store import Journal
     from pipeline.settings import Settings
@@ -83,19 +85,22 @@ def _ask_and_publish(
     check_size(folder, journal, settings)
     with recorded_attempt(journal, settings, observer, clock) as attempt:
         check_space(folder.state, journal, settings)
-        fetch_leads(settings, journal, observer, attempt.calls, clock)
-        manifest = _publish(folder, journal, settings, attempt)
+        budget = budget_of(journal, settings, clock)
+        ended = fetch_leads(settings, journal, observer, attempt.calls, clock, budget)
+        manifest = _publish(folder, journal, settings, attempt, ended)
     folder.switch_latest_to(manifest.run_id)
     remove_journals(folder.state, journal)
     return manifest
 
 
-def _publish(folder: OutputFolder, journal: Journal, settings: Settings, attempt: ManifestBuilder) -> Manifest:
+def _publish(
+    folder: OutputFolder, journal: Journal, settings: Settings, attempt: ManifestBuilder, ended: EndedBy
+) -> Manifest:
     run_id = attempt.run.run_id
     with folder.staging(run_id) as staging:
-        tables = write_tables(journal, settings, staging)
+        tables = write_tables(journal, settings, staging, may_be_pending=ended != "done")
         codes, failed = journal.rows().codes(), failed_lines(journal)
-        manifest = attempt.published(tables, codes, failed, Freshness.of(journal))
+        manifest = attempt.published(tables, codes, failed, Freshness.of(journal, ended))
         if settings.report:
             manifest = add_report(manifest, staging, folder.state.path)
         path = folder.publish(staging, run_id, manifest.to_dict())

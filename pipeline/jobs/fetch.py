@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from pipeline.calls.budget import Budget
 from pipeline.calls.client import LeadClient
 from pipeline.calls.fanout import FanOut
 from pipeline.calls.kartra import refuses_the_app
 from pipeline.errors import Interrupted, Terminated
 from pipeline.jobs.awaiting import Stopper
+from pipeline.jobs.budget import ended_by
 from pipeline.outcomes import now_ms
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from pipeline.calls.counts import CallCounts
     from pipeline.errors import StopRun
+    from pipeline.jobs.freshness import EndedBy
     from pipeline.journal.replay import JournalSummary
     from pipeline.journal.store import Journal
     from pipeline.outcomes import Address, Answer
@@ -45,11 +48,14 @@ class Observer:
     def calling(self, counts: CallCounts) -> None:
         """The calls begin; `counts` is kept up to date while they go."""
 
+    def limited(self, budget: Budget) -> None:
+        """The calls end with this budget."""
+
     def answered(self, address: Address, answer: Answer) -> None:
         """One more address has its final answer, which may be a failure."""
 
     def publishing(self) -> None:
-        """Every address has its answer; the tables are being written."""
+        """Every address has its answer, or the budget has ended; the tables are being written."""
 
     def published(self, path: Path) -> None:
         """The run, or the file of `enrich`, was published at `path`."""
@@ -61,8 +67,9 @@ def fetch_leads(
     observer: Observer,
     counts: CallCounts,
     clock: Callable[[], int] = now_ms,
-) -> None:
-    """Look up every address that has no answer yet; each answer is in the journal when this returns.
+    budget: Budget | None = None,
+) -> EndedBy:
+    """Look up every address that has no answer yet, as far as the budget goes; each answer is in the journal then.
 
     Works where an event loop is running already, as in a notebook: the calls then run in a thread of their own.
 
@@ -72,15 +79,24 @@ def fetch_leads(
         observer: is told about each answer.
         counts: updated as the calls go, so that it holds after an error too.
         clock: gives the time at which an answer was given, in milliseconds since 1970 UTC.
+        budget: what may be spent; None is no limit.
+
+    Returns:
+        What has ended the calls: `done` if nobody was left to ask.
 
     Raises:
-        StopRun: the API refuses us or is down, an answer could not be stored, or a signal arrived.
+        StopRun: the API refuses us or is down, an answer could not be stored, a signal arrived, or the budget has ended
+            before anything was answered.
     """
     before = journal.summary()
     observer.listed(rows=before.rows, addresses=before.answered + before.to_ask, answered=before.answered)
     observer.calling(counts)
-    _fetch(_Fetch(settings, journal, observer, counts, before, clock), Stopper.current())
+    budget = budget or Budget()
+    observer.limited(budget)
+    _fetch(_Fetch(settings, journal, observer, counts, before, clock, budget), Stopper.current())
+    ended = ended_by(journal, budget)
     observer.publishing()
+    return ended
 
 
 def _fetch(fetch: _Fetch, stopper: Stopper) -> None:
@@ -107,9 +123,10 @@ class _Fetch:
         counts: CallCounts,
         before: JournalSummary,
         clock: Callable[[], int],
+        budget: Budget,
     ) -> None:
         self._settings, self._journal, self._observer, self._counts = settings, journal, observer, counts
-        self._clock = clock
+        self._clock, self._budget = clock, budget
         self._has_answered = before.answered > 0
         # Or an address for which the API says "wrong credentials" could stop every attempt at its first call.
         self._probe_first = not self._has_answered and refuses_the_app(journal.stop_code)
@@ -122,6 +139,7 @@ class _Fetch:
                 self._report,
                 settings=self._settings,
                 counts=self._counts,
+                budget=self._budget,
                 has_answered=self._has_answered,
                 probe_first=self._probe_first,
             )
@@ -130,6 +148,7 @@ class _Fetch:
                     await fanout.run(self._journal.pending())
                 finally:
                     await self._journal.flush()
+                    await self._budget.close()
 
     async def _report(self, address: Address, answer: Answer) -> None:
         if self._clock is not now_ms:

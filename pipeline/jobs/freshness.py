@@ -38,11 +38,11 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True):
     overdue: int
     oldest_answered_at: str | None
     ages: dict[str, int]
-    ended_by: EndedBy = "done"
+    ended_by: EndedBy
     deadline: str | None = None
 
     @classmethod
-    def of(cls, journal: Journal) -> Self:
+    def of(cls, journal: Journal, ended_by: EndedBy = "done") -> Self:
         """What is so when the answers in a journal are published.
 
         Raises:
@@ -60,4 +60,6 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True):
             overdue=too_old if run.max_age_days else 0,
             oldest_answered_at=None if ages.oldest_ms is None else iso(ages.oldest_ms),
             ages={str(nights): count for nights, count in ages.by_night.items()},
+            ended_by=ended_by,
+            deadline=None if run.deadline_ms is None else iso(run.deadline_ms),
         )

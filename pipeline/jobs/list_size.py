@@ -53,7 +53,7 @@ def too_few(folder: OutputFolder | None, settings: Settings, addresses: int) -> 
     manifest = read_manifest(latest) if latest else None
     if latest is None or manifest is None or not _is_same_api(manifest, settings):
         return None
-    before = _addresses(manifest)
+    before = addresses_of(manifest)
     missing = before - addresses
     if missing <= max(FEW, settings.max_shrink * before):
         return None
@@ -71,7 +71,7 @@ def _is_same_api(manifest: dict[str, Any], settings: Settings) -> bool:
     return isinstance(url, str) and api_of(url) == api_of(settings.api_url)
 
 
-def _addresses(manifest: dict[str, Any]) -> int:
+def addresses_of(manifest: dict[str, Any]) -> int:
     """Distinct addresses of a published run; 0 if its manifest does not say."""
     rows = manifest["rows"] if isinstance(manifest["rows"], dict) else {}
     counts = [rows.get(name, 0) for name in ("read", *_WITHOUT_ADDRESS)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from pipeline.calls.rate import interval_s
 from pipeline.emails.address import Refusal, clean, key
 from pipeline.emails.suspicion import suspicion
+from pipeline.errors import UsageError
 from pipeline.files import durable
 from pipeline.files.folder import OutputFolder
 from pipeline.files.state import StateFolder
@@ -18,6 +19,7 @@ from pipeline.history.due import share_of
 from pipeline.jobs.import_lists import email_lists, refuse_without_address
 from pipeline.jobs.list_size import too_few
 from pipeline.jobs.odd_rows import MAX_SHOWN
+from pipeline.jobs.plan_budget import PlannedBudget
 from pipeline.jobs.plan_night import tonight
 from pipeline.jobs.request import Request
 from pipeline.jobs.retention import Expired, expired
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from pipeline.emails.lists import EmailList
     from pipeline.jobs.plan_night import Tonight
+    from pipeline.journal.replay import JournalSummary
     from pipeline.settings import Settings
 
 
@@ -99,7 +102,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         share: addresses that an ordinary night looks up with `max_age_days`; None without it.
         rate_per_s: calls per second; 0 = no limit.
         least_s: seconds that the calls take at least; None without a limit.
-        done_at: when they would be done if they started now, ISO 8601 in UTC; None without a limit.
+        done_at: when they would be done if nothing but the pace limited them, ISO 8601 in UTC; None without a limit.
+        budget: what fits into the time and the calls that the run is allowed; None if these are not limited.
         disk_bytes: about how much the run writes.
         free_bytes: how much is free in the output folder; None if none was given.
         refused: why a run would be refused; None if it would not.
@@ -115,6 +119,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_s: float
     least_s: float | None
     done_at: str | None
+    budget: PlannedBudget | None
     disk_bytes: int
     free_bytes: int | None
     refused: str | None
@@ -165,6 +170,7 @@ def plan(
     *,
     run_id: str | None = None,
     resume: bool = True,
+    start_ms: int | None = None,
 ) -> Plan:
     """Read all lists and work out what a run over them would do.
 
@@ -174,6 +180,7 @@ def plan(
         out: the folder that the run would publish in, whose unfinished runs are considered; None considers none.
         run_id: the name that the run would be given.
         resume: whether it would resume an unfinished run; without that it replaces them.
+        start_ms: when it would start, milliseconds since 1970 UTC; None is now.
 
     Raises:
         UsageError: a list cannot be read, no list holds an address, or `run_id` is not a valid name.
@@ -182,15 +189,22 @@ def plan(
     sources = email_lists(lists, settings)
     planned, counts = _read_all(sources)
     request = Request.of(None, sources, settings, run_id=run_id, resume=resume)
-    return _planned(settings, planned, counts, request, OutputFolder(out) if out else None)
+    moment_ms = now_ms() if start_ms is None else start_ms
+    return _planned(settings, planned, counts, request, OutputFolder(out) if out else None, moment_ms)
 
 
 def _planned(
-    settings: Settings, lists: list[PlannedList], counts: _Counts, request: Request, folder: OutputFolder | None
+    settings: Settings,
+    lists: list[PlannedList],
+    counts: _Counts,
+    request: Request,
+    folder: OutputFolder | None,
+    start_ms: int,
 ) -> Plan:
     """The plan of a run with this request over lists that were read."""
     addresses = len(counts.seen)
     night = tonight(folder, request, settings, counts.seen)
+    budget, too_late = _budget(settings, addresses, start_ms, night.resumed)
     least_s = _least_s(night.to_ask, settings.rate_per_s)
     return Plan(
         lists=lists,
@@ -201,11 +215,12 @@ def _planned(
         share=share_of(addresses, settings.max_age_days) if settings.max_age_days else None,
         rate_per_s=settings.rate_per_s,
         least_s=least_s,
-        done_at=_time_in(least_s),
+        done_at=_time_after(start_ms, least_s),
+        budget=budget,
         disk_bytes=_disk_bytes(settings, counts.rows, addresses, night),
         free_bytes=_free_bytes(folder),
-        refused=night.refused or too_few(folder, settings, addresses),
-        expires=expired(folder, settings, now_ms(), new_runs=1) if folder else None,
+        refused=too_late or night.refused or too_few(folder, settings, addresses),
+        expires=expired(folder, settings, start_ms, new_runs=1) if folder else None,
     )
 
 
@@ -220,10 +235,20 @@ def _least_s(calls: int, rate_per_s: float) -> float | None:
     return round(calls * interval_s(rate_per_s), 1) if rate_per_s else None
 
 
-def _time_in(seconds: float | None) -> str | None:
+def _time_after(start_ms: int, seconds: float | None) -> str | None:
     if seconds is None:
         return None
-    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="seconds")
+    return datetime.fromtimestamp(start_ms / 1000 + seconds, UTC).isoformat(timespec="seconds")
+
+
+def _budget(
+    settings: Settings, addresses: int, start_ms: int, resumed: JournalSummary | None
+) -> tuple[PlannedBudget | None, str | None]:
+    """What fits into the limits of a run, and why it would be refused if its deadline is over."""
+    try:
+        return PlannedBudget.of(settings, addresses, start_ms, resumed), None
+    except UsageError as error:
+        return None, str(error)
 
 
 def _read_all(lists: Sequence[EmailList]) -> tuple[list[PlannedList], _Counts]:

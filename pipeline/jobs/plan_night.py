@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pipeline.emails.address import key
 from pipeline.errors import StopRun, StorageError
 from pipeline.history.due import choice_of, count_due
+from pipeline.jobs.budget import carries_over, is_limited
 from pipeline.jobs.earlier import check_carrying, newest_answers
 from pipeline.jobs.runs import name_is_published
 from pipeline.jobs.unfinished import is_replacing, refusal, to_resume
@@ -32,12 +33,14 @@ class Tonight(NamedTuple):
         to_ask: those that it would look up.
         carried: those that it would not, as an earlier answer is good enough.
         refused: why it would be refused; None if it would not.
+        resumed: the run that it resumes; None if it starts a new one.
     """
 
     answered: int
     to_ask: int
     carried: int = 0
     refused: str | None = None
+    resumed: JournalSummary | None = None
 
 
 def tonight(folder: OutputFolder | None, request: Request, settings: Settings, addresses: set[int]) -> Tonight:
@@ -60,14 +63,17 @@ def tonight(folder: OutputFolder | None, request: Request, settings: Settings, a
 def _in_folder(folder: OutputFolder, request: Request, settings: Settings, addresses: set[int]) -> Tonight:
     count, known, moment_ms = len(addresses), _unfinished(folder), now_ms()
     if same := to_resume(known, request, settings, moment_ms):
-        return Tonight(same.answered, same.to_ask, carried=same.addresses - same.answered - same.to_ask)
+        carried = same.addresses - same.answered - same.to_ask
+        return Tonight(same.answered, same.to_ask, carried=carried, resumed=same)
     in_the_way = [run for run in known if request.run_id in (None, run.run.run_id)]
     if not is_replacing(request, settings) and (reason := refusal(in_the_way, request)):
         return Tonight(0, count, refused=reason)
     if not request.resume:
         return Tonight(0, count)
     dates = _dates(folder, known, in_the_way, request, settings)
-    to_ask = count_due(_of_these(dates, addresses), count, choice_of(settings, count, moment_ms))
+    to_ask = count_due(
+        _of_these(dates, addresses), count, choice_of(settings, count, moment_ms, is_limited=is_limited(settings))
+    )
     return Tonight(0, to_ask, carried=count - to_ask)
 
 
@@ -91,10 +97,10 @@ def _dates(
     settings: Settings,
 ) -> Iterator[tuple[str, int]]:
     """Addresses with the dates of their answers, the newest runs first."""
-    for run in known if settings.max_age_days else in_the_way:
+    for run in known if carries_over(settings) else in_the_way:
         if request.is_for_account_of(run):
             yield from answer_dates(run.path)
-    if settings.max_age_days and (newest := newest_answers(folder, settings)):
+    if carries_over(settings) and (newest := newest_answers(folder, settings)):
         yield from newest.run.answer_dates()
 
 

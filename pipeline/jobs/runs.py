@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pipeline.errors import StopRun, StorageError, UsageError
+from pipeline.jobs.budget import carries_over, deadline_of_new, deadline_of_resumed
 from pipeline.jobs.earlier import Earlier, newest_answers
 from pipeline.jobs.import_lists import import_lists
 from pipeline.jobs.kept_answers import remove_kept
@@ -66,7 +67,8 @@ def open_run(
     if same is not None:
         tell_age(same, settings, moment_ms)
         journal = _open(same.path)
-        journal.resume(request.names, command=request.command, folder=request.folder)
+        deadline_ms = deadline_of_resumed(same, settings, moment_ms) if output else None
+        journal.resume(request.names, command=request.command, folder=request.folder, deadline_ms=deadline_ms)
     else:
         journal = _new_run(folder, lists, settings, request, found, output, moment_ms)
     return journal
@@ -82,6 +84,7 @@ def _new_run(
     moment_ms: int,
 ) -> Journal:
     """A run that starts now, next to those that were found in its folder."""
+    deadline_ms = deadline_of_new(settings, moment_ms) if output else None
     adopted = adopted_runs(folder, found, request, settings, moment_ms)
     run_id = _free_name(folder, request.run_id, output, moment_ms, [seen.path for seen in adopted])
     adopted = [_out_of_the_way(folder, seen, run_id) for seen in adopted]
@@ -93,6 +96,7 @@ def _new_run(
         request.folder,
         is_replacing(request, settings),
         settings.max_age_days if output else 0,
+        deadline_ms=deadline_ms,
     )
     earlier = _earlier(found.known, adopted, request, settings, output)
     journal = import_lists(lists, folder.journal(run_id), run, earlier.take_over)
@@ -111,8 +115,9 @@ def _earlier(
     if not request.resume:
         return Earlier(settings)
     if output is None:
-        return Earlier(settings.model_copy(update={"max_age_days": 0}), adopted)
-    if not settings.max_age_days:
+        unlimited = {"max_age_days": 0, "deadline": None, "max_calls": 0}
+        return Earlier(settings.model_copy(update=unlimited), adopted)
+    if not carries_over(settings):
         return Earlier(settings, adopted)
     others = [run for run in known if run not in adopted and request.is_for_account_of(run)]
     return Earlier(settings, adopted, others, newest_answers(output, settings))

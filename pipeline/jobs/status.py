@@ -74,6 +74,7 @@ class UnfinishedStatus(msgspec.Struct, frozen=True, kw_only=True):
         failed: addresses whose calls failed; resuming the run retries them.
         to_ask: addresses that resuming the run looks up.
         carried: addresses with an answer of an earlier run.
+        deadline: when its calls must no longer start, however often it is resumed; None without one.
         stopped_at: when it last stopped; None if it was killed or is running.
         reason: why it last stopped, or why it cannot be read; of a written file, how many rows failed as well.
         command: what resumes it; None if it was started from Python.
@@ -91,6 +92,7 @@ class UnfinishedStatus(msgspec.Struct, frozen=True, kw_only=True):
     failed: int | None = None
     to_ask: int | None = None
     carried: int | None = None
+    deadline: str | None = None
     stopped_at: str | None = None
     reason: str | None = None
     command: str | None = None
@@ -247,6 +249,7 @@ def _unfinished(
         failed=seen.failed,
         to_ask=seen.to_ask,
         carried=seen.carried,
+        deadline=_time(seen.run.deadline_ms) if seen.run.deadline_ms is not None else None,
         stopped_at=stopped_at,
         reason=reason,
         written_at=_time(seen.written.last_at_ms) if seen.written else None,

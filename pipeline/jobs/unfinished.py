@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.history.due import HOUR_MS
+from pipeline.jobs.budget import budget_is_over, carries_over, is_over
 from pipeline.jobs.kept_answers import is_too_old
 from pipeline.jobs.notice import NOTICE
 from pipeline.journal.database import remove_journal
@@ -66,8 +67,11 @@ def to_resume(
 
 
 def is_of_another_night(run: JournalSummary, settings: Settings, now_ms: int) -> bool:
-    """Whether an unfinished run was started too long ago to be resumed; answers kept by `enrich` have another limit."""
-    return not run.written and hours_ago(run, now_ms) > settings.resume_within_h
+    """Whether an unfinished run was started too long ago to be resumed, or was to end on an earlier day.
+
+    Answers kept by `enrich` have another limit.
+    """
+    return not run.written and (hours_ago(run, now_ms) > settings.resume_within_h or is_over(run, settings, now_ms))
 
 
 def hours_ago(run: JournalSummary, now_ms: int) -> float:
@@ -165,12 +169,11 @@ def _tell_adopted(run: JournalSummary, request: Request, settings: Settings, now
     if differences := "; ".join(request.differences(run)):
         why = differences
     else:
-        why = (
-            f"it was started {age(run, now_ms)} ago, which is more than resume_within_h ({settings.resume_within_h:g})"
-        )
-        again = (
-            " and asks again for what is due" if settings.max_age_days else " and asks again for those older than that"
-        )
+        limit = f"resume_within_h ({settings.resume_within_h:g})"
+        is_old = hours_ago(run, now_ms) > settings.resume_within_h
+        why = f"it was started {age(run, now_ms)} ago, which is more than {limit}" if is_old else budget_is_over(run)
+        older = " and asks again for those older than that" if is_old else ""
+        again = " and asks again for what is due" if carries_over(settings) else older
     logger.warning(
         "The unfinished run %s is not resumed: %s. A new run takes over its %s%s; once published, it removes %s.",
         run.run.run_id,

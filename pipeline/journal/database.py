@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _APPLICATION_ID = 0x6C656164
-_VERSION = 3
+_VERSION = 4
 _LOCK_TIMEOUT_S = 60
 _SQLITE_HEADER = b"SQLite format 3\0"
 # Columns without a type keep every value as it is; its type is checked when the record is read back. Rows and
@@ -42,6 +42,7 @@ CREATE TABLE addresses (
 );
 CREATE TABLE answers (address INTEGER PRIMARY KEY, {", ".join(ANSWER_COLUMNS)});
 CREATE TABLE packs (id INTEGER PRIMARY KEY, bodies);
+CREATE TABLE spent (id INTEGER PRIMARY KEY, calls INTEGER NOT NULL);
 CREATE TABLE due (id INTEGER PRIMARY KEY, address INTEGER NOT NULL);
 CREATE TABLE adopted (run_id TEXT NOT NULL, started_at_ms INTEGER NOT NULL);
 CREATE VIEW row_outcomes AS

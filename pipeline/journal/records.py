@@ -76,6 +76,7 @@ class RunRecord(NamedTuple):
         replaces: whether other unfinished runs are to be removed once this one is published.
         max_age_days: how many nights old its answers may get; 0 is not limited. Ages are those at `started_at_ms`.
         selected: how many addresses it asks for, in the order of the table `due`; None: all, in the order of the lists.
+        deadline_ms: when its calls must no longer start, milliseconds since 1970 UTC; None is never.
     """
 
     run_id: str
@@ -86,6 +87,7 @@ class RunRecord(NamedTuple):
     replaces: bool = False
     max_age_days: int = 0
     selected: int | None = None
+    deadline_ms: int | None = None
 
 
 class StopRecord(NamedTuple):

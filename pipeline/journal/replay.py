@@ -53,6 +53,7 @@ class JournalSummary(NamedTuple):
         stop: why the run stopped last; None if it never stopped in an orderly way.
         written: when its file was written though rows failed; None if it is unfinished.
         carried: those with an answer of an earlier run, for which this one has not asked, or not yet.
+        calls: that its attempts have made; up to `calls.budget.MOST_RESERVED` too many if the last one was killed.
     """
 
     path: Path
@@ -64,6 +65,7 @@ class JournalSummary(NamedTuple):
     stop: StopRecord | None
     written: WrittenRecord | None = None
     carried: int = 0
+    calls: int = 0
 
     @property
     def to_ask(self) -> int:
@@ -121,6 +123,7 @@ def summarize(db: sqlite3.Connection, path: Path) -> JournalSummary | None:
         stop=stop and msgspec.convert(stop, StopRecord),
         written=written and msgspec.convert(written, WrittenRecord),
         carried=carried,
+        calls=count("SELECT coalesce(max(calls), 0) FROM spent"),
     )
 
 

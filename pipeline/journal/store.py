@@ -53,6 +53,7 @@ class Journal:
     Attributes:
         path: the file.
         stop_code: the code with which an earlier attempt at the run stopped; None if there was none or it was killed.
+        record_calls: stores how many calls the run has made; they are on the disk when it returns.
     """
 
     def __init__(self, path: Path, db: sqlite3.Connection) -> None:
@@ -61,6 +62,7 @@ class Journal:
         self._writer = AnswerWriter(path)
         self._closed = False
         self.stop_code: str | None = None
+        self.record_calls = self._writer.record_calls
 
     @classmethod
     def create(cls, path: Path) -> Self:
@@ -132,16 +134,18 @@ class Journal:
             # The log has grown with the lists; what follows is small.
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
-    def resume(self, list_names: Sequence[str], *, command: str, folder: str) -> None:
+    def resume(self, list_names: Sequence[str], *, command: str, folder: str, deadline_ms: int | None = None) -> None:
         """Forget why the run stopped, and call its lists by their present names, in order: files may have moved.
 
         `command` and `folder` are those that resume it now; from here on they are the run's: its options may be others.
+        A deadline that the run has already is not moved by `deadline_ms`.
         """
         with storage(self.path), transaction(self._db):
             stop = self._db.execute("SELECT code FROM stops ORDER BY rowid DESC LIMIT 1").fetchone()
             self.stop_code = stop and stop[0]
             self._db.execute("DELETE FROM stops")
-            self._db.execute("UPDATE run SET command = ?, folder = ?", (command, folder))
+            changed = "command = ?, folder = ?, deadline_ms = coalesce(deadline_ms, ?)"
+            self._db.execute(f"UPDATE run SET {changed}", (command, folder, deadline_ms))  # noqa: S608 - see above
             renamed = [(name, number) for number, name in enumerate(list_names, 1)]
             self._db.executemany("UPDATE lists SET name = ? WHERE id = ?", renamed)
 

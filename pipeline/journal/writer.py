@@ -61,6 +61,10 @@ class AnswerWriter:
         while len(self._waiting) >= MAX_WAITING and not self._commits.done():
             await self._committed.wait()
 
+    async def record_calls(self, calls: int) -> None:
+        """Note how many calls the run has made; they are on the disk when this returns."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._write_calls, calls)
+
     async def flush(self) -> None:
         """Return when every answer appended so far is on the disk."""
         self._commit_now.set()
@@ -114,6 +118,10 @@ class AnswerWriter:
                 pack = self._db.execute(_INSERT_PACK, (packed(part, self._compressor),)).lastrowid
                 self._db.executemany(_INSERT_ANSWER, [stored(address, answer, pack) for address, answer in part])
             self._check_in_place()
+
+    def _write_calls(self, calls: int) -> None:
+        with storage(self._path):
+            self._db.execute("INSERT OR REPLACE INTO spent (id, calls) VALUES (1, ?)", (calls,))
 
     def _check_in_place(self) -> None:
         """Check that the file is still where it was: SQLite would go on writing to one that was deleted."""

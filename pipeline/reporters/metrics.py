@@ -74,6 +74,8 @@ def _add_attempt(file: _Metrics, manifest: Manifest) -> None:
     shares, rate = manifest.get("speed", {}).get("time_shares", {}), manifest.get("rate", {})
     outcomes = {outcome.value: rows.get(outcome) or 0 for outcome in Outcome}
     file.gauge("last_attempt_rows", "Rows of the last attempt by outcome.", "outcome", outcomes)
+    overdue = (manifest.get("freshness") or {}).get("overdue", 0)
+    file.gauge("last_attempt_overdue_answers", "Answers of the last attempt older than max_age_days.", value=overdue)
     kinds = {kind: calls.get(kind, 0) for kind in CALLS}
     file.gauge("last_attempt_calls", "Calls of the last attempt by kind.", "kind", kinds)
     speed = rate.get("achieved_per_s", 0)

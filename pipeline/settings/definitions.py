@@ -19,6 +19,7 @@ from pydantic import (
     field_validator,
 )
 
+from pipeline.settings.deadline import checked_deadline, deadline_text
 from pipeline.settings.given import OCTAL, Unset, UnsetPath, joined, permissions, split
 from pipeline.settings.layers import MONITORING_SECRETS, SECRETS
 from pipeline.settings.urls import PLACEHOLDERS, api_url, monitoring_url
@@ -75,6 +76,17 @@ class Fields(BaseModel):
         default=0.5, ge=0, le=3_600, description="Maximum seconds before the first retry"
     )
     retry_max_delay_s: float = Field(default=30.0, ge=0, le=3_600, description="Maximum seconds before any retry")
+
+    deadline: Annotated[str | None, Unset, BeforeValidator(deadline_text)] = Field(
+        default=None,
+        description="Time of day (06:00), or instant with offset, when a run stops calling, and publishes",
+    )
+    max_calls: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000_000,
+        description="Calls that a run may send, retries and probes too, before it publishes; 0 = no limit",
+    )
 
     accept_mismatch: bool = Field(
         default=False, description="Accept a lead whose address is not the one asked for, as when people change theirs"
@@ -220,6 +232,11 @@ class Fields(BaseModel):
     @classmethod
     def _is_for_owner_and_readers(cls, mode: str, info: ValidationInfo) -> str:
         return permissions(mode, of_folder=info.field_name == "folder_mode")
+
+    @field_validator("deadline")
+    @classmethod
+    def _is_deadline(cls, text: str | None) -> str | None:
+        return None if text is None else checked_deadline(text)
 
     @field_validator("timezone")
     @classmethod

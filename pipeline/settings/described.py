@@ -17,6 +17,7 @@ _UNITS = {
     "_bytes": "bytes",
     "concurrency": "calls",
     "max_attempts": "calls",
+    "max_calls": "calls",
     "batch_leads": "leads",
     "_days": "days",
     "keep_runs": "runs",

@@ -24,7 +24,7 @@ LIST = [
 ]
 
 PLAN_KEYS = [
-    *("lists", "rows", "answered", "carried", "to_ask", "share", "rate_per_s", "least_s", "done_at"),
+    *("lists", "rows", "answered", "carried", "to_ask", "share", "rate_per_s", "least_s", "done_at", "budget"),
     *("disk_bytes", "free_bytes", "refused", "expires"),
 ]
 LIST_KEYS = [

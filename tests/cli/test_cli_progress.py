@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cli_command import CREDENTIALS, NO_DELAYS, command, environment, lead_export, target, write_list
 
+from pipeline.calls.budget import Budget
 from pipeline.calls.counts import CallCounts
 from pipeline.cli.output import MessageFormat
 from pipeline.cli.progress import Progress, RecentRate, Ticker
@@ -78,6 +79,18 @@ def test_a_line_counts_what_this_attempt_did() -> None:
     clock.now += 75
     assert "tables" in progress.text()
     assert "1 min 15 s" in progress.text()
+
+
+def test_limits_are_told() -> None:
+    """Until when calls go out by the clock of the machine, and how many there may be; nothing without a limit."""
+    clock = Clock()
+    progress = Progress(enabled=False, now=clock)
+    progress.listed(rows=10, addresses=10, answered=0)
+    progress.limited(Budget())
+    assert progress.text() == "0 of 10 addresses answered (0%): 0.0/s, 0 found."
+    deadline = time.mktime((2026, 11, 24, 6, 5, 0, 0, 0, -1))
+    progress.limited(Budget(deadline, max_calls=3_000, spent=1_000))
+    assert progress.text() == "0 of 10 addresses answered (0%): 0.0/s, until 06:05, 2,000 calls allowed, 0 found."
 
 
 def test_a_standstill_is_told() -> None:

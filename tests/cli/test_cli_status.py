@@ -40,6 +40,7 @@ UNFINISHED_KEYS = [
         "failed",
         "to_ask",
         "carried",
+        "deadline",
         "stopped_at",
         "reason",
         "command",

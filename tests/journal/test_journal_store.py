@@ -122,6 +122,19 @@ async def test_a_resumed_run_retries_what_failed(path: Path) -> None:
         assert list(journal.answers())[-1] == answer(BOB, attempts=2, body=b"{}")
 
 
+async def test_calls_and_the_deadline_outlive_the_attempt(path: Path) -> None:
+    """How many calls were made, the last number counts; a deadline that the run has is not moved."""
+    with started(path, [JOE]) as journal:
+        assert (journal.summary().calls, journal.summary().run.deadline_ms) == (0, None)
+        await journal.record_calls(200)
+        await journal.record_calls(180)
+    for moment in (None, NOON_MS, NOON_MS + 1, None):
+        with Journal.open(path) as journal:
+            journal.resume(["a.csv"], command="", folder="", deadline_ms=moment)
+    with Journal.open(path) as journal:
+        assert (journal.summary().calls, journal.summary().run.deadline_ms) == (180, NOON_MS)
+
+
 async def test_pending_addresses_are_read_while_answers_come_in(path: Path) -> None:
     """Page by page; answers in between, failures too, neither skip nor repeat any."""
     emails = numbered(5_000)

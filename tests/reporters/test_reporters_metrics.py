@@ -73,10 +73,20 @@ def test_a_finished_run(tmp_path: Path) -> None:
     rows = values(text, "last_attempt_rows")
     assert rows.keys() == {outcome.value for outcome in Outcome}
     assert rows["pending"] == 0
+    assert values(text, "last_attempt_overdue_answers") == {"": 0}
     assert (sum(rows.values()), rows["failed"]) == (40, 1)
     assert values(text, "last_attempt_calls")["throttled"] == 1
     assert values(text, "api_drift_keys") == {**{table.name: 0 for table in LEAD_TABLES}, "leads": 2, "tags": 1}
     assert values(text, "published_size_bytes") == {"": 1_000}
+
+
+def test_a_night_that_was_too_short(tmp_path: Path) -> None:
+    """What is pending and what is too old are counted."""
+    rows = {"read": 40, "found": 10, "pending": 30}
+    text = reported(tmp_path, 8, manifest=manifest(rows=rows, freshness={"overdue": 4}))
+    assert values(text, "last_attempt_success") == {"": 0}
+    assert values(text, "last_attempt_rows")["pending"] == 30
+    assert values(text, "last_attempt_overdue_answers") == {"": 4}
 
 
 def test_a_failed_night_keeps_the_last_success(tmp_path: Path) -> None:
