@@ -65,7 +65,7 @@ def open_run(
     found, moment_ms = read_journals(folder), clock()
     same = to_resume(found.known, request, settings, moment_ms)
     if same is not None:
-        tell_age(same, settings, moment_ms)
+        tell_age(same, moment_ms)
         journal = _open(same.path)
         deadline_ms = deadline_of_resumed(same, settings, moment_ms) if output else None
         journal.resume(request.names, command=request.command, folder=request.folder, deadline_ms=deadline_ms)

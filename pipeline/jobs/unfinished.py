@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
+_RECENT_H = 12
+"""Hours after which a run that is resumed is no longer of the same night."""
 REMEDY = "Repair or move it, or start over with --new."
 
 
@@ -79,10 +81,10 @@ def hours_ago(run: JournalSummary, now_ms: int) -> float:
     return (now_ms - run.run.started_at_ms) / HOUR_MS
 
 
-def tell_age(run: JournalSummary, settings: Settings, now_ms: int) -> None:
+def tell_age(run: JournalSummary, now_ms: int) -> None:
     """Log that a run is resumed: as a warning if its answers may be those of another day."""
     what = "Asking again for what failed in the run" if run.written else "Resuming the unfinished run"
-    if hours_ago(run, now_ms) < settings.fresh_hours or not run.answered:
+    if hours_ago(run, now_ms) < _RECENT_H or not run.answered:
         logger.info("%s %s.", what, run.run.run_id)
         return
     logger.warning(

@@ -159,13 +159,13 @@ def test_new_asks_everybody_and_carries_nothing(nights: Nights) -> None:
 
 
 def test_answers_of_a_damaged_run_come_from_the_one_before(nights: Nights, caplog: pytest.LogCaptureFixture) -> None:
-    """With a warning; what only the damaged run had is asked for."""
+    """With a warning; what only the damaged run had is asked for anew, in two parts, as there are two nights left."""
     nights.run(0)
     nights.run(1)
     (nights.out / "latest" / "replies.parquet").write_bytes(b"damaged")
     nights.run(2)
     assert "damaged" in caplog.text
-    assert [*nights.asked()] == PEOPLE[:4]
+    assert [*nights.asked()] == PEOPLE[:6]
 
 
 def test_no_intact_run_stops_before_the_first_call(nights: Nights) -> None:
@@ -235,15 +235,15 @@ def test_a_stopped_run_keeps_its_choice(nights: Nights) -> None:
 
 
 def test_a_run_that_was_stopped_a_night_before_is_taken_over(nights: Nights, caplog: pytest.LogCaptureFixture) -> None:
-    """Its answers are a night old and are not asked for again; what it did not reach is due first."""
+    """Its answers are a night old and are not asked for again; what it did not reach is due first, in two parts."""
     nights.run(0)
     stopped(nights, 1, 2)
     caplog.clear()
     manifest = nights.run(2.1)
     assert "takes over its 2 answers" in caplog.text
-    assert [*nights.asked()] == PEOPLE[2:6]
+    assert [*nights.asked()] == PEOPLE[2:7]
     assert manifest.freshness is not None
-    assert manifest.freshness.ages == {"0": 4, "1": 2, "2": 6}
+    assert manifest.freshness.ages == {"0": 5, "1": 2, "2": 5}
     assert [path.name for path in (nights.out / ".lead-export").glob("*.journal")] == []
 
 

@@ -38,7 +38,7 @@ def test_kills_lose_no_answer_and_repeat_only_calls_in_flight(process: Preloaded
         for step in (3, 6, 9):
             assert job.begun(people, CARRYING, step).wait() == -signal.SIGKILL
         assert sandbox.stats()["calls"] == 0
-        for answered in (60, 200):
+        for answered in (60, 150):
             job.killed_while_asking(people, answered)
         assert job.begun(people, STAGING, 9).wait() == -signal.SIGKILL
         asked = sandbox.stats(addresses=True)

@@ -176,14 +176,16 @@ def test_new_run_asks_everybody(sandbox: RunningSandbox, people: Path, tmp_path:
     assert left_over(tmp_path / "out") == ["lock"]
 
 
-def test_changed_list_is_another_job(sandbox: RunningSandbox, people: Path, tmp_path: Path) -> None:
-    """One byte more in the list, and the unfinished run is neither resumed nor abandoned silently."""
-    stopped(sandbox, people, tmp_path / "out")
+def test_changed_list_is_another_job(
+    sandbox: RunningSandbox, people: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One byte more in the list, and the unfinished run is not resumed, but its answers are taken over."""
+    before = stopped(sandbox, people, tmp_path / "out").manifest
     people.write_text(people.read_text() + "\n")
-    with pytest.raises(UsageError, match=r"people\.txt has changed since"):
-        export(settings(sandbox.url), [people], tmp_path / "out")
-    assert sandbox.stats()["calls"] == 0
-    assert export(settings(sandbox.url), [people], tmp_path / "out", resume=False).calls.resumed == 0
+    manifest = export(settings(sandbox.url), [people], tmp_path / "out")
+    assert "people.txt has changed since" in caplog.text
+    assert (manifest.calls.sent, manifest.calls.resumed, manifest.rows.found) == (7, 0, 12)
+    assert manifest.run_id != before.run_id
     assert left_over(tmp_path / "out") == ["lock"]
 
 
