@@ -43,7 +43,7 @@ MONITORING_SECRETS = (
 )
 """Settings with URLs that hold a token: whoever knows one can report in the name of this job."""
 SECRETS = (*CREDENTIAL_VARIABLES, "proxy", *MONITORING_SECRETS)  # never shown: a proxy's URL may hold a password
-OPTIONS = {"rate_per_s": "--rate", "formats": "--format"}
+OPTIONS = {"rate_per_s": "--rate", "formats": "--format", "max_age_days": "--max-age"}
 """Settings whose command-line option is not the key with dashes."""
 
 
