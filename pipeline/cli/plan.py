@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.cli.options import GivenSettings, OutputOptions
-    from pipeline.jobs.plan import Plan, PlannedList
+    from pipeline.jobs.plan import Plan
+    from pipeline.jobs.plan_lists import PlannedList
     from pipeline.journal.rows import OddRow
 
 

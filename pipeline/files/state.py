@@ -167,13 +167,6 @@ class StateFolder:
                     journal.with_name(journal.name + suffix).replace(renamed.with_name(renamed.name + suffix))
         return renamed
 
-    def make_way(self, journal: Path) -> Path:
-        """Rename the journal of a run whose name another run takes, and which nobody has open; return its new path."""
-        names = (f"{self.run_id(journal)}.earlier{n or ''}" for n in itertools.count())
-        renamed = next(path for name in names if not (path := self.journal(name)).exists())
-        with durable.storage_errors(journal):
-            return journal.replace(renamed)
-
     def partial(self, name: str) -> Path:
         """Where a file of that name is written before it is moved into place."""
         return self.path / f"{name}.partial"
@@ -195,6 +188,18 @@ class StateFolder:
         for pattern in ("*.link", "*.partial"):
             for path in self.path.glob(pattern):
                 path.unlink(missing_ok=True)
+
+
+def make_way(folder: StateFolder, journal: Path) -> Path:
+    """Rename the journal of a run whose name another run takes, and which nobody has open; return its new path.
+
+    Raises:
+        StorageError: it cannot be renamed.
+    """
+    names = (f"{folder.run_id(journal)}.earlier{n or ''}" for n in itertools.count())
+    renamed = next(path for name in names if not (path := folder.journal(name)).exists())
+    with durable.storage_errors(journal):
+        return journal.replace(renamed)
 
 
 @contextmanager

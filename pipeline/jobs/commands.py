@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.filesystem import current_folder
+
+if TYPE_CHECKING:
+    from pipeline.journal.replay import JournalSummary
 
 
 def words_of(command: str) -> list[str] | None:
@@ -20,3 +27,12 @@ def command_again(command: str) -> str:
     """
     words = words_of(command)
     return f"{command} --force" if words and "--force" not in words else command
+
+
+def command_from_here(run: JournalSummary) -> str | None:
+    """The command that resumes a run, or asks again for what failed in it, from the current folder; None if unknown."""
+    if not run.run.command:
+        return None
+    command = command_again(run.run.command) if run.written else run.run.command
+    elsewhere = run.run.folder and Path(run.run.folder) != current_folder()
+    return f"cd {shlex.quote(run.run.folder)} && {command}" if elsewhere else command

@@ -2,83 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pipeline.calls.rate import interval_s
-from pipeline.emails.address import Refusal, clean, key
-from pipeline.emails.suspicion import suspicion
 from pipeline.errors import UsageError
 from pipeline.files import durable
 from pipeline.files.folder import OutputFolder
 from pipeline.files.state import StateFolder
 from pipeline.history.due import share_of
-from pipeline.jobs.import_lists import email_lists, refuse_without_address
+from pipeline.jobs.import_lists import email_lists
 from pipeline.jobs.list_size import too_few
-from pipeline.jobs.odd_rows import MAX_SHOWN
 from pipeline.jobs.plan_budget import PlannedBudget
+from pipeline.jobs.plan_lists import PlannedList, read_all
 from pipeline.jobs.plan_night import tonight
 from pipeline.jobs.request import Request
 from pipeline.jobs.retention import Expired, expired
 from pipeline.jobs.space import needed_bytes
-from pipeline.journal.rows import OddRow
 from pipeline.outcomes import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pipeline.emails.lists import EmailList
+    from pipeline.jobs.plan_lists import Counts
     from pipeline.jobs.plan_night import Tonight
     from pipeline.journal.replay import JournalSummary
     from pipeline.settings import Settings
-
-
-class PlannedList(msgspec.Struct, frozen=True, kw_only=True):
-    """One list: how it is read, and what is in it.
-
-    Attributes:
-        name: the file's name.
-        read_as: how it is read, in one line.
-        form: csv, tsv, txt, jsonl, parquet or xlsx.
-        compression: gz, zst or None.
-        encoding: name of the encoding; None for binary formats.
-        delimiter: the character between fields; None for formats without delimiters.
-        quoting: standard, backslash or none; None for formats without delimiters.
-        header: whether the list names its columns.
-        email_column: name of the column with the addresses.
-        guessed: which of encoding, delimiter, quoting, header and email_column were detected and not stated.
-        rows: rows of data.
-        new_addresses: distinct addresses that are in no list before this one.
-        duplicate: rows whose address an earlier row has, of this or another list.
-        invalid: rows without a valid address.
-        first_invalid: the first ten of these.
-        suspicious: rows of new addresses that are probably mistyped, and looked up all the same.
-        first_suspicious: the first ten of these.
-        unit: what their `line` counts: the lines of a text, or the rows of a sheet or a table.
-    """
-
-    name: str
-    read_as: str
-    form: str
-    compression: str | None
-    encoding: str | None
-    delimiter: str | None
-    quoting: str | None
-    header: bool
-    email_column: str
-    guessed: list[str]
-    rows: int
-    new_addresses: int
-    duplicate: int
-    invalid: int
-    first_invalid: list[OddRow]
-    suspicious: int
-    first_suspicious: list[OddRow]
-    unit: str
 
 
 class PlannedRows(msgspec.Struct, frozen=True):
@@ -126,43 +78,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     expires: Expired | None
 
 
-@dataclass(slots=True)
-class _Counts:
-    """Running counts over all lists.
-
-    An address is remembered by a 64-bit hash, about 70 bytes of memory, instead of its string. The odds that any two of
-    ten million addresses share a hash, and count as one here, are 1 in 400,000. The run itself compares strings.
-    """
-
-    rows: int = 0
-    duplicates: int = 0
-    invalid: int = 0
-    seen: set[int] = field(default_factory=set)
-
-    def check(self, lists: Sequence[EmailList]) -> None:
-        """Refuse lists without any address, unless they may be empty."""
-        if not self.seen:
-            refuse_without_address(lists, self.rows)
-
-
-class _FirstRows:
-    """Counts rows, and remembers the first ones with the code of what is odd about them."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._codes: dict[int, str] = {}
-
-    def add(self, row: int, code: str) -> None:
-        self.count += 1
-        if len(self._codes) < MAX_SHOWN:
-            self._codes[row] = code
-
-    def named(self, source: EmailList) -> list[OddRow]:
-        """The first rows, with their lines."""
-        lines = source.line_numbers(self._codes) if self._codes else {}
-        return [OddRow(source.name, row, source.unit, lines[row], code) for row, code in self._codes.items()]
-
-
 def plan(
     settings: Settings,
     lists: Sequence[Path],
@@ -187,7 +102,7 @@ def plan(
         StorageError: standard input cannot be stored in a temporary file.
     """
     sources = email_lists(lists, settings)
-    planned, counts = _read_all(sources)
+    planned, counts = read_all(sources)
     request = Request.of(None, sources, settings, run_id=run_id, resume=resume)
     moment_ms = now_ms() if start_ms is None else start_ms
     return _planned(settings, planned, counts, request, OutputFolder(out) if out else None, moment_ms)
@@ -196,7 +111,7 @@ def plan(
 def _planned(
     settings: Settings,
     lists: list[PlannedList],
-    counts: _Counts,
+    counts: Counts,
     request: Request,
     folder: OutputFolder | None,
     start_ms: int,
@@ -249,54 +164,6 @@ def _budget(
         return PlannedBudget.of(settings, addresses, start_ms, resumed), None
     except UsageError as error:
         return None, str(error)
-
-
-def _read_all(lists: Sequence[EmailList]) -> tuple[list[PlannedList], _Counts]:
-    """Read the lists, one after the other, and refuse them if they are of no use."""
-    counts = _Counts()
-    planned = [_read(source, counts) for source in lists]
-    counts.check(lists)
-    return planned, counts
-
-
-def _read(source: EmailList, counts: _Counts) -> PlannedList:
-    """Read one list and add its rows to the counts."""
-    detected = source.detected()
-    distinct, duplicates = len(counts.seen), counts.duplicates
-    invalid, suspicious = _FirstRows(), _FirstRows()
-    for row, given in enumerate(source.cells(), 1):
-        address = clean(given)
-        if isinstance(address, Refusal):
-            invalid.add(row, address.code)
-            continue
-        hashed = hash(key(address))
-        if hashed in counts.seen:
-            counts.duplicates += 1
-        elif code := suspicion(address):
-            suspicious.add(row, code)
-        counts.seen.add(hashed)
-    counts.rows += source.rows
-    counts.invalid += invalid.count
-    return PlannedList(
-        name=source.name,
-        read_as=str(detected),
-        form=detected.format,
-        compression=detected.compression,
-        encoding=detected.encoding,
-        delimiter=detected.delimiter,
-        quoting=detected.quoting,
-        header=detected.header,
-        email_column=detected.email_column,
-        guessed=list(detected.guessed),
-        rows=source.rows,
-        new_addresses=len(counts.seen) - distinct,
-        duplicate=counts.duplicates - duplicates,
-        invalid=invalid.count,
-        first_invalid=invalid.named(source),
-        suspicious=suspicious.count,
-        first_suspicious=suspicious.named(source),
-        unit=source.unit,
-    )
 
 
 def _free_bytes(out: OutputFolder | None) -> int | None:

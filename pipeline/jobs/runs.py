@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pipeline.errors import StopRun, StorageError, UsageError
+from pipeline.files.state import make_way
 from pipeline.jobs.budget import carries_over, deadline_of_new, deadline_of_resumed
 from pipeline.jobs.earlier import Earlier, newest_answers
 from pipeline.jobs.import_lists import import_lists
@@ -182,7 +183,7 @@ def _out_of_the_way(folder: StateFolder, adopted: JournalSummary, run_id: str) -
     if adopted.path != folder.journal(run_id):
         return adopted
     _open(adopted.path).close()  # which folds what a kill has left in the log into the file
-    return adopted._replace(path=folder.make_way(adopted.path))
+    return adopted._replace(path=make_way(folder, adopted.path))
 
 
 def _times(moment_ms: int) -> Iterator[str]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,8 +12,7 @@ from pipeline.errors import StorageError, UsageError
 from pipeline.files import durable
 from pipeline.files.folder import OutputFolder, read_manifest
 from pipeline.files.state import SUFFIX, StateFolder
-from pipeline.filesystem import current_folder
-from pipeline.jobs.commands import command_again
+from pipeline.jobs.commands import command_from_here
 from pipeline.jobs.freshness import Freshness as AnswerAges  # noqa: TC001 - msgspec resolves it
 from pipeline.jobs.kept_answers import kept_until_ms, state_folders_of_files
 from pipeline.jobs.obstacles import obstacles
@@ -28,6 +25,7 @@ from pipeline.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from pipeline.jobs.obstacles import Given
     from pipeline.journal.records import RunRecord
@@ -254,7 +252,7 @@ def _unfinished(
         reason=reason,
         written_at=_time(seen.written.last_at_ms) if seen.written else None,
         kept_until=_time(kept_until) if kept_until else None,
-        command=_command(seen),
+        command=command_from_here(seen),
         bytes=size,
         file=None if folder.path.name == SUFFIX else folder.owner.name,
         obstacles=_obstacles(seen, given_by) if given_by and seen.run.command else None,
@@ -287,15 +285,6 @@ def _size(paths: Iterable[Path]) -> int:
         with suppress(FileNotFoundError):
             size += path.stat().st_size
     return size
-
-
-def _command(seen: JournalSummary) -> str | None:
-    """The command that resumes the run from the current folder."""
-    if not seen.run.command:
-        return None
-    command = command_again(seen.run.command) if seen.written else seen.run.command
-    elsewhere = seen.run.folder and Path(seen.run.folder) != current_folder()
-    return f"cd {shlex.quote(seen.run.folder)} && {command}" if elsewhere else command
 
 
 def _time(ms: int) -> str:

@@ -14,6 +14,8 @@ _UNITS = {
     "_per_s": "calls per second",
     "_s": "seconds",
     "_after_h": "hours",
+    "_within_h": "hours",
+    "_hours": "hours",
     "_bytes": "bytes",
     "concurrency": "calls",
     "max_attempts": "calls",
