@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FAR_H = 12
+FAR_H = 18
 """A time of day that is further ahead is hardly the one that was meant: the run has started too late for today's."""
 SAME_NIGHT_H = 4
 """Hours for which a run whose deadline is over is finished by the next command, without a call: a machine or a service

@@ -8,7 +8,7 @@ from pipeline.emails.lists import STDIN
 from pipeline.errors import StopRun, UsageError
 from pipeline.jobs.import_lists import email_lists
 from pipeline.jobs.request import Request
-from pipeline.jobs.unfinished import age, is_of_another_night
+from pipeline.jobs.unfinished import is_of_another_night, why_of_another_night
 from pipeline.outcomes import now_ms
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ def _differences(lists: Sequence[EmailList], given: Given, run: JournalSummary, 
     elif differences:
         yield f"It would be refused: {differences}. Restore that, or start over with --new."
     elif is_of_another_night(run, given.settings, moment := now_ms()):
-        limit = f"resume_within_h ({given.settings.resume_within_h:g})"
-        yield f"It would begin a new run that takes over its answers: {age(run, moment)} are more than {limit}."
+        why = why_of_another_night(run, given.settings, moment)
+        yield f"It would begin a new run that takes over its answers: {why}."
 
 
 def _untouched(lists: Sequence[EmailList], run: JournalSummary) -> dict[Path, str]:

@@ -76,6 +76,13 @@ def is_of_another_night(run: JournalSummary, settings: Settings, now_ms: int) ->
     return not run.written and (hours_ago(run, now_ms) > settings.resume_within_h or is_over(run, settings, now_ms))
 
 
+def why_of_another_night(run: JournalSummary, settings: Settings, now_ms: int) -> str:
+    """Why such a run is not resumed, as a part of a sentence."""
+    if hours_ago(run, now_ms) <= settings.resume_within_h:
+        return budget_is_over(run)
+    return f"it was started {age(run, now_ms)} ago, which is more than resume_within_h ({settings.resume_within_h:g})"
+
+
 def hours_ago(run: JournalSummary, now_ms: int) -> float:
     """Hours since a run was started."""
     return (now_ms - run.run.started_at_ms) / HOUR_MS
@@ -171,11 +178,8 @@ def _tell_adopted(run: JournalSummary, request: Request, settings: Settings, now
     if differences := "; ".join(request.differences(run)):
         why = differences
     else:
-        limit = f"resume_within_h ({settings.resume_within_h:g})"
-        is_old = hours_ago(run, now_ms) > settings.resume_within_h
-        why = f"it was started {age(run, now_ms)} ago, which is more than {limit}" if is_old else budget_is_over(run)
-        older = " and asks again for those older than that" if is_old else ""
-        again = " and asks again for what is due" if carries_over(settings) else older
+        why = why_of_another_night(run, settings, now_ms)
+        again = " and asks again for what is due" if carries_over(settings) else " and asks again for older ones"
     logger.warning(
         "The unfinished run %s is not resumed: %s. A new run takes over its %s%s; once published, it removes %s.",
         run.run.run_id,
