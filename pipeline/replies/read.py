@@ -10,7 +10,6 @@ Both paths leave it to `pipeline.tables` to convert cells, and give the same row
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,13 +17,14 @@ import msgspec
 from msgspec.structs import astuple
 
 from pipeline.errors import MalformedReply
-from pipeline.replies.drift import Drift, Extras, looks_like_a_key
+from pipeline.replies.drift import Drift, looks_like_a_key
 from pipeline.replies.envelope import LEADING, Envelope, is_success, may_be_deep, parse_envelope
 from pipeline.replies.lenient import LenientReader
 from pipeline.replies.shape import COLLECTIONS, DOCUMENTED, REPLY, Scalar, shape_with
 from pipeline.replies.values import is_empty, is_keyed_list, read_value
 
 if TYPE_CHECKING:
+    from pipeline.replies.drift import Extras
     from pipeline.replies.shape import Key, Shape
 
 MAX_LEARNED = 64
@@ -57,8 +57,7 @@ _identity_reply_decoder = msgspec.json.Decoder(_IdentityReply)
 _identity_decoder = msgspec.json.Decoder(_Identity | list[_Identity])
 
 
-@dataclass(frozen=True, slots=True)
-class FoundLead:
+class FoundLead(msgspec.Struct, frozen=True):
     """A lead, and whatever in the reply is not in its structs.
 
     Attributes:
@@ -69,8 +68,8 @@ class FoundLead:
     """
 
     lead: Any
-    extras: Extras = field(default_factory=dict)
-    drift: Drift = field(default_factory=Drift)
+    extras: Extras = msgspec.field(default_factory=dict)
+    drift: Drift = msgspec.field(default_factory=Drift)
     undocumented: frozenset[Key] = frozenset()
 
 
@@ -117,11 +116,7 @@ class ReplyReader:
 
 
 def read_directly(body: bytes, shape: Shape) -> FoundLead | None:
-    """The lead of a Success that fits the shape; None for any other reply.
-
-    Raises:
-        MalformedReply: it fits, but is nested too deeply.
-    """
+    """The lead of a Success that fits the shape; None for any other reply."""
     try:
         reply = shape.reply_decoder.decode(body.lstrip(LEADING))
         lead = _sole(reply.lead_details, shape.lead_decoder)
@@ -129,8 +124,6 @@ def read_directly(body: bytes, shape: Shape) -> FoundLead | None:
         return None
     if lead is None or not (is_success(reply.status) and _has_identity(lead) and _is_regular(lead)):
         return None
-    if shape.undocumented and _may_be_deep(body, reply.lead_details):
-        parse_envelope(body)  # the values of undocumented keys may have any depth, and this is what limits it
     return _with_envelope(lead, reply, shape) if REPLY in shape.undocumented else FoundLead(lead, drift=_NO_DRIFT)
 
 

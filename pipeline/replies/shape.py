@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Scalar = str | int | float | bool | None
+_NESTING = 8
+"""Levels that the value of an undocumented key may have; in the usual shape, so that no reply is nested without end."""
 
 OPTION_COLUMNS = tuple(column for column in schema.CUSTOM_FIELDS.api_columns if column.nested_in)
 FIELD_COLUMNS = tuple(column for column in schema.CUSTOM_FIELDS.api_columns if not column.nested_in)
@@ -122,15 +124,27 @@ def _struct(level: str, undocumented: Mapping[str, Iterable[str]], *more: tuple[
     documented = [(c.name, Scalar, msgspec.field(default=None, name=c.source_key)) for c in COLUMNS.get(level, ())]
     added = [
         # The value of an alias goes into a column, so it has to be a scalar as well.
-        (f"undocumented_{n}", Scalar if key in ALIASES.get(level, ()) else Any, _absent(key))
+        (undocumented_field(n), Scalar if key in ALIASES.get(level, ()) else _UNDOCUMENTED, _absent(key))
         for n, key in enumerate(undocumented.get(level, ()))
     ]
     return msgspec.defstruct(level, [*documented, *more, *added], bases=(Item,), module=__name__)
+
+
+def undocumented_field(n: int) -> str:
+    """The name of the field of a level's undocumented key number `n`."""
+    return f"undocumented_{n}"
 
 
 def _absent(key: str) -> Any:  # noqa: ANN401 - what msgspec.field returns
     return msgspec.field(default=msgspec.UNSET, name=key)
 
 
+def _nested(levels: int) -> Any:  # noqa: ANN401 - a union of types
+    """The type of any JSON value with at most so many levels of lists and objects."""
+    inner: Any = _nested(levels - 1) if levels > 1 else Scalar
+    return Scalar | list[inner] | dict[str, inner]
+
+
+_UNDOCUMENTED = _nested(_NESTING)
 DOCUMENTED = shape_with(frozenset())
 """The documented shape, without further keys."""

@@ -27,7 +27,11 @@ def is_empty(value: object) -> bool:
 
 def is_keyed_list(value: object) -> bool:
     """Whether PHP means a list whose keys are kept: an object with numeric keys."""
-    return isinstance(value, dict) and all(key.lstrip("-").isdigit() for key in value)
+    if not isinstance(value, dict):
+        return False
+    if "".join(value).isdigit() and "" not in value:  # takes a fraction of a look at each key
+        return True
+    return all(key.lstrip("-").isdigit() for key in value)
 
 
 def read_value(value: object, kind: Type) -> str | None:

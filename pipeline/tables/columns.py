@@ -7,6 +7,7 @@ or might read in another way, go through `pipeline.replies.values` one by one: i
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -38,6 +39,8 @@ _CASTABLE: dict[Type, str] = {
 _MAGNITUDES: dict[Type, float] = {"string": math.inf, "int8": 100, "int32": 10**9, "int64": 10**18, "timestamp[s]": 0}
 """Integers closer to zero than this are castable once they are strings."""
 _STRINGS = {str, type(None)}
+_PART_CELLS = 1_000
+_read_value = lru_cache(maxsize=1_000, typed=True)(read_value)
 
 
 class Unreadable(NamedTuple):
@@ -51,8 +54,8 @@ class Unreadable(NamedTuple):
 class Cells:
     """Collects the cells of a table row by row and returns them as whole columns.
 
-    Cells go into Arrow arrays a few dozen leads at a time. A million Python strings would take a hundred megabytes, and
-    a few of them stay in the processor's cache, which makes reading replies half as fast again.
+    Cells go into Arrow arrays a few hundred at a time. A million Python strings would take a hundred megabytes, and
+    few of them stay in the processor's cache, which makes reading replies half as fast again.
 
     Args:
         columns: in the order of the cells in a row.
@@ -65,39 +68,49 @@ class Cells:
     def __init__(self, columns: Sequence[Column], *, max_bytes: int = MAX_STRING_BYTES) -> None:
         self._columns = columns
         self._max_bytes = max_bytes
+        self._waiting: list[Any] = []
         self._parts: list[Strings] = [pa.array([], pa.string())]
         self._rows = 0
+        self._mixed: set[int] = set()
         self.unreadable: list[Unreadable] = []
 
     def add(self, cells: list[Any]) -> None:
         """Add whole rows: their cells, one row after the other."""
+        self._waiting += cells
+        if len(self._waiting) >= _PART_CELLS:
+            self._store()
+
+    def _store(self) -> None:
+        """Move what waits into an array of strings."""
+        cells = self._waiting
+        for n in self._mixed:
+            self._write_as_strings(n, cells)
         try:
             part = pa.array(cells, pa.string())
-        except (pa.ArrowInvalid, pa.ArrowTypeError):  # not all of them are strings
-            part = pa.array(self._as_strings(cells), pa.string())
+        except (pa.ArrowInvalid, pa.ArrowTypeError):  # a column has other cells than strings, for the first time
+            self._mixed |= {n for n in range(len(self._columns)) if self._write_as_strings(n, cells)}
+            part = pa.array(cells, pa.string())
         self._parts.append(part)
         self._rows += len(cells) // len(self._columns)
+        self._waiting = []
 
-    def _as_strings(self, cells: list[Any]) -> list[str | None]:
-        """The cells as strings, column by column: integers, and false for no value, are converted without a look."""
-        width = len(self._columns)
-        for n, column in enumerate(self._columns):
-            values = cells[n::width]
-            kinds = set(map(type, values)) - _STRINGS
-            if kinds == {int} and _are_castable(values, column.type):
-                cells[n::width] = [str(value) if value.__class__ is int else value for value in values]
-            elif kinds == {bool} and column.type == "string" and True not in values:
-                cells[n::width] = [None if value is False else value for value in values]
-            elif kinds:
-                cells[n::width] = [
-                    value if value.__class__ is str or value is None else self._read(row, column, value)
-                    for row, value in enumerate(values, self._rows)
-                ]
-        return cells
+    def _write_as_strings(self, n: int, cells: list[Any]) -> bool:
+        """Replace the cells of column `n` by strings; whether any of them was something else."""
+        width, column = len(self._columns), self._columns[n]
+        values = cells[n::width]
+        kinds = set(map(type, values)) - _STRINGS
+        if kinds == {int} and _are_castable(values, column.type):
+            cells[n::width] = [str(value) if value.__class__ is int else value for value in values]
+        elif kinds:
+            cells[n::width] = [
+                value if value.__class__ is str or value is None else self._read(row, column, value)
+                for row, value in enumerate(values, self._rows)
+            ]
+        return bool(kinds)
 
     def _read(self, row: int, column: Column, cell: Scalar) -> str | None:
         try:
-            return read_value(cell, column.type)
+            return _read_value(cell, column.type)
         except UnreadableValue:
             self.unreadable.append(Unreadable(row, column.name, cell))
             return None
@@ -114,6 +127,7 @@ class Cells:
 
     def _all_cells(self) -> Strings:
         """Every cell in one array, of which every n-th belongs to the same column."""
+        self._store()
         if sum(part.get_total_buffer_size() for part in self._parts) <= self._max_bytes:
             return pa.concat_arrays(self._parts)
         return pa.concat_arrays([part.cast(pa.large_string()) for part in self._parts])

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from pipeline.tables.given import Replies
     from pipeline.tables.rows import Columns, ItemRows, ObjectRows, RowNumbers
 
-_CHUNK_LEADS = 64
+_CHUNK_LEADS = 32
+_encoder = msgspec.json.Encoder(order="sorted")
 
 
 @dataclass(frozen=True)
@@ -165,8 +166,10 @@ class _Batch:
                     add_extra(extras.setdefault(int(first_rows[lead]) + row, {}), key, value, REPLY)
         if not extras:
             return pa.nulls(length, pa.string())
-        texts = {row: msgspec.json.encode(extra, order="sorted") for row, extra in extras.items()}
-        return pa.array([texts.get(row) for row in range(length)], pa.string())
+        texts = _encoder.encode_lines(extras.values()).splitlines()
+        numbers = np.full(length, -1)
+        numbers[list(extras)] = np.arange(len(extras))
+        return pa.array(texts, pa.string()).take(pa.array(numbers, mask=numbers < 0))
 
 
 def _frame(table: Table, columns: Columns) -> pd.DataFrame:

@@ -11,32 +11,33 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 from msgspec.structs import astuple
 
 from pipeline.replies.drift import Drift
 from pipeline.replies.lenient import add_extra
-from pipeline.replies.shape import ALIASES, COLLECTIONS, COLUMNS, NAME_KEYS, OPTIONS
+from pipeline.replies.shape import ALIASES, COLLECTIONS, COLUMNS, NAME_KEYS, OPTIONS, undocumented_field
 from pipeline.replies.values import is_empty
+from pipeline.schema import Column
 from pipeline.tables.columns import Cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
-    import pyarrow as pa
 
     from pipeline.replies.shape import Shape
-    from pipeline.schema import Column
 
     Columns = dict[str, pa.Array[Any]]
     RowNumbers = npt.NDArray[np.int64]
-    Row = tuple[Any, ...]
-    """Cells as they came."""
+    Placed = tuple[int, Any]
+    """A row, and a value in it."""
 
-_SCALARS = len(COLUMNS["leads"])
-_FIELD_SCALARS = len(COLUMNS["custom_fields"])
-_VALUE = [column.source_key for column in COLUMNS[OPTIONS]].index(NAME_KEYS[OPTIONS])
+_TEXT = Column("text", "string", "the value of a custom field without options", source_key="field_value")
+_CELLS = {**COLUMNS, "custom_fields": (*COLUMNS["custom_fields"], _TEXT)}
+"""The columns that objects give cells to: the first fields of their structs."""
 _CONTAINERS = (list, dict)
+_NO_OPTIONS: list[Any] = []
 _NAMES = {
     level: next(column.name for column in COLUMNS[level] if column.source_key == key)
     for level, key in NAME_KEYS.items()
@@ -59,44 +60,51 @@ class ObjectRows:
     def __init__(self, level: str, table: str = "") -> None:
         self._level = level
         self._table = table or level
-        self._columns = COLUMNS[level]
+        self._columns = _CELLS[level]
         self._keys = {column.name: column.source_key for column in self._columns}
+        self._first_fields = itemgetter(slice(len(self._columns)))
         self._cells = Cells(self._columns)
         self._aliased: dict[tuple[int, str], str] = {}
         self._rows = 0
         self.extra: dict[int, dict[str, Any]] = {}
         self.drift = Drift()
 
-    def add(self, rows: Sequence[Row], shape: Shape) -> None:
-        """Add rows: their documented cells, then those of the shape's undocumented keys, absent ones UNSET."""
-        if self._level in shape.undocumented and rows:
-            rows = self._documented(rows, shape.undocumented[self._level])
-        self._cells.add(list(chain.from_iterable(rows)))
-        self._rows += len(rows)
+    def add(self, objects: Sequence[Any], shape: Shape) -> None:
+        """Add a row for each of these structs of the shape."""
+        cells = self._documented(objects)
+        for n, key in enumerate(shape.undocumented.get(self._level, ())):
+            values = map(attrgetter(undocumented_field(n)), objects)
+            self._place(key, [(row, value) for row, value in enumerate(values) if value is not msgspec.UNSET], cells)
+        self._cells.add(cells)
+        self._rows += len(objects)
 
-    def _documented(self, rows: Sequence[Row], undocumented: Sequence[str]) -> list[Row]:
-        """The documented cells of rows; others go into the column that a key is an alias of, or into `extra`."""
-        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
-        documented, further = columns[: len(self._columns)], columns[len(self._columns) :]
-        for key, cells in zip(undocumented, further, strict=True):
-            present = {n: cell for n, cell in enumerate(cells) if cell is not msgspec.UNSET}
-            position = self._alias_of(key)
-            if position is not None:
-                column = documented[position]
-                filling = {n: cell for n, cell in present.items() if column[n] is None or is_empty(column[n])}
-                documented[position] = [filling.get(n, cell) for n, cell in enumerate(column)]
-                self._note_alias(key, self._columns[position], filling)
-                present = {n: cell for n, cell in present.items() if n not in filling}
-            if present:
-                self.drift.count_unknown(self._table, key, len(present))
-            for n, cell in present.items():
-                self.extra.setdefault(self._rows + n, {})[key] = cell
-        return list(zip(*documented, strict=True))
+    def _documented(self, objects: Sequence[Any]) -> list[Any]:
+        """The documented cells of objects, one row after the other."""
+        return list(chain.from_iterable(map(self._first_fields, map(astuple, objects))))
 
-    def _note_alias(self, key: str, column: Column, rows: Iterable[int]) -> None:
-        """Remember under which key the cells of these rows came, in case that they do not fit the column."""
-        if column.type != "string":
-            self._aliased.update({(self._rows + n, column.name): key for n in rows})
+    def _place(self, key: str, present: Sequence[Placed], cells: list[Any]) -> None:
+        """Put the values of an undocumented key into the column that it is an alias of, or into `extra`."""
+        position = self._alias_of(key)
+        if position is not None:
+            present = self._fill(position, key, present, cells)
+        if present:
+            self.drift.count_unknown(self._table, key, len(present))
+        for row, value in present:
+            self.extra.setdefault(self._rows + row, {})[key] = value
+
+    def _fill(self, position: int, key: str, present: Iterable[Placed], cells: list[Any]) -> list[Placed]:
+        """Fill a column, where it is empty, with what came under an alias; returns what remains."""
+        column, width = self._columns[position], len(self._columns)
+        remaining = []
+        for row, value in present:
+            cell = row * width + position
+            if not (cells[cell] is None or is_empty(cells[cell])):
+                remaining.append((row, value))
+                continue
+            cells[cell] = value
+            if column.type != "string":  # it may turn out not to fit
+                self._aliased[self._rows + row, column.name] = key
+        return remaining
 
     def _alias_of(self, key: str) -> int | None:
         """The position of the column that `key` is an alias of, if it is one."""
@@ -122,24 +130,20 @@ class LeadRows(ObjectRows):
 
     def add_leads(self, leads: Sequence[Any], shape: Shape) -> None:
         """Add a few dozen leads of this shape."""
-        self.add([_without_collections(astuple(lead)) for lead in leads], shape)
+        self.add(leads, shape)
         for table, rows in self.collections.items():
             rows.add_collections(list(map(attrgetter(table), leads)), shape)
-
-
-def _without_collections(lead: Row) -> Row:
-    return lead[:_SCALARS] + lead[_SCALARS + len(COLLECTIONS) :]
 
 
 class ItemRows(ObjectRows):
     """The rows of a collection: one for each item of each lead."""
 
-    def __init__(self, level: str) -> None:
-        super().__init__(level)
+    def __init__(self, level: str, table: str = "") -> None:
+        super().__init__(level, table)
         self._counts: list[int] = []
 
     def add_collections(self, collections: Sequence[Any], shape: Shape) -> None:
-        """Add the collections of a few dozen leads, each a list, an object with numeric keys, or empty."""
+        """Add collections of this shape, each a list, an object with numeric keys, or empty."""
         item = shape.items[self._level]
         lists = collections if set(map(type, collections)) == {list} else list(map(_as_list, collections))
         items = list(chain.from_iterable(lists))
@@ -147,14 +151,15 @@ class ItemRows(ObjectRows):
             lists = [_structs(members, item, self._level) for members in lists]
             items = list(chain.from_iterable(lists))
         self._counts += map(len, lists)
-        self._add_items(list(map(astuple, items)), shape)
-
-    def _add_items(self, items: Sequence[Row], shape: Shape) -> None:
         self.add(items, shape)
+
+    def counts(self) -> RowNumbers:
+        """The number of rows of each collection."""
+        return np.array(self._counts, np.int64)
 
     def parents(self) -> RowNumbers:
         """For each row the number of its lead, from 0 in the order they were added."""
-        return _repeat(self._counts)
+        return _repeat(self.counts())
 
 
 class CustomFieldRows(ItemRows):
@@ -162,46 +167,52 @@ class CustomFieldRows(ItemRows):
 
     def __init__(self) -> None:
         super().__init__("custom_fields")
-        self._options = ObjectRows(OPTIONS, "custom_fields")
-        self._rows_per_field: list[int] = []
+        self._options = ItemRows(OPTIONS, "custom_fields")
 
-    def _add_items(self, items: Sequence[Row], shape: Shape) -> None:
-        end = _FIELD_SCALARS
-        is_wider = "custom_fields" in shape.undocumented
-        self.add([item[:end] + item[end + 1 :] if is_wider else item[:end] for item in items], shape)
-        option = shape.items[OPTIONS]
-        empty = astuple(option())
-        before, after = empty[:_VALUE], empty[_VALUE + 1 :]
-        rows: list[Row] = []
-        for value in map(itemgetter(_FIELD_SCALARS), items):
-            if value.__class__ not in _CONTAINERS:
-                rows.append((*before, value, *after))
-                self._rows_per_field.append(1)
-            else:  # a field without a chosen option is still a row
-                chosen = list(map(astuple, _structs(_as_list(value), option, OPTIONS))) if value else ()
-                rows += chosen or (empty,)
-                self._rows_per_field.append(len(chosen) or 1)
-        self._options.add(rows, shape)
+    def add(self, objects: Sequence[Any], shape: Shape) -> None:
+        """Add custom fields, with their options."""
+        super().add(objects, shape)
+        values = map(attrgetter("field_value"), objects)
+        self._options.add_collections([v if v.__class__ in _CONTAINERS else _NO_OPTIONS for v in values], shape)
+
+    def _documented(self, objects: Sequence[Any]) -> list[Any]:
+        """The documented cells of fields, one field after the other; options are no cell."""
+        cells = super()._documented(objects)
+        texts = slice(len(self._columns) - 1, None, len(self._columns))
+        cells[texts] = [None if value.__class__ in _CONTAINERS else value for value in cells[texts]]
+        return cells
 
     def columns(self, timezone: str | None) -> Columns:
         """The columns that come from the replies; each row repeats the columns of its field."""
-        fields = _repeat(self._rows_per_field)
-        repeated = {name: column.take(fields) for name, column in super().columns(timezone).items()}
-        repeated |= self._options.columns(timezone)
-        self._merge_extras(np.searchsorted(fields, np.arange(len(self._rows_per_field))))
-        return repeated
+        options, fields = self._options.counts(), self._fields()
+        has_option = options[fields] > 0
+        option_numbers = np.cumsum(has_option) - 1
+        of_fields, of_options = super().columns(timezone), self._options.columns(timezone)
+        texts, option_values = of_fields.pop(_TEXT.name), of_options.pop("value")
+        columns = {name: column.take(fields) for name, column in of_fields.items()}
+        chosen = pa.array(option_numbers, mask=~has_option)
+        columns |= {name: column.take(chosen) for name, column in of_options.items()}
+        values = np.where(has_option, len(texts) + option_numbers, fields)
+        columns["value"] = pa.concat_arrays([texts, option_values]).take(values)
+        self._merge_extras(np.searchsorted(fields, np.arange(len(options))), np.flatnonzero(has_option))
+        return columns
 
-    def _merge_extras(self, first_rows: RowNumbers) -> None:
-        """Number the fields' `extra` like the rows, and add that of the options."""
-        self.extra = {int(first_rows[field]): extra for field, extra in self.extra.items()}
-        for row, extra in self._options.extra.items():
+    def _merge_extras(self, field_rows: RowNumbers, option_rows: RowNumbers) -> None:
+        """Give the first row of each field its `extra`, and the row of each option the option's."""
+        self.extra = {int(field_rows[field]): extra for field, extra in self.extra.items()}
+        for option, extra in self._options.extra.items():
+            row = int(option_rows[option])
             for key, value in extra.items():
                 add_extra(self.extra.setdefault(row, {}), key, value, OPTIONS)
         self.drift.add(self._options.drift)
 
+    def _fields(self) -> RowNumbers:
+        """For each row the number of its field; a field without a chosen option is still a row."""
+        return _repeat(np.maximum(self._options.counts(), 1))
+
     def parents(self) -> RowNumbers:
         """For each row the number of its lead, from 0 in the order they were added."""
-        return np.repeat(super().parents(), np.array(self._rows_per_field, np.int64))
+        return super().parents()[self._fields()]
 
 
 def rows_of(table: str) -> ItemRows:
@@ -222,6 +233,6 @@ def _structs(members: list[Any], item: type[Any], level: str) -> list[Any]:
     ]
 
 
-def _repeat(counts: list[int]) -> RowNumbers:
+def _repeat(counts: RowNumbers) -> RowNumbers:
     """The positions of the counts, each repeated as often as its count says."""
-    return np.repeat(np.arange(len(counts)), np.array(counts, np.int64))
+    return np.repeat(np.arange(len(counts)), counts)
