@@ -48,7 +48,7 @@ class LenientReader:
                 read = self._custom_fields if table == "custom_fields" else self._items
                 setattr(lead, table, read(table, details[table]))
         for key, value in unknown_keys.items():
-            self.undocumented.add(Key(REPLY, key))
+            self.undocumented.add(Key(REPLY, key, isinstance(value, list | dict)))
             self.drift.count_unknown("leads", f"{REPLY}.{key}")
             self._add_extra("leads", 0, f"{REPLY}.{key}", value, prefix=REPLY)
         return lead
@@ -94,7 +94,7 @@ class LenientReader:
             documented = _documented_key(level, key, pairs)
             column = columns.get(documented)
             if column is None or documented != key:
-                self.undocumented.add(Key(level, key))
+                self.undocumented.add(Key(level, key, isinstance(value, list | dict)))
             if column is None:
                 self.drift.count_unknown(table, key)
                 self._add_extra(table, row, key, value, prefix=level)

@@ -116,7 +116,11 @@ class ReplyReader:
 
 
 def read_directly(body: bytes, shape: Shape) -> FoundLead | None:
-    """The lead of a Success that fits the shape; None for any other reply."""
+    """The lead of a Success that fits the shape; None for any other reply.
+
+    Raises:
+        MalformedReply: it fits, but is nested too deeply.
+    """
     try:
         reply = shape.reply_decoder.decode(body.lstrip(LEADING))
         lead = _sole(reply.lead_details, shape.lead_decoder)
@@ -124,6 +128,8 @@ def read_directly(body: bytes, shape: Shape) -> FoundLead | None:
         return None
     if lead is None or not (is_success(reply.status) and _has_identity(lead) and _is_regular(lead)):
         return None
+    if shape.is_nested and _may_be_deep(body, reply.lead_details):
+        parse_envelope(body)  # the values of undocumented keys may have any depth, and this is what limits it
     return _with_envelope(lead, reply, shape) if REPLY in shape.undocumented else FoundLead(lead, drift=_NO_DRIFT)
 
 

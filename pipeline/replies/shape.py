@@ -18,11 +18,9 @@ import msgspec
 from pipeline import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 Scalar = str | int | float | bool | None
-_NESTING = 8
-"""Levels that the value of an undocumented key may have; in the usual shape, so that no reply is nested without end."""
 
 OPTION_COLUMNS = tuple(column for column in schema.CUSTOM_FIELDS.api_columns if column.nested_in)
 FIELD_COLUMNS = tuple(column for column in schema.CUSTOM_FIELDS.api_columns if not column.nested_in)
@@ -57,10 +55,11 @@ class Item(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 class Key(NamedTuple):
-    """An undocumented key, and the kind of object that has it: a table, `OPTIONS` or `REPLY`."""
+    """An undocumented key, the kind of object that has it (a table, `OPTIONS` or `REPLY`), and that of its value."""
 
     level: str
     name: str
+    is_nested: bool
 
 
 @dataclass(frozen=True)
@@ -72,12 +71,14 @@ class Shape:
         items: the struct of a collection's members, and that of `OPTIONS`; a custom field's value follows its scalars.
         reply: the object around the lead.
         undocumented: the keys that are fields without a column, by level, in the order of the fields.
+        is_nested: whether the value of any of these keys may be a list or an object.
     """
 
     lead: type[Any]
     items: Mapping[str, type[Any]]
     reply: type[Any]
     undocumented: Mapping[str, tuple[str, ...]]
+    is_nested: bool
 
     @cached_property
     def reply_decoder(self) -> msgspec.json.Decoder[Any]:
@@ -94,23 +95,25 @@ class Shape:
 @lru_cache(maxsize=16)
 def shape_with(keys: frozenset[Key]) -> Shape:
     """The documented shape, extended by these undocumented keys."""
-    names: dict[str, list[str]] = {}
-    for level, name in sorted(keys):
-        names.setdefault(level, []).append(name)
-    undocumented = {level: tuple(of_level) for level, of_level in names.items()}
-    items: dict[str, type[Any]] = {OPTIONS: _struct(OPTIONS, undocumented)}
+    further: dict[str, dict[str, Any]] = {}
+    for level, name, is_nested in sorted(keys):  # of a key that has both kinds of values, the second counts
+        # The value of an alias goes into a column, so it has to be a scalar.
+        kind = Any if is_nested and name not in ALIASES.get(level, ()) else Scalar
+        further.setdefault(level, {})[name] = kind
+    items: dict[str, type[Any]] = {OPTIONS: _struct(OPTIONS, further)}
     for level in COLLECTIONS:
         value = ("field_value", Scalar | _members(items[OPTIONS], OPTIONS), None)
-        items[level] = _struct(level, undocumented, *([value] if level == "custom_fields" else ()))
+        items[level] = _struct(level, further, *([value] if level == "custom_fields" else ()))
     collections = [(level, _members(items[level], level) | Literal[""] | bool | None, None) for level in COLLECTIONS]
-    lead = _struct("leads", undocumented, *collections)
+    lead = _struct("leads", further, *collections)
     around = [
         ("status", str),
         ("lead_details", lead | list[lead] | str),  # type: ignore[valid-type]  # built at run time, for msgspec
         ("message", Scalar, None),
         ("type", Scalar, None),
     ]
-    return Shape(lead, items, _struct(REPLY, undocumented, *around), undocumented)
+    undocumented = {level: tuple(names) for level, names in further.items()}
+    return Shape(lead, items, _struct(REPLY, further, *around), undocumented, any(key.is_nested for key in keys))
 
 
 def _members(item: type[Any], level: str) -> Any:  # noqa: ANN401 - a union of types
@@ -119,13 +122,11 @@ def _members(item: type[Any], level: str) -> Any:  # noqa: ANN401 - a union of t
     return list[member] | dict[str, member]
 
 
-def _struct(level: str, undocumented: Mapping[str, Iterable[str]], *more: tuple[Any, ...]) -> type[Any]:
+def _struct(level: str, further: Mapping[str, Mapping[str, Any]], *more: tuple[Any, ...]) -> type[Any]:
     """The struct of an object: its documented scalars, None by default, `more` fields, then undocumented ones."""
     documented = [(c.name, Scalar, msgspec.field(default=None, name=c.source_key)) for c in COLUMNS.get(level, ())]
     added = [
-        # The value of an alias goes into a column, so it has to be a scalar as well.
-        (undocumented_field(n), Scalar if key in ALIASES.get(level, ()) else _UNDOCUMENTED, _absent(key))
-        for n, key in enumerate(undocumented.get(level, ()))
+        (undocumented_field(n), kind, _absent(key)) for n, (key, kind) in enumerate(further.get(level, {}).items())
     ]
     return msgspec.defstruct(level, [*documented, *more, *added], bases=(Item,), module=__name__)
 
@@ -139,12 +140,5 @@ def _absent(key: str) -> Any:  # noqa: ANN401 - what msgspec.field returns
     return msgspec.field(default=msgspec.UNSET, name=key)
 
 
-def _nested(levels: int) -> Any:  # noqa: ANN401 - a union of types
-    """The type of any JSON value with at most so many levels of lists and objects."""
-    inner: Any = _nested(levels - 1) if levels > 1 else Scalar
-    return Scalar | list[inner] | dict[str, inner]
-
-
-_UNDOCUMENTED = _nested(_NESTING)
 DOCUMENTED = shape_with(frozenset())
 """The documented shape, without further keys."""

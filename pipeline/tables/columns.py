@@ -7,7 +7,6 @@ or might read in another way, go through `pipeline.replies.values` one by one: i
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -40,7 +39,6 @@ _MAGNITUDES: dict[Type, float] = {"string": math.inf, "int8": 100, "int32": 10**
 """Integers closer to zero than this are castable once they are strings."""
 _STRINGS = {str, type(None)}
 _PART_CELLS = 1_000
-_read_value = lru_cache(maxsize=1_000, typed=True)(read_value)
 
 
 class Unreadable(NamedTuple):
@@ -82,35 +80,37 @@ class Cells:
 
     def _store(self) -> None:
         """Move what waits into an array of strings."""
-        cells = self._waiting
-        for n in self._mixed:
-            self._write_as_strings(n, cells)
+        cells, width = self._waiting, len(self._columns)
         try:
-            part = pa.array(cells, pa.string())
+            part = self._as_strings(cells)
         except (pa.ArrowInvalid, pa.ArrowTypeError):  # a column has other cells than strings, for the first time
-            self._mixed |= {n for n in range(len(self._columns)) if self._write_as_strings(n, cells)}
-            part = pa.array(cells, pa.string())
+            self._mixed |= {n for n in range(width) if not set(map(type, cells[n::width])) <= _STRINGS}
+            part = self._as_strings(cells)
         self._parts.append(part)
-        self._rows += len(cells) // len(self._columns)
+        self._rows += len(cells) // width
         self._waiting = []
 
-    def _write_as_strings(self, n: int, cells: list[Any]) -> bool:
-        """Replace the cells of column `n` by strings; whether any of them was something else."""
-        width, column = len(self._columns), self._columns[n]
-        values = cells[n::width]
-        kinds = set(map(type, values)) - _STRINGS
-        if kinds == {int} and _are_castable(values, column.type):
-            cells[n::width] = [str(value) if value.__class__ is int else value for value in values]
-        elif kinds:
+    def _as_strings(self, cells: list[Any]) -> Strings:
+        """The cells as strings, once those of the mixed columns have been replaced by theirs."""
+        width = len(self._columns)
+        for n in self._mixed:
+            column = self._columns[n]
+            most, false = _MAGNITUDES[column.type], read_value(False, column.type)
             cells[n::width] = [
-                value if value.__class__ is str or value is None else self._read(row, column, value)
-                for row, value in enumerate(values, self._rows)
+                cell
+                if cell.__class__ is str or cell is None
+                else str(cell)
+                if cell.__class__ is int and -most < cell < most
+                else false
+                if cell is False
+                else self._read(row, column, cell)
+                for row, cell in enumerate(cells[n::width], self._rows)
             ]
-        return bool(kinds)
+        return pa.array(cells, pa.string())
 
     def _read(self, row: int, column: Column, cell: Scalar) -> str | None:
         try:
-            return _read_value(cell, column.type)
+            return read_value(cell, column.type)
         except UnreadableValue:
             self.unreadable.append(Unreadable(row, column.name, cell))
             return None
@@ -157,10 +157,3 @@ class Cells:
         read = [self._read(row, column, cell) for row, cell in zip(rows, cells, strict=True)]
         replaced: Strings = pc.replace_with_mask(strings, marked, pa.array(read, strings.type))
         return replaced
-
-
-def _are_castable(values: Sequence[Scalar], kind: Type) -> bool:
-    """Whether the integers among the values can be cast to the type once they are strings."""
-    integers = [value for value in values if value.__class__ is int]
-    most = _MAGNITUDES[kind]
-    return -most < min(integers) and max(integers) < most

@@ -9,9 +9,9 @@ from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
+from msgspec import UNSET
 from msgspec.structs import astuple
 
 from pipeline.replies.drift import Drift
@@ -74,7 +74,7 @@ class ObjectRows:
         cells = self._documented(objects)
         for n, key in enumerate(shape.undocumented.get(self._level, ())):
             values = map(attrgetter(undocumented_field(n)), objects)
-            self._place(key, [(row, value) for row, value in enumerate(values) if value is not msgspec.UNSET], cells)
+            self._place(key, [(row, value) for row, value in enumerate(values) if value is not UNSET], cells)
         self._cells.add(cells)
         self._rows += len(objects)
 
@@ -145,7 +145,7 @@ class ItemRows(ObjectRows):
     def add_collections(self, collections: Sequence[Any], shape: Shape) -> None:
         """Add collections of this shape, each a list, an object with numeric keys, or empty."""
         item = shape.items[self._level]
-        lists = collections if set(map(type, collections)) == {list} else list(map(_as_list, collections))
+        lists = collections if set(map(type, collections)) == {list} else _as_lists(collections)
         items = list(chain.from_iterable(lists))
         if not set(map(type, items)) <= {item}:
             lists = [_structs(members, item, self._level) for members in lists]
@@ -220,11 +220,14 @@ def rows_of(table: str) -> ItemRows:
     return CustomFieldRows() if table == "custom_fields" else ItemRows(table)
 
 
-def _as_list(members: Any) -> list[Any]:  # noqa: ANN401 - a list, an object, or empty
-    return list(members.values() if members.__class__ is dict else members or ())
+def _as_lists(collections: Iterable[Any]) -> list[Sequence[Any]]:
+    return [
+        members if members.__class__ is list else list(members.values()) if members.__class__ is dict else members or ()
+        for members in collections
+    ]
 
 
-def _structs(members: list[Any], item: type[Any], level: str) -> list[Any]:
+def _structs(members: Iterable[Any], item: type[Any], level: str) -> list[Any]:
     """The items of one collection, as structs; a bare name is an item, an empty member is none."""
     return [
         member if member.__class__ is item else item(**{_NAMES[level]: member})
