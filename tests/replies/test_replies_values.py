@@ -1,10 +1,13 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.replies.values import (
     UnreadableValue,
     is_empty,
+    is_keyed_list,
     read_value,
 )
 from pipeline.schema import Type
@@ -14,6 +17,13 @@ from pipeline.schema import Type
 def test_php_writes_no_value_in_five_ways(value: object) -> None:
     """The empty string, null, false and the empty array or object all mean "no value"."""
     assert is_empty(value)
+
+
+@given(st.dictionaries(st.text("019-²x", max_size=3), st.none(), max_size=4))
+def test_an_object_stands_for_a_list_if_each_key_is_a_number(value: dict[str, None]) -> None:
+    """Each by itself, whatever all of them look like together."""
+    assert is_keyed_list(value) == all(is_keyed_list({key: None}) for key in value)
+    assert not is_keyed_list(value | {"": None})
 
 
 @pytest.mark.parametrize("value", [0, 0.0, "0", " ", True, [0], {"a": None}])

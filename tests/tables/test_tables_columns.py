@@ -219,6 +219,19 @@ def test_a_column_holds_what_each_value_means_alone(cells: list[Any], kind: Type
     assert sorted(collected.unreadable) == unreadable
 
 
+def test_numbers_may_come_after_thousands_of_strings() -> None:
+    """Each cell is in its row, however many came before, and whatever the other columns hold."""
+    cells = Cells([Column("text", "string", ""), Column("number", "int64", "")])
+    numbers: list[str | int] = [str(row) if row < 2_000 else row for row in range(5_000)]
+    numbers[4_321] = "odd"
+    for row, number in enumerate(numbers):
+        cells.add([False if row % 7 == 0 else "x", number])
+    columns = cells.columns()
+    assert columns["text"].to_pylist() == [None if row % 7 == 0 else "x" for row in range(5_000)]
+    assert columns["number"].to_pylist() == [None if row == 4_321 else row for row in range(5_000)]
+    assert cells.unreadable == [(4_321, "number", "odd")]
+
+
 @pytest.mark.parametrize("kind", ["string", "int8", "int64", "timestamp[s]"])
 @pytest.mark.parametrize("value", ["12", 12, 12.0, True, False, None, "", " 12 ", "+12", "2019-03-26 06:35:31", "2019"])
 def test_a_value_means_the_same_in_a_column_of_any_length(value: Any, kind: Type) -> None:
