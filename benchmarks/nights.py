@@ -47,7 +47,7 @@ class Night(NamedTuple):
 
     Attributes:
         number: counted from 0.
-        kind: `first`, `ordinary`, `cut` off by its deadline, or `after` a night that was missed or cut off.
+        kind: `first`, `ordinary`, `cut` off by its deadline, or one of the two `after` it or a missed one.
         asked: addresses that were looked up.
         calls: as the sandbox counted them; after a failed one, others may have to be repeated.
         oldest: the age in nights of the oldest published answer.
@@ -157,10 +157,12 @@ class Simulation(Observer):
 def kinds(nights: int) -> Iterator[tuple[int, str]]:
     """The nights that there is a run in, with what is special about each; a third of the way in one is missed."""
     missed, cut = nights // 3, 2 * nights // 3
+    after = (missed + 1, missed + 2, cut + 1, cut + 2)
     for number in range(nights):
         if number == missed:
             continue
-        kind = {0: "first", missed + 1: "after", cut: "cut", cut + 1: "after"}.get(number, "ordinary")
+        special = {0: "first", cut: "cut", **dict.fromkeys(after, "after")}
+        kind = special.get(number, "ordinary")
         yield number, kind
 
 

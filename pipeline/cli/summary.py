@@ -211,7 +211,7 @@ def _results(manifest: Manifest, out: Path) -> list[str]:
     text.append(f"  tables in {folder}")
     if manifest.report:
         text.append(f"  report in {folder / manifest.report.name}")
-    if manifest.rows.failed:
+    if manifest.in_failures():
         text.append(f"  failed rows in {folder / 'failures.csv'}, which can be run again as a list")
     return text
 
@@ -224,7 +224,7 @@ def _failed(manifest: Manifest) -> str:
         f"{row.unit} {row.line:,}{f' of {row.input}' if several else ''} ({row.code or 'no reason given'})"
         for row in named
     ]
-    more = manifest.rows.failed - len(named)
+    more = manifest.in_failures() - len(named)
     return f"failed rows: {', '.join(places)}{f' and {more:,} more' if more else ''}"
 
 

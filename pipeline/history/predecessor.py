@@ -69,7 +69,7 @@ class Candidates:
             try:
                 yield Predecessor(path, str(manifest["run_id"]), PublishedRun(path))
             except StorageError as error:
-                logger.warning("%s The run before it is used instead.", error)
+                logger.warning("%s The run before it is tried instead.", error)
 
 
 def account_in(manifest: Mapping[str, Any]) -> Account | None:

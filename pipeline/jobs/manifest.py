@@ -154,6 +154,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """That of a finished job."""
         return _EXIT_CODES[self.status]
 
+    def in_failures(self) -> int:
+        """Rows that failed, or keep an older answer because asking again failed: those in `failures.csv`."""
+        return self.rows.failed + kept_rows(self.codes)
+
     def files(self) -> list[PublishedFile]:
         """The files of all tables."""
         return [file for table in (self.tables or {}).values() for file in table.files]
