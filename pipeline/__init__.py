@@ -6,8 +6,8 @@
               replies ──▶ tables ──▶ files   bytes to leads; leads to frames; all tables published, or none
 
 The journal is the only truth about a run: tables and files are computed from it, so neither a crash nor a new format
-costs a call. `emails` reads the lists, `jobs` joins the stages, `cli` is the command line, and `sandbox` is a simulated
-API. They all share `settings`, `schema`, `outcomes` and `errors`.
+costs a call. `emails` reads the lists, `history` takes answers of earlier runs over, `jobs` joins the stages, `cli` is
+the command line, and `sandbox` is a simulated API. They all share `settings`, `schema`, `outcomes` and `errors`.
 """
 
 from __future__ import annotations
