@@ -333,16 +333,16 @@ def test_6_too_little_memory(night: Night) -> None:
 
 
 def test_forgotten_and_replaced_runs_are_told_in_quiet_nights(night: Night) -> None:
-    """A warning of what is lost or left over is never silent; other warnings are."""
+    """A warning of what is taken over or left over is never silent; other warnings are."""
     night.sandbox.control(revoke_after=5)
     assert night.run(FOUND, "-q", "--run-id", "old", "--concurrency", 1).code == 4
     night.sandbox.control(revoke_after=0)
     left = night.run(FOUND[:3], "-q", "--run-id", "other")
     assert (left.code, "old" in left.err) == (0, True)
     replaced = night.run(FOUND[:4], "-q", "--unfinished", "replace", LEAD_EXPORT_NOTHING="1")
-    assert (replaced.code, "old" in replaced.err, "deleted" in replaced.err) == (0, True, True)
+    assert (replaced.code, "old" in replaced.err, "takes over" in replaced.err) == (0, True, True)
     assert "LEAD_EXPORT_NOTHING" not in replaced.err
-    assert any("deleted" in note for note in night.last["notes"])
+    assert any("takes over" in note for note in night.last["notes"])
 
 
 def test_drift_is_told_once(night: Night) -> None:

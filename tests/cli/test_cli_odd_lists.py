@@ -177,12 +177,13 @@ def test_lists_without_quoting_come_back_without(sandbox: RunningSandbox, tmp_pa
 
 
 def test_another_quoting_is_another_list(tmp_path: Path) -> None:
-    """An unfinished run that read the list otherwise is not resumed; one that did not know the option is."""
+    """An unfinished run that read the list otherwise is not resumed, and the warning says what differs."""
     people, out = write_list(tmp_path / "people.csv", ODD), tmp_path / "out"
     with running(OPTIONS) as sandbox:
         sandbox.control(revoke_after=1)
         assert run(people, sandbox, out, "--concurrency", 1).code == 4
-        assert "quoting" in run(people, sandbox, out, "--quoting", "none").sentence
+        other = run(people, sandbox, out, "--quoting", "none")
+    assert "is not resumed: quoting was unset and is none." in other.err
 
 
 @pytest.mark.parametrize(("option", "value"), [("--quoting", "both"), ("--quoting", "None")])

@@ -103,7 +103,7 @@ def test_a_run_is_finished_the_same_night_and_taken_over_later(
     else:
         assert manifest.rows.found == 40
         assert sandbox.stats()["calls"] == (40 if hour > 24 else 40 - before.answered)
-    assert ("is not resumed: its deadline was 2026-11-24 06:00 UTC" in caplog.text) == (hour == 10.1)
+    assert ("is not resumed: its deadline was 2026-11-24 06:00 UTC" in caplog.text) == (not resumed)
     assert not [*people.parent.glob("out/.lead-export/*.journal")]
 
 
