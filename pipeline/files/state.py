@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING
 
@@ -77,7 +77,7 @@ class StateFolder:
             FolderBusy: another process holds the lock.
         """
         with hold_lock(self._lock, self.owner):
-            self._remove_leftovers()
+            self.remove_leftovers()
             yield
 
     @contextmanager
@@ -175,18 +175,49 @@ class StateFolder:
         """The folder in which a run is written before it is moved into place."""
         return self.path / f"{run_id}.staging"
 
+    @contextmanager
+    def building(self, run_id: str, *, patience_s: float) -> Iterator[None]:
+        """Hold one run of a folder whose own lock is held by the process that handed the run out.
+
+        A worker may outlive that process, or be taken for dead, so two could be writing the same run. What a killed one
+        has left half done is removed by the next that holds the folder, or writes this run.
+
+        Args:
+            run_id: name of the run.
+            patience_s: seconds to wait for another process that is writing it.
+
+        Raises:
+            FolderBusy: another process is still writing it.
+            StorageError: the file cannot be opened, or this file system has no locks.
+        """
+        lock = self._run_lock(self.staging(run_id))
+        with _held_after(lock, self.owner, patience_s):
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
+
+    @staticmethod
+    def _run_lock(staging: Path) -> Path:
+        return staging.with_suffix(".lock")
+
     def _remove_lock_alone(self) -> None:
         """Delete the lock if the folder holds nothing else; this process must hold it."""
         with suppress(OSError):
             if [path.name for path in self.path.iterdir()] == [self._lock.name]:
                 self._lock.unlink()
 
-    def _remove_leftovers(self) -> None:
+    def remove_leftovers(self) -> None:
+        """Remove what killed processes have left half done; this process must hold the lock of the folder."""
         for pattern in ("*.staging", "*.removed"):
             for path in self.path.glob(pattern):
-                shutil.rmtree(path, ignore_errors=True)
+                if lock_holder(self._run_lock(path)) is None:
+                    shutil.rmtree(path, ignore_errors=True)
         for pattern in ("*.link", "*.partial"):
             for path in self.path.glob(pattern):
+                path.unlink(missing_ok=True)
+        for path in self.path.glob("*.lock"):
+            if lock_holder(path) is None:
                 path.unlink(missing_ok=True)
 
 
@@ -224,6 +255,22 @@ def hold_lock(path: Path, owner: Path) -> Iterator[None]:
         with durable.storage_errors(path):
             file.truncate(0)
             file.write(f"process {os.getpid()}, running since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC,".encode())
+        yield
+
+
+@contextmanager
+def _held_after(path: Path, owner: Path, patience_s: float) -> Iterator[None]:
+    """Hold the lock as soon as it is free; see `hold_lock`."""
+    deadline_s = time.monotonic() + patience_s
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(hold_lock(path, owner))
+            except FolderBusy:
+                if time.monotonic() >= deadline_s:
+                    raise
+            else:
+                break
         yield
 
 

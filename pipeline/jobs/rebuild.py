@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from pipeline.errors import UsageError
-from pipeline.files.folder import OutputFolder
+from pipeline.errors import StorageError, UsageError
+from pipeline.files import durable
+from pipeline.files.folder import OutputFolder, read_manifest
 from pipeline.files.latest import run_at
 from pipeline.files.modes import Modes
 from pipeline.files.output_format import check_formats
-from pipeline.files.published import PublishedRun
+from pipeline.files.published import PublishedRun, published_manifest
 from pipeline.jobs.manifest import DriftCounts, Manifest, RowCounts, status_of
 from pipeline.jobs.manifest_files import tables_of
 from pipeline.jobs.publishing import write_tables
@@ -40,51 +42,143 @@ def rebuild(run: Path, out: Path, load: Callable[[Mapping[str, object]], Setting
 
     `load` makes the settings from the `OUTPUT_SETTINGS` that the run was published with; by default these are used
     unchanged. What the manifest says about the calls is kept. With the same code and settings every file, the manifest
-    included, is identical byte for byte.
+    included, is identical byte for byte. A run that `out` holds already, rebuilt so, is left as it is.
 
     Raises:
         UsageError: `run` is not a published run with its replies, or `out` cannot take it.
         StorageError: something cannot be read or written, or is damaged.
         FolderBusy: a run is publishing there.
     """
-    run = run_at(run)
-    published = PublishedRun(run)
-    before = Manifest.from_dict(published.manifest, run)
-    settings = load({key: before.settings[key] for key in OUTPUT_SETTINGS if before.settings.get(key) is not None})
-    check_formats(settings.formats)
-    folder = OutputFolder(out, Modes.of(settings))
-    run_id = before.run_id
+    source = Source.of(run_at(run), load)
+    published = PublishedRun(source.run)
+    folder = OutputFolder(out, Modes.of(source.settings))
     with folder.locked():
-        if folder.run(run_id).exists():
-            raise UsageError(f"{folder.run(run_id)}: this run already exists; name another --out.")
-        if folder.state.journal(run_id).exists():
-            raise UsageError(f"{out}: an unfinished run there is named {run_id}; name another --out.")
-        with folder.staging(run_id) as staging:
-            replies = published.copy_replies(staging, arrow_schema(REPLIES)) if settings.keep_replies else None
-            pending = bool(before.rows.pending)
-            tables = write_tables(published, settings, staging, replies=replies, may_be_pending=pending)
-            manifest = _rebuilt(before, tables, settings)
-            if settings.report:
-                manifest = add_report(manifest, staging, folder.state.path)
-            newest = folder.is_newest(manifest.finished_at)
-            # Keys that only another version knows are kept, too.
-            kept = {key: value for key, value in published.manifest.items() if key != "report"}
-            path = folder.publish(staging, run_id, {**kept, **manifest.to_dict()})
-        if newest:
-            folder.switch_latest_to(run_id)
-    logger.info("published %s", path)
+        manifest = source.rebuilt_before(folder) or source.rebuild(published, folder)
+        if folder.is_newest(manifest.finished_at):
+            folder.switch_latest_to(manifest.run_id)
     return manifest
 
 
-def _rebuilt(before: Manifest, published: Published, settings: Settings) -> Manifest:
-    """The manifest of the run with what has changed."""
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A published run to be rebuilt.
+
+    Attributes:
+        run: its folder.
+        plain: its manifest; keys that only another version knows are kept, too.
+        before: the same.
+        settings: those to make its tables with.
+    """
+
+    run: Path
+    plain: dict[str, Any]
+    before: Manifest
+    settings: Settings
+
+    @classmethod
+    def of(cls, run: Path, load: Callable[[Mapping[str, object]], Settings]) -> Self:
+        """The run in the folder `run`; see `rebuild` for `load`.
+
+        Raises:
+            UsageError: it is not a published run, or the settings are wrong.
+            StorageError: its manifest is damaged.
+        """
+        plain = published_manifest(run)
+        before = Manifest.from_dict(plain, run)
+        settings = load({key: before.settings[key] for key in OUTPUT_SETTINGS if before.settings.get(key) is not None})
+        check_formats(settings.formats)
+        return cls(run, plain, before, settings)
+
+    def check_target(self, folder: OutputFolder) -> bool:
+        """Whether `folder` seems to have this run already, rebuilt by this version with the same settings.
+
+        Raises:
+            UsageError: it has another run of this name, or an unfinished one, or is where this run is.
+        """
+        path = folder.run(self.before.run_id)
+        if not path.exists():
+            if folder.state.journal(self.before.run_id).exists():
+                raise UsageError(
+                    f"{folder.root}: an unfinished run there is named {self.before.run_id}; name another --out."
+                )
+            return False
+        found = read_manifest(path)
+        if path.samefile(self.run):
+            raise UsageError(f"{path}: this run already exists, and is the one to be rebuilt; name another --out.")
+        if found is None or not self._made(found):
+            raise UsageError(
+                f"{path}: this run already exists, from another version or with other settings; name another --out."
+            )
+        return True
+
+    def rebuilt_before(self, folder: OutputFolder) -> Manifest | None:
+        """The manifest of this run in `folder`, if it is there, rebuilt by this version with the same settings.
+
+        Raises:
+            UsageError: as from `check_target`.
+            StorageError: one of its files is not the one that its manifest describes.
+        """
+        if not self.check_target(folder):
+            return None
+        path = folder.run(self.before.run_id)
+        found = Manifest.from_dict(published_manifest(path), path)
+        checksums = {file.name: file.sha256 for file in found.files()}
+        if found.report:
+            checksums[found.report.name] = found.report.sha256
+        for name, sha256 in checksums.items():
+            with durable.storage_errors(path / name):
+                intact = durable.sha256(path / name) == sha256
+            if not intact:
+                raise StorageError(
+                    f"{path / name}: differs from what the manifest describes (changed or damaged); remove {path},"
+                    " then run the same command again."
+                )
+        logger.info("%s is there already", path)
+        return found
+
+    def rebuild(self, published: PublishedRun, folder: OutputFolder) -> Manifest:
+        """Publish the run in `folder`, whose lock is held; `latest` stays as it is.
+
+        Raises:
+            StorageError: something cannot be read or written, or is damaged; nothing is published.
+        """
+        settings, run_id = self.settings, self.before.run_id
+        with folder.staging(run_id) as staging:
+            replies = published.copy_replies(staging, arrow_schema(REPLIES)) if settings.keep_replies else None
+            pending = bool(self.before.rows.pending)
+            tables = write_tables(published, settings, staging, replies=replies, may_be_pending=pending)
+            manifest = _rebuilt(self._remade(), tables)
+            if settings.report:
+                manifest = add_report(manifest, staging, folder.state.path)
+            kept = {key: value for key, value in self.plain.items() if key != "report"}
+            path = folder.publish(staging, run_id, {**kept, **manifest.to_dict()})
+        logger.info("published %s", path)
+        return manifest
+
+    def _remade(self) -> Manifest:
+        """The manifest with what is known before the tables are made again."""
+        return msgspec.structs.replace(
+            self.before,
+            tool=msgspec.structs.replace(self.before.tool, version=__version__),
+            settings={**self.before.settings, **self.settings.output_settings()},
+        )
+
+    def _made(self, found: Mapping[str, Any]) -> bool:
+        """Whether a manifest differs from that which `rebuild` would write at most in what the tables decide."""
+        expected = {**self.plain, **self._remade().to_dict()}
+        return all(found.get(key) == expected[key] for key in expected.keys() - _FROM_TABLES)
+
+
+_FROM_TABLES = frozenset(("status", "rows", "tables", "drift", "report"))
+
+
+def _rebuilt(remade: Manifest, published: Published) -> Manifest:
+    """The manifest with the keys `_FROM_TABLES`, but for the report."""
     changes: dict[str, Any] = {
-        "status": status_of(published.rows, before.codes, before.freshness),
-        "tool": msgspec.structs.replace(before.tool, version=__version__),
+        "status": status_of(published.rows, remade.codes, remade.freshness),
         "rows": RowCounts.of(published.rows),
-        "settings": {**before.settings, **settings.output_settings()},
         "tables": tables_of(published),
         "drift": DriftCounts.of(published.drift),
         "report": None,
     }
-    return msgspec.structs.replace(before, **changes)
+    return msgspec.structs.replace(remade, **changes)

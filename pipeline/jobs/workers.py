@@ -101,7 +101,7 @@ def open_pool(settings: Settings, answers: int) -> Iterator[WorkerPool]:
     started, a warning is logged, and the pool works in this process.
     """
     count = settings.workers or automatic_count(answers)
-    executor = _start_executor(count) if count > 1 else None
+    executor = start_executor(count) if count > 1 else None
     if executor is None:
         yield WorkerPool(None, 0)
         return
@@ -132,7 +132,8 @@ def count_for(answers: int, cores: int, available_bytes: int | None) -> int:
     return count if count > 1 else 0
 
 
-def _start_executor(count: int) -> Executor | None:
+def start_executor(count: int) -> Executor | None:
+    """An executor of that many processes; None, and a warning in the log, if they cannot be started."""
     if multiprocessing.current_process().daemon:  # a worker of multiprocessing.Pool, which may not have children
         return None
     try:
