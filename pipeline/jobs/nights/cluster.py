@@ -35,7 +35,8 @@ ANSWER_S = 60.0
 RETRIES = 2
 """How often Dask repeats a night that ended with an exception; what is wrong with a night is none."""
 _CLOSE_S = 5.0
-_CERTIFICATES = "DASK_DISTRIBUTED__COMM__TLS__CA_FILE, …__CLIENT__CERT and …__CLIENT__KEY"
+_TLS = "DASK_DISTRIBUTED__COMM__TLS__"
+_CERTIFICATES = f"{_TLS}CA_FILE, {_TLS}CLIENT__CERT and {_TLS}CLIENT__KEY"
 _AGAIN = "what was rebuilt is published; run the same command again for the rest."
 
 
@@ -220,7 +221,7 @@ class Cluster:
         """What the scheduler says of each worker that takes nights, or could; nothing while it is not connected."""
         if self._client.status != "running":
             return {}
-        info = self._asked(self._client.scheduler_info)
+        info = self._asked(lambda: self._client.scheduler_info(n_workers=-1))
         return dict(info.get("workers", {})) if isinstance(info, dict) else {}
 
     @staticmethod

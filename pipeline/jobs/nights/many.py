@@ -12,6 +12,7 @@ import msgspec
 from pipeline.errors import StopRun, UsageError
 from pipeline.files.folder import OutputFolder, read_manifest
 from pipeline.files.latest import RUN_PREFIX, run_at
+from pipeline.files.output_format import check_formats
 from pipeline.jobs.nights.local import Local, automatic_count
 from pipeline.jobs.nights.night import Ending, Night, failed
 from pipeline.jobs.nights.shift import Shift
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from pipeline.jobs.manifest import Manifest
     from pipeline.jobs.nights.shift import Crew
     from pipeline.jobs.nights.site import Site
 
@@ -84,7 +86,7 @@ def rebuild_many(
         FolderBusy: another process publishes there.
     """
     observer = observer or NightObserver()
-    load({})  # what is wrong with the settings of all runs is no run's fault
+    check_formats(load({}).formats)  # what is wrong with the settings of all runs is not the fault of one
     sources, endings = _read(_distinct(runs), load)
     folder = OutputFolder(out.absolute())
 
@@ -95,7 +97,10 @@ def rebuild_many(
     with _crew(len(sources), workers, scheduler) as crew, folder.locked():
         for source in sources:
             source.check_target(folder)
-        with crew.prepared(folder.state, [source.run for source in sources]) as site, _finishing(folder, crew, endings):
+        with (
+            crew.prepared(folder.state, [source.run for source in sources]) as site,
+            _finishing(folder, crew, sources, endings),
+        ):
             observer.began(len(sources) + len(endings))
             for ending in endings:
                 observer.ended(ending)
@@ -165,24 +170,28 @@ def _night(source: Source, out: Path, site: Site | None) -> Night:
 
 
 @contextmanager
-def _finishing(folder: OutputFolder, crew: Crew, endings: Sequence[Ending]) -> Iterator[None]:
+def _finishing(
+    folder: OutputFolder, crew: Crew, sources: Sequence[Source], endings: Sequence[Ending]
+) -> Iterator[None]:
     """However the block ends, nobody works after it, nothing half done is left, and `latest` is the newest run."""
     try:
         yield
     finally:
         crew.close()
         folder.state.remove_leftovers()
-        _switch_latest(folder, endings)
+        failures = {ending.run_id for ending in endings if ending.status == "failed"}
+        # Some may have been published by a worker whose word of it came too late.
+        _switch_latest(folder, [source.before for source in sources if source.before.run_id not in failures])
 
 
-def _switch_latest(folder: OutputFolder, endings: Sequence[Ending]) -> None:
-    """Make the newest of these runs `latest`, unless that is a newer one already; their order does not matter."""
-    newest = max(((ending.finished_at, ending.run_id) for ending in endings if ending.finished_at), default=None)
+def _switch_latest(folder: OutputFolder, manifests: Sequence[Manifest]) -> None:
+    """Make the newest of these runs that is published `latest`, unless that is a newer one already."""
+    published = [(each.finished_at, each.run_id) for each in manifests if folder.is_published(each.run_id)]
     run = folder.latest.run()
     manifest = read_manifest(run) if run else None
     before = (str(manifest["finished_at"]), str(manifest["run_id"])) if manifest else ("", "")
-    if newest is not None and newest > before:
-        folder.switch_latest_to(newest[1])
+    if published and max(published) > before:
+        folder.switch_latest_to(max(published)[1])
 
 
 def _rebuilt(out: Path, folder: OutputFolder, endings: Sequence[Ending]) -> Rebuilt:
