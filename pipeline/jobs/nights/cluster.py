@@ -6,6 +6,7 @@ Whoever reaches a scheduler can have its workers run anything, so without TLS no
 from __future__ import annotations
 
 import ipaddress
+import logging
 import threading
 import time
 import warnings
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from pipeline.files.state import StateFolder
 
+logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 RESOURCE = "night"
@@ -31,7 +33,7 @@ RESOURCE = "night"
 CONNECT_S = 10.0
 """Seconds for a scheduler to answer, and for its first worker to come."""
 ANSWER_S = 60.0
-"""Seconds for the workers to answer a question, and for a cluster without workers to get one."""
+"""Seconds for the scheduler or its workers to answer a question."""
 RETRIES = 2
 """How often Dask repeats a night that ended with an exception; what is wrong with a night is none."""
 _CLOSE_S = 5.0
@@ -67,14 +69,30 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def asked(ask: Callable[[], Result], seconds: float) -> Result | Exception:
+    """The answer to a question, or the error; a time-out if it takes longer, for which Dask has no parameter."""
+    found: list[Result | Exception] = []
+
+    def wait() -> None:
+        try:
+            found.append(ask())
+        except Exception as error:  # noqa: BLE001 - whoever asked decides
+            found.append(error)
+
+    thread = threading.Thread(target=wait, name="cluster", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return found[0] if found else TimeoutError()
+
+
 @contextmanager
-def connected(address: str, *, connect_s: float = CONNECT_S, answer_s: float = ANSWER_S) -> Iterator[Cluster]:
+def connected(address: str, *, connect_s: float = CONNECT_S, patience_s: float = ANSWER_S) -> Iterator[Cluster]:
     """The cluster at `address` for the block, after which nothing is left to be done there.
 
     Args:
         address: of its scheduler.
         connect_s: seconds for the scheduler to answer, and for its first worker to come.
-        answer_s: seconds for workers to answer, and for a cluster without workers to get one.
+        patience_s: seconds for a cluster without scheduler or workers to get them back.
 
     Raises:
         UsageError: the extra is missing, the scheduler may not be asked, does not answer or has no workers for nights,
@@ -82,7 +100,7 @@ def connected(address: str, *, connect_s: float = CONNECT_S, answer_s: float = A
     """
     check_address(address)
     client = _client(address, connect_s)
-    cluster = Cluster(client, address, answer_s)
+    cluster = Cluster(client, address, patience_s)
     try:
         cluster.check_workers(connect_s)
         cluster.check_versions()
@@ -101,13 +119,19 @@ def _client(address: str, connect_s: float) -> Any:  # noqa: ANN401 - of a libra
     security = Security(require_encryption=True) if address.startswith("tls:") else Security()
     if security.require_encryption:
         _check_certificates(security, address)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", VersionMismatchWarning)  # what matters is compared later on
-            return Client(address, security=security, timeout=connect_s, set_as_default=False, name="lead-export")
-    except (OSError, ImportError):  # among the first are time-outs, and connections that TLS refuses
-        text = f"{address}: no Dask scheduler that accepts this connection answers there within {connect_s:g} seconds."
-        raise UsageError(text) from None
+
+    def connect() -> object:
+        return Client(address, security=security, timeout=connect_s, set_as_default=False, name="lead-export")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VersionMismatchWarning)  # what matters is compared later on
+        client = asked(connect, 2 * connect_s)  # a server that says nothing would keep Dask waiting
+    if isinstance(client, Exception):  # a time-out, a connection that TLS refuses, an answer that is not a scheduler's
+        logger.debug("no connection to the scheduler: %s", type(client).__name__)
+        raise UsageError(
+            f"{address}: no Dask scheduler that accepts this connection answers there within {connect_s:g} seconds."
+        )
+    return client
 
 
 def _check_certificates(security: Any, address: str) -> None:  # noqa: ANN401 - as above
@@ -129,12 +153,12 @@ class Cluster:
 
     executor: Executor
 
-    def __init__(self, client: Any, address: str, answer_s: float) -> None:  # noqa: ANN401 - as from `_client`
+    def __init__(self, client: Any, address: str, patience_s: float) -> None:  # noqa: ANN401 - as from `_client`
         from distributed import KilledWorker
 
         self._client = client
         self._address = address
-        self._answer_s = answer_s
+        self._patience_s = patience_s
         self._killed = KilledWorker
         self._seen_s = time.monotonic()
         # `pure` would take two tasks that look alike for one.
@@ -149,7 +173,7 @@ class Cluster:
         count = self._nights(self._workers())
         if count:
             self._seen_s = time.monotonic()
-        elif time.monotonic() - self._seen_s > self._answer_s:
+        elif time.monotonic() - self._seen_s > self._patience_s:
             raise ClusterGone(f"{self._address}: the scheduler or its last worker is gone; {_AGAIN}")
         return count
 
@@ -191,7 +215,7 @@ class Cluster:
             UsageError: one has another version, or does not answer.
         """
         ours = versions()
-        theirs = {"The scheduler": self._asked(lambda: self._client.run_on_scheduler(versions))}
+        theirs = {"The scheduler": asked(lambda: self._client.run_on_scheduler(versions), ANSWER_S)}
         theirs |= {f"The worker {name}": found for name, found in self._asked_workers(versions).items()}
         for who, found in theirs.items():
             differs = difference(found, ours) if isinstance(found, dict) else f"cannot say what it has ({_kind(found)})"
@@ -221,7 +245,7 @@ class Cluster:
         """What the scheduler says of each worker that takes nights, or could; nothing while it is not connected."""
         if self._client.status != "running":
             return {}
-        info = self._asked(lambda: self._client.scheduler_info(n_workers=-1))
+        info = asked(lambda: self._client.scheduler_info(n_workers=-1), ANSWER_S)
         return dict(info.get("workers", {})) if isinstance(info, dict) else {}
 
     @staticmethod
@@ -231,23 +255,9 @@ class Cluster:
     def _asked_workers(self, function: Callable[..., Any], *arguments: object) -> dict[str, Any]:
         """The answers of all workers that take nights, or the errors they ended with."""
         names = [name for name, worker in self._workers().items() if self._nights({name: worker})]
-        answers = self._asked(lambda: self._client.run(function, *arguments, workers=names, on_error="return"))
+        ask = lambda: self._client.run(function, *arguments, workers=names, on_error="return")  # noqa: E731 - once
+        answers = asked(ask, ANSWER_S)
         return answers if isinstance(answers, dict) else dict.fromkeys(names, answers)
-
-    def _asked(self, ask: Callable[[], Result]) -> Result | Exception:
-        """The answer to a question, or the error; a time-out if it takes too long, which Dask would wait for."""
-        found: list[Result | Exception] = []
-
-        def wait() -> None:
-            try:
-                found.append(ask())
-            except Exception as error:  # noqa: BLE001 - whoever asked decides
-                found.append(error)
-
-        thread = threading.Thread(target=wait, name="cluster", daemon=True)
-        thread.start()
-        thread.join(self._answer_s)
-        return found[0] if found else TimeoutError()
 
 
 def _kind(error: object) -> str:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from pipeline.jobs.nights.shift import Crew
     from pipeline.jobs.nights.site import Site
 
+CLUSTER_PATIENCE_S = 60.0
+"""Seconds to wait for a cluster whose scheduler or last worker is gone, before the command ends."""
+
 
 class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
     """What became of many runs.
@@ -65,6 +68,7 @@ def rebuild_many(
     *,
     workers: int = 0,
     scheduler: str | None = None,
+    patience_s: float = CLUSTER_PATIENCE_S,
     observer: NightObserver | None = None,
 ) -> Rebuilt:
     """Rebuild each of the published runs in the folder `out`, as `rebuild` does, several at a time.
@@ -78,6 +82,7 @@ def rebuild_many(
         load: makes the settings of a run from those about output that it was published with.
         workers: processes of this machine, one run each; 0 decides by cores and memory, 1 is this process.
         scheduler: the address of a Dask scheduler, whose workers rebuild the runs instead.
+        patience_s: seconds to wait for a cluster whose scheduler or last worker is gone.
         observer: is told how it goes.
 
     Raises:
@@ -94,7 +99,7 @@ def rebuild_many(
         endings.append(ending)
         observer.ended(ending)
 
-    with _crew(len(sources), workers, scheduler) as crew, folder.locked():
+    with _crew(len(sources), workers, scheduler, patience_s) as crew, folder.locked():
         for source in sources:
             source.check_target(folder)
         with (
@@ -147,7 +152,7 @@ def _read(runs: Iterable[Path], load: Callable[[Mapping[str, object]], Settings]
 
 
 @contextmanager
-def _crew(nights: int, workers: int, scheduler: str | None) -> Iterator[Crew]:
+def _crew(nights: int, workers: int, scheduler: str | None, patience_s: float) -> Iterator[Crew]:
     """Who rebuilds that many nights.
 
     Raises:
@@ -158,7 +163,7 @@ def _crew(nights: int, workers: int, scheduler: str | None) -> Iterator[Crew]:
         return
     from pipeline.jobs.nights.cluster import connected
 
-    with connected(scheduler) as cluster:
+    with connected(scheduler, patience_s=patience_s) as cluster:
         yield cluster
 
 
