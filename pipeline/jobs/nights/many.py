@@ -12,6 +12,7 @@ import msgspec
 from pipeline.errors import StopRun, UsageError
 from pipeline.files.folder import OutputFolder, read_manifest
 from pipeline.files.latest import RUN_PREFIX, run_at
+from pipeline.files.modes import Modes
 from pipeline.files.output_format import check_formats
 from pipeline.jobs.nights.local import Local, automatic_count
 from pipeline.jobs.nights.night import Ending, Night, failed
@@ -91,9 +92,10 @@ def rebuild_many(
         FolderBusy: another process publishes there.
     """
     observer = observer or NightObserver()
-    check_formats(load({}).formats)  # what is wrong with the settings of all runs is not the fault of one
+    common = load({})  # what is wrong with the settings of all runs is not the fault of one
+    check_formats(common.formats)
     sources, endings = _read(_distinct(runs), load)
-    folder = OutputFolder(out.absolute())
+    folder = OutputFolder(out.absolute(), Modes.of(common))
 
     def tell(ending: Ending) -> None:
         endings.append(ending)
