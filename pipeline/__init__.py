@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.jobs.enrich_target import Enrichment
     from pipeline.jobs.fetch import Observer
     from pipeline.jobs.manifest import Manifest
+    from pipeline.jobs.nights.many import Rebuilt
     from pipeline.jobs.python import enrich, enrich_async, export, export_async, rebuild, status
     from pipeline.jobs.status import Status
     from pipeline.outcomes import Answer, Outcome
@@ -37,6 +38,7 @@ __all__ = [
     "Manifest",
     "Observer",
     "Outcome",
+    "Rebuilt",
     "Settings",
     "Status",
     "__version__",
@@ -58,6 +60,7 @@ _HOMES = {
     "Manifest": "pipeline.jobs.manifest",
     "Observer": "pipeline.jobs.fetch",
     "Outcome": "pipeline.outcomes",
+    "Rebuilt": "pipeline.jobs.nights.many",
     "Settings": "pipeline.settings",
     "Status": "pipeline.jobs.status",
     "enrich": "pipeline.jobs.python",

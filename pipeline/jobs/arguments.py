@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 AnyPath: TypeAlias = str | os.PathLike[str]
 Several: TypeAlias = Sequence[Item] | Iterator[Item]
 
-_WORDS: dict[type, str] = {str: "a string", bool: "True or False"}
+_WORDS: dict[type, str] = {str: "a string", bool: "True or False", int: "a whole number"}
 
 
 def path(name: str, given: AnyPath) -> Path:
@@ -31,8 +31,8 @@ def path(name: str, given: AnyPath) -> Path:
     return Path(text)
 
 
-def paths(name: str, given: AnyPath | Several[AnyPath]) -> list[Path]:
-    """The paths of one path or several.
+def paths(name: str, given: AnyPath | Several[AnyPath], noun: str = "list") -> list[Path]:
+    """The paths of one path or several; `noun` says what they are.
 
     Raises:
         WrongArgument: there is none, or something that is no path.
@@ -43,7 +43,7 @@ def paths(name: str, given: AnyPath | Several[AnyPath]) -> list[Path]:
         path(f"{name}[{number}]", one) for number, one in enumerate(_several(name, given, "a path or a list of paths"))
     ]
     if not found:
-        raise WrongArgument(f"{name}: must name at least one list.")
+        raise WrongArgument(f"{name}: must name at least one {noun}.")
     return found
 
 

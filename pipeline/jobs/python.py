@@ -7,7 +7,9 @@ folder and everything else of the process as it found them.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from pipeline.errors import WrongArgument
 from pipeline.jobs import arguments
@@ -16,16 +18,17 @@ from pipeline.jobs.enrich import enrich as enrich_list
 from pipeline.jobs.enrich_target import Enrichment
 from pipeline.jobs.export import export as export_lists
 from pipeline.jobs.fetch import Observer
+from pipeline.jobs.nights.many import Rebuilt, rebuild_many
 from pipeline.jobs.rebuild import rebuild as rebuild_run
 from pipeline.jobs.status import status as status_of
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from pipeline.jobs.arguments import AnyPath, Several
     from pipeline.jobs.manifest import Manifest
     from pipeline.jobs.status import Status
+
+_Load: TypeAlias = Callable[[Mapping[str, object]], Settings]
 
 
 def export(
@@ -106,26 +109,62 @@ def enrich(  # noqa: PLR0913 - a keyword for each property of the added columns
     )
 
 
-def rebuild(run: AnyPath, out: AnyPath, load: Callable[[Mapping[str, object]], Settings] | None = None) -> Manifest:
+@overload
+def rebuild(run: AnyPath, out: AnyPath, load: _Load | None = None) -> Manifest: ...  # type: ignore[overload-overlap]  # a string is a sequence of strings, too
+
+
+@overload
+def rebuild(
+    run: Several[AnyPath],
+    out: AnyPath,
+    load: _Load | None = None,
+    *,
+    workers: int = 0,
+    scheduler: str | None = None,
+) -> Rebuilt: ...
+
+
+def rebuild(
+    run: AnyPath | Several[AnyPath],
+    out: AnyPath,
+    load: _Load | None = None,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+) -> Manifest | Rebuilt:
     """Publish the tables of the run in the folder `run` once more in `out`, from the replies that it kept.
 
-    No call is made. With the same code and settings every file is identical byte for byte.
+    No call is made. With the same code and settings every file is identical byte for byte. A run that was rebuilt there
+    before, by this version with the same settings, is left as it is.
+
+    Several runs are rebuilt at once, and a damaged one fails alone; what became of each is returned, not raised.
 
     Args:
-        run: the folder of a published run, or `latest`.
+        run: the folder of a published run, or `latest`; or several.
         out: the folder to publish in.
-        load: makes the settings from those about output that the run was published with; by default they are the same.
+        load: makes the settings from those about output that a run was published with; by default they are the same.
+        workers: for several runs, how many processes of this machine rebuild one each; 0 decides by cores and memory,
+            and 1 is none but this one.
+        scheduler: for several runs, the address of a Dask scheduler whose workers rebuild them instead.
 
     Raises:
         WrongArgument: an argument has the wrong type.
-        UsageError: `run` is not a published run with its replies, or `out` cannot take it.
+        UsageError: `run` is not a published run with its replies, one of several does not exist, `out` cannot take
+            them, or the cluster does not fit.
         StorageError: something cannot be read or written, or is damaged.
         FolderBusy: a run is publishing there.
     """
     if load is not None and not callable(load):
         raise WrongArgument.of("load", "a function", load)
-    places = arguments.path("run", run), arguments.path("out", out)
-    return rebuild_run(*places) if load is None else rebuild_run(*places, load)
+    if isinstance(run, str | os.PathLike):
+        for name, given in (("workers", workers), ("scheduler", scheduler)):
+            if given is not None:
+                raise WrongArgument(f"{name}: must be left out for one run; name several as a list.")
+        places = arguments.path("run", run), arguments.path("out", out)
+        return rebuild_run(*places) if load is None else rebuild_run(*places, load)
+    how = {**_options(int, workers=workers), **_options(str, scheduler=scheduler)}
+    runs, folder = arguments.paths("run", run, "run"), arguments.path("out", out)
+    return rebuild_many(runs, folder, load or Settings.model_validate, **how)
 
 
 def status(out: AnyPath) -> Status:

@@ -108,8 +108,11 @@ WRONG: dict[str, Callable[[Path], object]] = {
     "how": lambda out: pipeline.enrich(NOWHERE, "list.csv", out, ["tags"]),  # type: ignore[arg-type]
     "prefix": lambda out: pipeline.enrich(NOWHERE, "list.csv", out, prefix=1),  # type: ignore[arg-type]
     "force": lambda out: pipeline.enrich(NOWHERE, "list.csv", out, force="yes"),  # type: ignore[arg-type]
-    "rebuild": lambda out: pipeline.rebuild(1, out),  # type: ignore[arg-type]
-    "rebuild_settings": lambda out: pipeline.rebuild(out, out, NOWHERE),  # type: ignore[arg-type]
+    "rebuild": lambda out: pipeline.rebuild(1, out),  # type: ignore[call-overload]
+    "rebuild_settings": lambda out: pipeline.rebuild(out, out, NOWHERE),  # type: ignore[call-overload]
+    "rebuild_none": lambda out: pipeline.rebuild([], out),
+    "rebuild_workers": lambda out: pipeline.rebuild([out], out, workers="2"),  # type: ignore[call-overload]
+    "rebuild_one_by_many": lambda out: pipeline.rebuild(out, out, workers=2),  # type: ignore[call-overload]
     "status": lambda _: pipeline.status(1),  # type: ignore[arg-type]
     "options": lambda _: pipeline.Settings.load("settings.toml"),  # type: ignore[arg-type]
     "client": lambda _: pipeline.LeadClient({}),  # type: ignore[arg-type]
@@ -310,6 +313,7 @@ async def typed_program(frame: pd.DataFrame) -> None:
     assert_type(await pipeline.export_async(chosen, [Path("list.csv"), "more.csv"], "out"), pipeline.Manifest)
     assert_type(await pipeline.enrich_async(chosen, "list.csv", "o.csv", fields=["tags"]), pipeline.Manifest)
     assert_type(pipeline.rebuild("out/latest", "again"), pipeline.Manifest)
+    assert_type(pipeline.rebuild(["out/run=one", Path("out/run=two")], "again", workers=2), pipeline.Rebuilt)
     assert_type(pipeline.status("out"), pipeline.Status)
     async with pipeline.LeadClient(chosen) as client:
         answer = await client.get_lead("ann@example.com")
