@@ -25,7 +25,6 @@ LeadExportError
     │   └── WrongEndpoint  redirect, 401, 404: not the API, or not a secure connection
     ├── ApiUnavailable     5: the API is unavailable
     ├── StorageError       6: local storage
-    │   └── ClusterGone    the workers of `rebuild --scheduler` are gone
     ├── FolderBusy         7: another run is using the folder
     ├── Interrupted        130: Ctrl-C
     ├── Terminated         143: SIGTERM or SIGHUP
@@ -250,12 +249,6 @@ class StorageError(StopRun):
     def of(cls, error: OSError, path: Path) -> Self:
         """Explain an error of the operating system about `path` in one sentence, with what to do."""
         return cls(f"{error.filename or path}: {error.strerror or error}{storage_advice(error.errno)}.")
-
-
-class ClusterGone(StorageError):
-    """A Dask cluster has no scheduler or no workers any more."""
-
-    code = "cluster"
 
 
 _ADVICE = {

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from many_nights import PATIENCE_S, kill
+from copied_nights import PATIENCE_S, kill
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

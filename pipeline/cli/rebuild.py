@@ -29,7 +29,7 @@ Examples:
   lead-export rebuild export/latest --out rebuilt
   lead-export rebuild export/run=20261123T020000Z --out csv --format csv --timezone EST
   lead-export rebuild export/run=* --out rebuilt --workers 8
-  lead-export rebuild /srv/export/run=* --out /srv/rebuilt --scheduler tls://scheduler.example:8786
+  lead-export rebuild /srv/export/run=* --out /srv/again --scheduler tls://dask.example:8786
 
 The runs must have kept their replies, as runs do by default. Options that you omit keep the values of
 each run. The same code and settings give identical files. Of several runs each is rebuilt by a process of

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import itertools
-import os
 import secrets
 import shutil
-import time
-from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
-from pipeline.errors import STORAGE_TROUBLE, FolderBusy, StorageError, UsageError
+from pipeline.errors import STORAGE_TROUBLE, StorageError, UsageError
 from pipeline.files import durable
-from pipeline.filesystem import USE_LOCAL_DISK, sync
+from pipeline.files.building import STAGING, remove_unfinished
+from pipeline.files.locks import hold_lock, lock_holder
+from pipeline.filesystem import sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,11 +22,6 @@ SUFFIX = ".lead-export"
 """The folder's name, or the end of it."""
 _JOURNAL = ".journal"
 _UNREADABLE = ".unreadable"
-_LOCK_TRIES = 5
-_LOCK_PAUSE_S = 0.05
-"""A few short tries, because `lock_holder` takes the lock for a moment as well."""
-_NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL))
-"""What `flock` gives on NFS without its lock service, on Lustre and on FUSE."""
 
 
 class StateFolder:
@@ -77,7 +69,7 @@ class StateFolder:
             FolderBusy: another process holds the lock.
         """
         with hold_lock(self._lock, self.owner):
-            self.remove_leftovers()
+            self._remove_leftovers()
             yield
 
     @contextmanager
@@ -173,33 +165,7 @@ class StateFolder:
 
     def staging(self, run_id: str) -> Path:
         """The folder in which a run is written before it is moved into place."""
-        return self.path / f"{run_id}.staging"
-
-    @contextmanager
-    def building(self, run_id: str, *, patience_s: float) -> Iterator[None]:
-        """Hold one run of a folder whose own lock is held by the process that handed the run out.
-
-        A worker may outlive that process, or be taken for dead, so two could be writing the same run. What a killed one
-        has left half done is removed by the next that holds the folder, or writes this run.
-
-        Args:
-            run_id: name of the run.
-            patience_s: seconds to wait for another process that is writing it.
-
-        Raises:
-            FolderBusy: another process is still writing it.
-            StorageError: the file cannot be opened, or this file system has no locks.
-        """
-        lock = self._run_lock(self.staging(run_id))
-        with _held_after(lock, self.owner, patience_s):
-            try:
-                yield
-            finally:
-                lock.unlink(missing_ok=True)
-
-    @staticmethod
-    def _run_lock(staging: Path) -> Path:
-        return staging.with_suffix(".lock")
+        return self.path / f"{run_id}{STAGING}"
 
     def _remove_lock_alone(self) -> None:
         """Delete the lock if the folder holds nothing else; this process must hold it."""
@@ -207,17 +173,12 @@ class StateFolder:
             if [path.name for path in self.path.iterdir()] == [self._lock.name]:
                 self._lock.unlink()
 
-    def remove_leftovers(self) -> None:
-        """Remove what killed processes have left half done; this process must hold the lock of the folder."""
-        for pattern in ("*.staging", "*.removed"):
-            for path in self.path.glob(pattern):
-                if lock_holder(self._run_lock(path)) is None:
-                    shutil.rmtree(path, ignore_errors=True)
+    def _remove_leftovers(self) -> None:
+        remove_unfinished(self.path)
+        for path in self.path.glob("*.removed"):
+            shutil.rmtree(path, ignore_errors=True)
         for pattern in ("*.link", "*.partial"):
             for path in self.path.glob(pattern):
-                path.unlink(missing_ok=True)
-        for path in self.path.glob("*.lock"):
-            if lock_holder(path) is None:
                 path.unlink(missing_ok=True)
 
 
@@ -231,81 +192,3 @@ def make_way(folder: StateFolder, journal: Path) -> Path:
     renamed = next(path for name in names if not (path := folder.journal(name)).exists())
     with durable.storage_errors(journal):
         return journal.replace(renamed)
-
-
-@contextmanager
-def hold_lock(path: Path, owner: Path) -> Iterator[None]:
-    """Hold the lock file at `path` for a job that writes `owner`; the lock ends with the process, however that ends.
-
-    Raises:
-        FolderBusy: another process holds it; the message says which, and since when.
-        StorageError: the file cannot be opened, or this file system has no locks.
-    """
-    with durable.storage_errors(path):
-        file = os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "rb+", buffering=0)
-    with file:
-        try:
-            taken = _take(file, fcntl.LOCK_EX)
-        except OSError as error:
-            raise _refused_lock(error, path, owner) from error
-        # A holder may delete the file when it is done; a lock on a deleted file excludes nobody.
-        if not taken or not _is_at(path, file):
-            who = file.read().decode(errors="replace").strip() or "another run"
-            raise FolderBusy(f"{owner}: {who} holds this folder; wait for it or name another --out.")
-        with durable.storage_errors(path):
-            file.truncate(0)
-            file.write(f"process {os.getpid()}, running since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC,".encode())
-        yield
-
-
-@contextmanager
-def _held_after(path: Path, owner: Path, patience_s: float) -> Iterator[None]:
-    """Hold the lock as soon as it is free; see `hold_lock`."""
-    deadline_s = time.monotonic() + patience_s
-    with ExitStack() as stack:
-        while True:
-            try:
-                stack.enter_context(hold_lock(path, owner))
-            except FolderBusy:
-                if time.monotonic() >= deadline_s:
-                    raise
-            else:
-                break
-        yield
-
-
-def _refused_lock(error: OSError, path: Path, owner: Path) -> StorageError:
-    if error.errno not in _NO_LOCKS:
-        return StorageError.of(error, path)
-    return StorageError(
-        f"{owner}: this file system does not lock files ({error.strerror}), and without a lock two runs could"
-        f" overwrite each other's answers; {USE_LOCAL_DISK}."
-    )
-
-
-def lock_holder(path: Path) -> str | None:
-    """Which process holds the lock file at `path`, and since when; None if none does."""
-    try:
-        with path.open("rb") as file:
-            return None if _take(file, fcntl.LOCK_SH, tries=1) else file.read().decode(errors="replace").rstrip(", ")
-    except OSError:
-        return None
-
-
-def _is_at(path: Path, file: IO[bytes]) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    except OSError:
-        return False
-
-
-def _take(file: IO[bytes], kind: int, *, tries: int = _LOCK_TRIES) -> bool:
-    for left in reversed(range(tries)):
-        try:
-            fcntl.flock(file, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if left:
-                time.sleep(_LOCK_PAUSE_S)
-        else:
-            return True
-    return False

@@ -25,8 +25,9 @@ from pipeline.errors import (
 from pipeline.files import durable
 from pipeline.files.folder import OutputFolder, read_manifest
 from pipeline.files.latest import Latest
+from pipeline.files.locks import hold_lock
 from pipeline.files.output_format import check_formats
-from pipeline.files.state import StateFolder, hold_lock
+from pipeline.files.state import StateFolder
 from pipeline.filesystem import sync
 from pipeline.jobs.list_size import addresses_of
 from pipeline.jobs.plan_budget import PlannedBudget

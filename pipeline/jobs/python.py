@@ -135,22 +135,19 @@ def rebuild(
     """Publish the tables of the run in the folder `run` once more in `out`, from the replies that it kept.
 
     No call is made. With the same code and settings every file is identical byte for byte. A run that was rebuilt there
-    before, by this version with the same settings, is left as it is.
-
-    Several runs are rebuilt at once, and a damaged one fails alone; what became of each is returned, not raised.
+    before, by this version with the same settings, is left as it is. Several runs are rebuilt at once, and a damaged
+    one fails alone; what became of each is returned, not raised.
 
     Args:
         run: the folder of a published run, or `latest`; or several.
         out: the folder to publish in.
         load: makes the settings from those about output that a run was published with; by default they are the same.
-        workers: for several runs, how many processes of this machine rebuild one each; 0 decides by cores and memory,
-            and 1 is none but this one.
+        workers: of several runs, how many are rebuilt at once, by a process each; 0 decides by cores and memory.
         scheduler: for several runs, the address of a Dask scheduler whose workers rebuild them instead.
 
     Raises:
         WrongArgument: an argument has the wrong type.
-        UsageError: `run` is not a published run with its replies, one of several does not exist, `out` cannot take
-            them, or the cluster does not fit.
+        UsageError: a run is none, or did not keep its replies, `out` cannot take it, or the cluster does not fit.
         StorageError: something cannot be read or written, or is damaged.
         FolderBusy: a run is publishing there.
     """

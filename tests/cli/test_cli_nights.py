@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cli_command import OPTIONS, Running, lead_export, run, write_list
-from many_nights import Trap, contents, copies, hidden, kill, night, wait_until_gone, write_manifest
+from copied_nights import Trap, contents, copies, hidden, kill, night, wait_until_gone, write_manifest
 
 from pipeline.sandbox.process import running
 

@@ -14,8 +14,8 @@ import pytest
 
 from pipeline.errors import FolderBusy, StorageError, UsageError, storage_advice
 from pipeline.files.folder import OutputFolder
+from pipeline.files.locks import hold_lock
 from pipeline.files.modes import Modes
-from pipeline.files.state import hold_lock
 
 
 @pytest.fixture

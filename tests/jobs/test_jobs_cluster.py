@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 from cli_command import OPTIONS, Result, Running, lead_export, run, write_list
+from copied_nights import Trap, contents, copies, hidden, kill
 from dask_cluster import cluster
-from many_nights import Trap, contents, copies, hidden, kill
 
 import pipeline
-from pipeline.errors import ClusterGone, UsageError
+from pipeline.errors import StorageError, UsageError
 from pipeline.jobs.nights.cluster import check_address, connected
 from pipeline.jobs.nights.many import rebuild_many
 from pipeline.jobs.nights.site import Site, versions
@@ -227,7 +227,7 @@ def test_a_scheduler_that_is_killed_ends_the_command(process: Preloaded, nights:
 
         thread = threading.Thread(target=strike)
         thread.start()
-        with pytest.raises(ClusterGone) as caught:
+        with pytest.raises(StorageError) as caught:
             rebuild_many(nights, tmp_path / "out", Settings.model_validate, scheduler=doomed.address, patience_s=1)
         thread.join()
     assert (doomed.address in str(caught.value), caught.value.exit_code) == (True, 6)

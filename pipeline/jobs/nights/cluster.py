@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from pipeline.errors import ClusterGone, UsageError
+from pipeline.errors import StorageError, UsageError
 from pipeline.jobs.nights.site import Site, difference, versions
 from pipeline.words import counted
 
@@ -168,13 +168,13 @@ class Cluster:
         """How many nights its workers may have at once.
 
         Raises:
-            ClusterGone: there has been no worker for too long, or the scheduler does not answer.
+            StorageError: there has been no worker for too long, or the scheduler does not answer.
         """
         count = self._nights(self._workers())
         if count:
             self._seen_s = time.monotonic()
         elif time.monotonic() - self._seen_s > self._patience_s:
-            raise ClusterGone(f"{self._address}: the scheduler or its last worker is gone; {_AGAIN}")
+            raise StorageError(f"{self._address}: the scheduler or its last worker is gone; {_AGAIN}")
         return count
 
     def deaths(self, error: BaseException) -> int:

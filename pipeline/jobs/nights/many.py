@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pipeline.errors import StopRun, UsageError
+from pipeline.files.building import remove_unfinished
 from pipeline.files.folder import OutputFolder, read_manifest
 from pipeline.files.latest import RUN_PREFIX, run_at
 from pipeline.files.modes import Modes
@@ -91,28 +92,41 @@ def rebuild_many(
         StorageError: `out` cannot be written, or a cluster is gone; what was rebuilt is published.
         FolderBusy: another process publishes there.
     """
-    observer = observer or NightObserver()
     common = load({})  # what is wrong with the settings of all runs is not the fault of one
     check_formats(common.formats)
     sources, endings = _read(_distinct(runs), load)
     folder = OutputFolder(out.absolute(), Modes.of(common))
 
-    def tell(ending: Ending) -> None:
-        endings.append(ending)
-        observer.ended(ending)
-
     with _crew(len(sources), workers, scheduler, patience_s) as crew, folder.locked():
         for source in sources:
             source.check_target(folder)
-        with (
-            crew.prepared(folder.state, [source.run for source in sources]) as site,
-            _finishing(folder, crew, sources, endings),
-        ):
-            observer.began(len(sources) + len(endings))
-            for ending in endings:
-                observer.ended(ending)
-            Shift(crew, tell).rebuild([_night(source, folder.root, site) for source in sources])
-    return _rebuilt(out, folder, endings)
+        told = _Told(observer or NightObserver(), len(sources), endings)
+        _hand_out(sources, folder, crew, told)
+    return _rebuilt(out, folder, told.endings)
+
+
+def _hand_out(sources: Sequence[Source], folder: OutputFolder, crew: Crew, told: _Told) -> None:
+    """Have the crew rebuild these runs in the folder, which is held."""
+    runs = [source.run for source in sources]
+    with crew.prepared(folder.state, runs) as site, _finishing(folder, crew, sources, told.endings):
+        Shift(crew, told.tell).rebuild([_night(source, folder.root, site) for source in sources])
+
+
+class _Told:
+    """Collects the endings, and tells the observer of each; of some before any run is rebuilt."""
+
+    def __init__(self, observer: NightObserver, open_runs: int, endings: Iterable[Ending]) -> None:
+        self.endings: list[Ending] = []
+        self._observer = observer
+        known = list(endings)
+        observer.began(open_runs + len(known))
+        for ending in known:
+            self.tell(ending)
+
+    def tell(self, ending: Ending) -> None:
+        """Take the next ending."""
+        self.endings.append(ending)
+        self._observer.ended(ending)
 
 
 def _distinct(runs: Sequence[Path]) -> list[Path]:
@@ -185,7 +199,7 @@ def _finishing(
         yield
     finally:
         crew.close()
-        folder.state.remove_leftovers()
+        remove_unfinished(folder.state.path)
         failures = {ending.run_id for ending in endings if ending.status == "failed"}
         # Some may have been published by a worker whose word of it came too late.
         _switch_latest(folder, [source.before for source in sources if source.before.run_id not in failures])

@@ -99,6 +99,7 @@ def rebuild_night(night: Night) -> Ending:
 
 
 def _rebuild(night: Night) -> Ending:
+    from pipeline.files.building import building
     from pipeline.files.folder import OutputFolder
     from pipeline.files.modes import Modes
     from pipeline.files.published import PublishedRun
@@ -106,7 +107,8 @@ def _rebuild(night: Night) -> Ending:
 
     source = Source.of(night.run, lambda _: night.settings)
     folder = OutputFolder(night.out, Modes.of(night.settings))
-    with folder.state.building(night.run_id, patience_s=PATIENCE_S):
+    staging = folder.state.staging(night.run_id)
+    with building(staging, folder.run(night.run_id), patience_s=PATIENCE_S):
         before = source.rebuilt_before(folder)
         manifest = before or source.rebuild(PublishedRun(night.run), folder)
     return Ending(
