@@ -22,6 +22,7 @@ SCRIPTS: tuple[tuple[str, ...], ...] = (
     ("throughput.py", "--runs", "3", "--shape", "mixed"),
     ("rebuild.py", "--leads", "100000"),
     ("rebuild.py", "--leads", "100000", "--shape", "mixed"),
+    ("many_nights.py", "--nights", "12", "--every", "5"),
     ("memory.py",),
     ("resume.py", "--answers", "100000"),
     ("pace.py",),

@@ -1,6 +1,6 @@
 """Many runs rebuilt at once: by one process, by two, by two workers of a Dask cluster, and while workers are killed.
 
-    python benchmarks/many_nights.py [--nights 60] [--leads 20000] [--rounds 1] [--kill-every 10]
+    python benchmarks/many_nights.py [--nights 60] [--leads 20000] [--rounds 1] [--every 10]
 
 One run is published first; the others are copies with names and times of their own. Every way must give the same files,
 byte for byte. Then both kinds of workers are killed, one every ten seconds, until the command ends; Dask's come back by
@@ -50,22 +50,22 @@ LOOPBACK = ("--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0", "--no-d
 
 def main() -> None:
     """Print the tables."""
-    options = arguments(__doc__, nights=60, leads=20_000, rounds=1, kill_every=10)
+    options = arguments(__doc__, nights=60, leads=20_000, rounds=1, every=10)
     with scratch() as folder:
         nights = publish(folder, options.nights, options.leads)
-        ways = {"one process": SERIAL, f"{WORKERS} processes": PROCESSES}
+        ways: dict[str, tuple[str, ...]] = {"one process": SERIAL, f"{WORKERS} processes": PROCESSES}
         with cluster(folder) as scheduler:
             if scheduler:
                 ways[f"{WORKERS} Dask workers"] = ("--scheduler", scheduler)
-            usages = {name: [] for name in ways}
+            usages: dict[str, list[Usage]] = {name: [] for name in ways}
             for _, (name, how) in ((n, way) for n in range(options.rounds) for way in ways.items()):
                 usages[name].append(rebuild(nights, folder / name, how))
             expected = digest(folder / "one process")
             print(f"{options.nights} runs of {options.leads:,} leads, best of {options.rounds}\n")
             show(usages, {name: digest(folder / name) == expected for name in ways})
             storms = {name: how for name, how in ways.items() if how is not SERIAL}
-            print(f"A worker killed every {options.kill_every} seconds\n")
-            storm(nights, folder, storms, options.kill_every, expected)
+            print(f"A worker killed every {options.every} seconds\n")
+            storm(nights, folder, storms, options.every, expected)
 
 
 def publish(folder: Path, count: int, leads: int) -> list[Path]:
@@ -95,7 +95,7 @@ def cluster(folder: Path) -> Iterator[str]:
         return
     file = folder / "scheduler.json"
     environment = {"PYTHONPATH": str(Path(__file__).parent.parent), "XDG_STATE_HOME": str(folder)}
-    programs = [("scheduler", "--port", "0", "--scheduler-file", str(file))]
+    programs: list[tuple[str, ...]] = [("scheduler", "--port", "0", "--scheduler-file", str(file))]
     worker = ("--scheduler-file", str(file), "--nthreads", "1", "--resources", "night=1", "--nworkers", str(WORKERS))
     programs += [("worker", *worker, "--local-directory", str(folder))]
     children = []
