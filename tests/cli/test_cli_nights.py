@@ -145,7 +145,7 @@ def test_damaged_runs_fail_alone(nights: list[Path], published: Path, tmp_path: 
     del bare["replies"]
     without = night(published, tmp_path / "export", 4, tables=bare)
     out = tmp_path / "out"
-    done = lead_export("rebuild", *nights, without, "--out", out, "--workers", 2, "--json")
+    done = lead_export("rebuild", *nights, without, "--out", out, "--workers", 1, "--json")
     assert (done.code, done.json["rebuilt"], done.json["failed"], done.json["latest"]) == (3, 2, 3, "night-2")
     sentences = [line for line in done.err.splitlines() if line.startswith("lead-export: ")]
     assert sorted(sentence.split()[1].rstrip(":") for sentence in sentences) == sorted(
@@ -191,35 +191,34 @@ def test_latest_never_goes_back(nights: list[Path], published: Path, tmp_path: P
 
 
 @needs_proc
-def test_a_killed_worker_costs_its_night_a_retry(nights: list[Path], serial: dict[str, bytes], tmp_path: Path) -> None:
-    """Only the night that it had is done again; the files are the same, and the warning names the night."""
-    trap = Trap(nights[2])
-    with meanwhile(lambda: trap.kill(restore=True)):
-        done = lead_export("rebuild", *nights, "--out", tmp_path / "out", "--workers", 2)
-    assert done.code == 0
-    assert [line for line in done.err.splitlines() if line.startswith("WARNING")] == [
-        f"WARNING: {nights[2]}: the worker that rebuilt it was killed; it is tried again."
-    ]
-    assert contents(tmp_path / "out") == serial
-    assert hidden(tmp_path / "out") == []
+def test_killed_workers_cost_retries_and_a_night_that_kills_fails_alone(
+    nights: list[Path], serial: dict[str, bytes], tmp_path: Path
+) -> None:
+    """A night is tried again; after two workers it comes alone, after all others, and then it has failed.
 
-
-@needs_proc
-def test_a_night_that_kills_its_workers_fails_alone(nights: list[Path], tmp_path: Path) -> None:
-    """After two workers it is tried alone, after all others; then it has failed, and the others are published."""
-    out, trap = tmp_path / "out", Trap(nights[0])
+    The others are published, and the same command goes on once the cause is gone.
+    """
+    out, trap, unlucky = tmp_path / "out", Trap(nights[0]), Trap(nights[2])
 
     def kill_the_last() -> None:
         pid = trap.catch()
         assert {path.name for path in out.glob("run=*")} == {path.name for path in nights[1:]}
         kill(pid)
 
-    with meanwhile(trap.kill, trap.kill, kill_the_last):
+    with meanwhile(trap.kill, lambda: unlucky.kill(restore=True), trap.kill, kill_the_last):
         done = lead_export("rebuild", *nights, "--out", out, "--workers", 2, "--json")
     assert (done.code, done.json["rebuilt"], done.json["failed"], done.json["latest"]) == (3, 3, 1, "night-3")
+    assert sorted(line for line in done.err.splitlines() if line.startswith("WARNING")) == [
+        f"WARNING: {nights[0]}: the worker that rebuilt it was killed; it is tried again.",
+        f"WARNING: {nights[0]}: the worker that rebuilt it was killed; it is tried alone, after the others.",
+        f"WARNING: {nights[2]}: the worker that rebuilt it was killed; it is tried again.",
+    ]
     reasons = [ending["reason"] for ending in done.json["runs"] if ending["reason"]]
     assert [reason.startswith(f"{nights[0]}: each worker that rebuilt it was killed") for reason in reasons] == [True]
     assert hidden(out) == []
+    trap.restore()
+    assert lead_export("rebuild", *nights, "--out", out, "--workers", 1).code == 0
+    assert contents(out) == serial
 
 
 @needs_proc
