@@ -3,8 +3,8 @@
     python benchmarks/many_nights.py [--nights 60] [--leads 20000] [--rounds 1] [--every 10]
 
 One run is published first; the others are copies with names and times of their own. Every way must give the same files,
-byte for byte. Then both kinds of workers are killed, one every ten seconds, until the command ends; Dask's come back by
-themselves. Needs the extra `dask` for the cluster, and is done without it where that is missing.
+byte for byte. Then both kinds of workers are killed, one every ten seconds (0: none), until the command ends; Dask's come
+back by themselves. CPU seconds are those of the command and its processes, so not of Dask's workers. Needs the extra `dask` for the cluster, and is done without it where that is missing.
 """
 
 from __future__ import annotations
@@ -64,8 +64,9 @@ def main() -> None:
             print(f"{options.nights} runs of {options.leads:,} leads, best of {options.rounds}\n")
             show(usages, {name: digest(folder / name) == expected for name in ways})
             storms = {name: how for name, how in ways.items() if how is not SERIAL}
-            print(f"A worker killed every {options.every} seconds\n")
-            storm(nights, folder, storms, options.every, expected)
+            if options.every:
+                print(f"A worker killed every {options.every} seconds\n")
+                storm(nights, folder, storms, options.every, expected)
 
 
 def publish(folder: Path, count: int, leads: int) -> list[Path]:
@@ -143,9 +144,12 @@ def show(usages: dict[str, list[Usage]], same: dict[str, bool]) -> None:
     """A line for each way."""
     walls = {name: min(usage.wall_s for usage in runs) for name, runs in usages.items()}
     first = next(iter(walls.values()))
-    head = ("workers", "seconds", "times one process", "same bytes")
-    rows = [(name, f"{wall:.1f}", f"{first / wall:.2f}", "yes" if same[name] else "NO") for name, wall in walls.items()]
-    print_table(head, rows)
+    cpus = {name: min(usage.cpu_s for usage in runs) for name, runs in usages.items()}
+    rows = [
+        (name, f"{wall:.1f}", f"{cpus[name]:.1f}", f"{first / wall:.2f}", "yes" if same[name] else "NO")
+        for name, wall in walls.items()
+    ]
+    print_table(("workers", "seconds", "CPU seconds", "times one process", "same bytes"), rows)
 
 
 def storm(nights: list[Path], folder: Path, ways: dict[str, tuple[str, ...]], every_s: int, expected: str) -> None:
