@@ -2,9 +2,10 @@
 
     python benchmarks/many_nights.py [--nights 60] [--leads 20000] [--rounds 1] [--every 10]
 
-One run is published first; the others are copies with names and times of their own. Every way must give the same files,
-byte for byte. Then both kinds of workers are killed, one every ten seconds (0: none), until the command ends; Dask's come
-back by themselves. CPU seconds are those of the command and its processes, so not of Dask's workers. Needs the extra `dask` for the cluster, and is done without it where that is missing.
+One run is published first; the others are copies with names and times of their own. Every way must give the same
+files, byte for byte. Then both kinds of workers are killed, one every ten seconds (0: none), until the command ends;
+Dask's come back by themselves. CPU seconds are those of the command and its processes, so not of Dask's workers. Where
+the extra `dask` is not installed, there is no cluster.
 """
 
 from __future__ import annotations
