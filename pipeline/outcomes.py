@@ -50,6 +50,9 @@ _MEANINGS = {
 ANSWERED = (Outcome.FOUND, Outcome.NOT_FOUND, Outcome.DELETED, Outcome.FAILED)
 """What an address that was asked for ends as."""
 
+CONCLUSIVE = frozenset((Outcome.FOUND, Outcome.NOT_FOUND, Outcome.DELETED))
+"""The outcomes that say what the API knows of an address."""
+
 KEPT = "kept:"
 """How the code of an answer begins that stays because asking again failed; the code of that failure follows."""
 
@@ -69,6 +72,15 @@ class Address(NamedTuple):
 
     id: int
     email: str
+
+
+class Reply(NamedTuple):
+    """What comparing two nights takes of an answer; the fields are those of `Answer`."""
+
+    email: str
+    outcome: str
+    answered_at_ms: int
+    body: bytes | None
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -248,8 +248,36 @@ REPLIES = Table(
 )
 """Documents the fields of `outcomes.Answer`."""
 
+CHANGES = Table(
+    "changes",
+    "a value that changed, or a row that came or went, since the run before",
+    (
+        _string("requested_email", "the address as it was looked up", mostly_unique=True),
+        _string("lead_id", "`leads.id`, of a lead that is gone the one it had", mostly_unique=True),
+        _string("table_name", "the table: `leads` to `custom_fields`, or `outcomes` for what became of the address"),
+        _string("change", "`changed`, `added` or `removed`"),
+        _string("item", "JSON array of what identifies the row among the lead's; null for `leads` and `outcomes`"),
+        _string("column_name", "the column that changed, `extra.KEY` for a key of `extra`; null if a row came or went"),
+        _string("old_value", "the value before; of a row that went, all of it as a JSON object"),
+        _string("new_value", "the value now; of a row that came, all of it as a JSON object"),
+        Column("seen_before", "timestamp[ms, UTC]", "when it was not so yet: it happened after this …"),
+        Column("seen_at", "timestamp[ms, UTC]", "… and before this, when it was first seen"),
+        _string("since_run", "name of the run that this one was compared with"),
+    ),
+)
+
+IDENTITIES = {
+    TAGS.name: ("tag_name",),
+    TRANSACTIONS.name: ("transaction_id",),
+    LISTS.name: ("list_name",),
+    SEQUENCES.name: ("sequence_name",),
+    MEMBERSHIPS.name: ("name", "level_name"),
+    CUSTOM_FIELDS.name: ("field_id", "option_id"),
+}
+"""The columns that tell the items of a lead apart, by table."""
+
 LEAD_TABLES = (LEADS, TAGS, TRANSACTIONS, LISTS, SEQUENCES, MEMBERSHIPS, CUSTOM_FIELDS)
 """The tables that `flatten` builds from replies."""
 
-TABLES = (*LEAD_TABLES, OUTCOMES, REPLIES)
+TABLES = (*LEAD_TABLES, OUTCOMES, REPLIES, CHANGES)
 """Every table that a run publishes."""

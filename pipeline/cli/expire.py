@@ -52,6 +52,8 @@ def expired_lines(found: Expired, what: str) -> Iterator[str]:
         yield f"{what}: {counted(len(found.runs), 'run')}: {_few(found.runs)}"
     if found.replies:
         yield f"{what}: the raw replies of {counted(len(found.replies), 'run')}: {_few(found.replies)}"
+    if found.tables:
+        yield f"{what}: all but the changes of {counted(len(found.tables), 'run')}: {_few(found.tables)}"
     if found.unfinished:
         yield f"{what}: the answers of {counted(len(found.unfinished), 'unfinished run')}: {_few(found.unfinished)}"
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from pipeline.cli.changes import changes_command
 from pipeline.cli.check import check_command
 from pipeline.cli.completion import completion_command
 from pipeline.cli.config import config_group
@@ -27,6 +28,7 @@ from pipeline.cli.sandbox import sandbox_command
 from pipeline.cli.schema import schema_command
 from pipeline.cli.screen import discard
 from pipeline.cli.status import status_command
+from pipeline.cli.timeline import timeline_command
 from pipeline.cli.verify import verify_command
 from pipeline.errors import ExitCode, InternalError, StopRun
 from pipeline.version import __version__
@@ -66,6 +68,8 @@ for command in (
     rebuild_command,
     verify_command,
     report_command,
+    changes_command,
+    timeline_command,
     expire_command,
     schema_command,
     config_group,

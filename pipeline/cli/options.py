@@ -121,6 +121,7 @@ SETTING_OPTIONS: dict[str, Callable[[Command], Command]] = {
         ("keep_runs", "--keep-runs", "N"),
         ("keep_days", "--keep-days", "N"),
         ("keep_replies_days", "--keep-replies-days", "N"),
+        ("keep_changes", "--keep-changes", "N"),
         ("keep_unfinished_days", "--keep-unfinished-days", "N"),
         ("unfinished", "--unfinished", "ACTION"),
         ("max_age_days", "--max-age", "N"),
@@ -130,7 +131,7 @@ SETTING_OPTIONS: dict[str, Callable[[Command], Command]] = {
 }
 LIST_OPTIONS = ("email_column", "encoding", "delimiter", "quoting", "allow_empty")
 CALL_OPTIONS = ("rate_per_s", "concurrency", "api_url")
-RETENTION_OPTIONS = ("keep_runs", "keep_days", "keep_replies_days", "keep_unfinished_days")
+RETENTION_OPTIONS = ("keep_runs", "keep_changes", "keep_days", "keep_replies_days", "keep_unfinished_days")
 BUDGET_OPTIONS = ("deadline", "max_calls")
 CSV_OPTIONS = ("csv_bom", "formula_guard")
 TABLE_OPTIONS = ("formats", "timezone", "keep_replies", *CSV_OPTIONS, "workers")
@@ -144,6 +145,13 @@ accept_shrink_option = click.option(
 )
 ACCEPT_SHRINK = {"min_rows": 0, "max_shrink": 1.0}
 """The settings that this option stands for."""
+accept_gone_option = click.option(
+    "--accept-gone",
+    is_flag=True,
+    help="Publish although many leads are gone; a run that stopped for it makes no more calls.",
+)
+ACCEPT_GONE = {"max_gone_share": 1.0}
+"""The setting that this option stands for."""
 progress_option = click.option(
     "--progress/--no-progress",
     default=True,

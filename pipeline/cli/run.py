@@ -8,6 +8,7 @@ import click
 
 from pipeline.cli.monitor import Monitor, monitor_option
 from pipeline.cli.options import (
+    ACCEPT_GONE,
     ACCEPT_SHRINK,
     BUDGET_OPTIONS,
     CALL_OPTIONS,
@@ -15,6 +16,7 @@ from pipeline.cli.options import (
     RETENTION_OPTIONS,
     TABLE_OPTIONS,
     UserPath,
+    accept_gone_option,
     accept_shrink_option,
     out_path,
     progress_option,
@@ -74,6 +76,7 @@ If a run stops, the same command resumes it.
 @click.option("--run-id", metavar="ID", help="Name of the run.  [default: the time in UTC]")
 @click.option("--new", is_flag=True, help="Start over; once published, delete unfinished runs.")
 @accept_shrink_option
+@accept_gone_option
 @sandbox_option
 @progress_option
 @monitor_option
@@ -86,6 +89,7 @@ def run_command(  # noqa: PLR0913 - one parameter for each argument of the comma
     *,
     new: bool,
     accept_shrink: bool,
+    accept_gone: bool,
     sandbox: bool,
     progress: bool,
     monitor: bool | None,
@@ -100,7 +104,8 @@ def run_command(  # noqa: PLR0913 - one parameter for each argument of the comma
     if monitor if monitor is not None else not sandbox:
         monitored.attempt("run", out)
     with temporary_sandbox(start=sandbox) as overrides:
-        loaded = settings.load(overrides={**overrides, **(ACCEPT_SHRINK if accept_shrink else {})})
+        accepted = {**(ACCEPT_SHRINK if accept_shrink else {}), **(ACCEPT_GONE if accept_gone else {})}
+        loaded = settings.load(overrides={**overrides, **accepted})
         monitored.knows(loaded)
         from pipeline.jobs.export import export  # only now: wrong settings are reported without loading it
 

@@ -120,7 +120,7 @@ def _lines(found: Status) -> Iterator[str]:
 def _published(run: PublishedStatus) -> Iterator[str]:
     from pipeline.outcomes import Outcome
 
-    latest = ", latest" if run.latest else ""
+    latest = ", latest" if run.latest else ", only its changes are kept" if run.tables_removed_at else ""
     yield f"{run.run_id}: {run.status.replace('_', ' ')}{latest}"
     if run.finished_at:
         counts = [f"{run.rows[name]:,} {name.replace('_', ' ')}" for name in Outcome if run.rows.get(name)]

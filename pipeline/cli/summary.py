@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pipeline.cli.carried import carried_lines
+from pipeline.cli.changed import change_lines
 from pipeline.cli.limits import limit_lines, shortcomings
 from pipeline.cli.output import print_json, print_message
 from pipeline.errors import EmailMismatch, ExitCode, StopRun, StorageError
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from pipeline.cli.options import OutputOptions
     from pipeline.cli.progress import Progress
     from pipeline.jobs.call_facts import CallTotals, Speed
-    from pipeline.jobs.manifest import DriftCounts, Manifest
+    from pipeline.jobs.drift_counts import DriftCounts
+    from pipeline.jobs.manifest import Manifest
     from pipeline.jobs.manifest_files import OutputFile
     from pipeline.jobs.odd_rows import OddRows
     from pipeline.journal.rows import OddRow
@@ -108,10 +110,9 @@ def stopped(manifest: Manifest, reason: str, code: int) -> str:
     rows = manifest.rows
     done = rows.read - (rows.pending or 0)
     end = "" if reason.endswith((".", "!", "?")) else "."
-    return (
-        f"{reason}{end} Run {manifest.run_id} ended with exit code {code}, {done:,} of {rows.read:,} rows done;"
-        " the same command resumes it."
-    )
+    again = "its answers are kept" if code == ExitCode.LEADS_GONE else "the same command resumes it"
+    how = f"ended with exit code {code}, {done:,} of {rows.read:,} rows done; {again}."
+    return f"{reason}{end} Run {manifest.run_id} {how}"
 
 
 def _notices(manifest: Manifest, out: Path, monitor: Monitor) -> Iterator[str]:
@@ -204,6 +205,7 @@ def _results(manifest: Manifest, out: Path) -> list[str]:
     """Differences from the API's documentation, and where the results are."""
     drift = _drift(manifest.drift) if manifest.drift else ""
     text = [f"  {drift}"] if drift else []
+    text += [f"  {line}" for line in change_lines(manifest.changes)] if manifest.changes else []
     text += [f"  {_failed(manifest)}"] if manifest.first_failed else []
     if manifest.output:
         return [*text, f"  {_enriched(manifest.output, manifest.rows.found)} in {out}", *_again(manifest)]

@@ -30,6 +30,11 @@ _BATCH_ROWS = 1_000
 class PublishedRun:
     """The answers and rows of the run in the folder `path`, as a journal gives them.
 
+    Attributes:
+        manifest: plain values.
+        replies_path: the table of the raw replies.
+        outcomes_path: the table of the rows.
+
     Raises:
         UsageError: there is no published run, or it has no replies.
         StorageError: a file cannot be read, or is not the one that the manifest describes.
@@ -37,8 +42,8 @@ class PublishedRun:
 
     def __init__(self, path: Path) -> None:
         self.manifest = published_manifest(path)
-        self._replies = self._file(path, REPLIES.name)
-        self._outcomes = self._file(path, OUTCOMES.name)
+        self.replies_path = self._file(path, REPLIES.name)
+        self.outcomes_path = self._file(path, OUTCOMES.name)
 
     def _file(self, folder: Path, table: str) -> Path:
         described = _described(self.manifest, table)
@@ -59,11 +64,11 @@ class PublishedRun:
 
     def answers(self) -> PublishedRecords[Answer]:
         """Every answer, in the order in which the addresses first appear."""
-        return PublishedRecords(self._replies, _row_count(self._replies), Answer)
+        return PublishedRecords(self.replies_path, _row_count(self.replies_path), Answer)
 
     def rows(self) -> PublishedRecords[RowOutcome]:
         """Every row of the lists, in order, with its outcome."""
-        return PublishedRecords(self._outcomes, _row_count(self._outcomes), RowOutcome)
+        return PublishedRecords(self.outcomes_path, _row_count(self.outcomes_path), RowOutcome)
 
     def answer_dates(self) -> Iterator[tuple[str, int]]:
         """Each address that has an answer, which a failure is not, and when it was given, milliseconds since 1970 UTC.
@@ -72,7 +77,7 @@ class PublishedRun:
             StorageError: the file cannot be read.
         """
         names = ("email", "outcome", "answered_at")
-        with _open(self._replies) as file:
+        with open_table(self.replies_path) as file:
             for batch in file.iter_batches(_BATCH_ROWS, columns=list(names), use_threads=False):
                 for row in _rows(batch, names):
                     if row["outcome"] != Outcome.FAILED:
@@ -80,12 +85,12 @@ class PublishedRun:
 
     def copy_replies(self, folder: Path, schema: pa.Schema) -> FileInfo | None:
         """Copy the table of the replies into `folder` if it has this schema; None if it has to be rebuilt."""
-        copy = folder / self._replies.name
-        with _open(self._replies) as file:
+        copy = folder / self.replies_path.name
+        with open_table(self.replies_path) as file:
             if not file.schema_arrow.equals(schema):
                 return None
             rows = int(file.metadata.num_rows)
-        with durable.storage_errors(copy), self._replies.open("rb") as source, durable.create(copy) as target:
+        with durable.storage_errors(copy), self.replies_path.open("rb") as source, durable.create(copy) as target:
             shutil.copyfileobj(source, target, 1 << 20)
         return FileInfo.of(copy, rows)
 
@@ -150,7 +155,7 @@ class PublishedRecords(Generic[Record]):
 
 
 def _row_count(path: Path) -> int:
-    with _open(path) as file:
+    with open_table(path) as file:
         return int(file.metadata.num_rows)
 
 
@@ -158,7 +163,7 @@ def _records(path: Path, record: type[Record], first: int, last: int) -> Iterato
     """Rows `first` to `last` - 1 of a file; only the row groups that hold them are read."""
     if first >= last:
         return
-    with _open(path) as file:
+    with open_table(path) as file:
         ends = list(itertools.accumulate(file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)))
         groups = range(bisect_right(ends, first), min(bisect_left(ends, last) + 1, len(ends)))
         if not groups:
@@ -176,7 +181,12 @@ def _records(path: Path, record: type[Record], first: int, last: int) -> Iterato
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[pq.ParquetFile]:
+def open_table(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a published Parquet file.
+
+    Raises:
+        StorageError: it cannot be read, or turns out in the block not to be such a file.
+    """
     try:
         # Buffering ahead would keep everything that was read until the end.
         with durable.storage_errors(path), pq.ParquetFile(path, pre_buffer=False) as file:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import StopRun, StorageError, UsageError
 from pipeline.files import durable
@@ -13,10 +13,10 @@ from pipeline.files.folder import MANIFEST, OutputFolder, read_manifest
 from pipeline.files.modes import take_over_mode
 from pipeline.files.state import SUFFIX, StateFolder
 from pipeline.filesystem import sync
-from pipeline.jobs.retention import REPLIES_FILE, Expired, expired
+from pipeline.jobs.retention import REPLIES_FILE, Expired, besides_changes, expired
 from pipeline.journal.database import remove_journal
 from pipeline.outcomes import iso
-from pipeline.schema import REPLIES
+from pipeline.schema import CHANGES, REPLIES
 from pipeline.words import counted
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def _remove(folder: OutputFolder, found: Expired, now_ms: int) -> Iterator[str]:
         yield from _tried(folder.run(run_id), lambda path: _remove_run(folder, path))
     for run_id in found.replies:
         yield from _tried(folder.run(run_id), lambda path: _remove_replies(folder, path, now_ms))
+    for run_id in found.tables:
+        yield from _tried(folder.run(run_id), lambda path: _reduce_to_changes(folder, path, now_ms))
     for name in found.unfinished:
         yield from _tried(folder.root / name, lambda path: _remove_unfinished(folder, path))
 
@@ -89,17 +91,35 @@ def _remove_replies(folder: OutputFolder, run: Path, now_ms: int) -> None:
         return
     if not manifest.get("replies_removed_at"):
         tables = {name: table for name, table in manifest["tables"].items() if name != REPLIES.name}
-        staged = folder.state.partial(f"{run.name}-{MANIFEST}")
-        with durable.create(staged) as file:
-            changed = {**manifest, "tables": tables, "replies_removed_at": iso(now_ms)}
-            file.write(json.dumps(changed, ensure_ascii=False, indent=2).encode() + b"\n")
-        take_over_mode(staged, run / MANIFEST)
-        sync(staged)
-        staged.replace(run / MANIFEST)
-        sync(run)
+        _replace_manifest(folder, run, {**manifest, "tables": tables, "replies_removed_at": iso(now_ms)})
     (run / REPLIES_FILE).unlink(missing_ok=True)
     sync(run)
     logger.info("removed the replies of the run %s", run.name)
+
+
+def _reduce_to_changes(folder: OutputFolder, run: Path, now_ms: int) -> None:
+    """The same of everything but the manifest and the changes."""
+    manifest = read_manifest(run)
+    if manifest is None:
+        return
+    if not manifest.get("tables_removed_at"):
+        tables = {name: table for name, table in manifest["tables"].items() if name == CHANGES.name}
+        left = {key: value for key, value in manifest.items() if key != "report"}
+        _replace_manifest(folder, run, {**left, "tables": tables, "tables_removed_at": iso(now_ms)})
+    for path in besides_changes(run, manifest):
+        path.unlink(missing_ok=True)
+    sync(run)
+    logger.info("removed all but the changes of the run %s", run.name)
+
+
+def _replace_manifest(folder: OutputFolder, run: Path, manifest: dict[str, Any]) -> None:
+    staged = folder.state.partial(f"{run.name}-{MANIFEST}")
+    with durable.create(staged) as file:
+        file.write(json.dumps(manifest, ensure_ascii=False, indent=2).encode() + b"\n")
+    take_over_mode(staged, run / MANIFEST)
+    sync(staged)
+    staged.replace(run / MANIFEST)
+    sync(run)
 
 
 def _remove_unfinished(folder: OutputFolder, path: Path) -> None:

@@ -11,12 +11,14 @@ from pipeline.files.folder import OutputFolder
 from pipeline.files.modes import Modes
 from pipeline.files.output_format import check_formats
 from pipeline.jobs.budget import budget_of
+from pipeline.jobs.comparing import check_ignored, compared_with_run_before
 from pipeline.jobs.earlier import check_carrying
 from pipeline.jobs.expire import expire_after_run
 from pipeline.jobs.failed_lines import failed_lines
 from pipeline.jobs.fetch import Observer, fetch_leads
 from pipeline.jobs.finished import finish_published, remove_journals
 from pipeline.jobs.freshness import Freshness
+from pipeline.jobs.gone import check_gone, ended_before, is_accepted
 from pipeline.jobs.import_lists import email_lists
 from pipeline.jobs.list_size import check_size
 from pipeline.jobs.publishing import write_tables
@@ -62,10 +64,7 @@ def export(
         StopRun: the run had to stop; `manifest` on it says what was done, and the answers are kept.
     """
     observer = observer or Observer()
-    check_access(settings)
-    check_room(len(LEAD_TABLES) * len(settings.formats))
-    check_formats(settings.formats)
-    check_carrying(settings)
+    _check_settings(settings)
     sources, folder = email_lists(lists, settings), OutputFolder(out, Modes.of(settings))
     with folder.locked():
         observer.began()
@@ -79,28 +78,53 @@ def export(
     return manifest
 
 
+def _check_settings(settings: Settings) -> None:
+    """Check what can be checked before anything is read or written.
+
+    Raises:
+        UsageError: a setting cannot be used.
+    """
+    check_access(settings)
+    check_room(len(LEAD_TABLES) * len(settings.formats))
+    check_formats(settings.formats)
+    check_ignored(settings)
+    check_carrying(settings)
+
+
 def _ask_and_publish(
     folder: OutputFolder, journal: Journal, settings: Settings, observer: Observer, clock: Callable[[], int]
 ) -> Manifest:
     check_size(folder, journal, settings)
     with recorded_attempt(journal, settings, observer, clock) as attempt:
         check_space(folder.state, journal, settings)
-        budget = budget_of(journal, settings, clock)
-        ended = fetch_leads(settings, journal, observer, attempt.calls, clock, budget)
-        manifest = _publish(folder, journal, settings, attempt, ended)
+        if is_accepted(journal.stop_code, settings):
+            ended = ended_before(journal)
+        else:
+            budget = budget_of(journal, settings, clock)
+            ended = fetch_leads(settings, journal, observer, attempt.calls, clock, budget)
+        manifest = publish_run(folder, journal, settings, attempt, ended)
     folder.switch_latest_to(manifest.run_id)
     remove_journals(folder.state, journal)
     return manifest
 
 
-def _publish(
-    folder: OutputFolder, journal: Journal, settings: Settings, attempt: ManifestBuilder, ended: EndedBy
+def publish_run(
+    folder: OutputFolder, journal: Journal, settings: Settings, attempt: ManifestBuilder, ended: EndedBy = "done"
 ) -> Manifest:
+    """Publish what a journal holds, with what changed since the run before; return the manifest.
+
+    Raises:
+        LeadsGone: implausibly many leads are gone; nothing was published.
+        InternalError, StorageError: as from `write_tables`.
+    """
     run_id = attempt.run.run_id
-    with folder.staging(run_id) as staging:
-        tables = write_tables(journal, settings, staging, may_be_pending=ended != "done")
+    with compared_with_run_before(folder, journal, settings) as comparison, folder.staging(run_id) as staging:
+        check_gone(comparison.tally, comparison.since_run, settings)
+        pending = ended != "done"
+        tables = write_tables(journal, settings, staging, may_be_pending=pending, feed=comparison.feed)
         codes, failed = journal.rows().codes(), failed_lines(journal)
-        manifest = attempt.published(tables, codes, failed, Freshness.of(journal, ended))
+        facts = comparison.facts(tables.changes)
+        manifest = attempt.published(tables, codes, failed, facts, Freshness.of(journal, ended))
         if settings.report:
             manifest = add_report(manifest, staging, folder.state.path)
         path = folder.publish(staging, run_id, manifest.to_dict())

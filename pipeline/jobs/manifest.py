@@ -11,6 +11,8 @@ import msgspec
 from pipeline.calls.counts import CallCounts
 from pipeline.errors import ExitCode, StorageError
 from pipeline.jobs.call_facts import CallRate, CallTotals, Speed, Trouble
+from pipeline.jobs.change_facts import ChangeFacts  # noqa: TC001 - msgspec resolves it when a manifest is read
+from pipeline.jobs.drift_counts import DriftCounts
 from pipeline.jobs.freshness import Freshness  # noqa: TC001 - msgspec resolves it when a manifest is read
 from pipeline.jobs.manifest_files import OutputFile, PublishedTable, ReportFile, tables_of
 from pipeline.jobs.odd_rows import OddRows  # noqa: TC001 - msgspec resolves it when a manifest is read
@@ -81,18 +83,6 @@ class RowCounts(msgspec.Struct, frozen=True, omit_defaults=True):
         return counts
 
 
-class DriftCounts(msgspec.Struct, frozen=True):
-    """How often replies differed from the API's documentation: by unknown key, and by column with unreadable values."""
-
-    unknown_keys: dict[str, int]
-    unreadable_values: dict[str, int]
-
-    @classmethod
-    def of(cls, drift: Drift) -> Self:
-        """Take over the counts, sorted by name."""
-        return cls(dict(sorted(drift.unknown_keys.items())), dict(sorted(drift.unreadable_values.items())))
-
-
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a job did. Fields that are None do not appear in the JSON.
 
@@ -110,11 +100,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         freshness: how old the answers are; of a published run only.
         tables: files by the name of the table; of a published run only.
         output: of `enrich` only.
+        changes: how a published run differs from the one before; None in manifests of earlier versions.
         report: of a run with the setting `report`, unless it could not be made.
         odd_rows: rows without an address, and addresses that are probably mistyped; None if there are none.
         drift: of a job that finished.
         trouble: when the API refused calls in this attempt, or was not there; None if it never was so.
         first_failed: the first ten rows that failed, of a finished job.
+        tables_removed_at: when all tables but the changes of a published run were removed; ISO 8601 in UTC.
         replies_removed_at: when the raw replies of a published run were too old to be kept; ISO 8601 in UTC.
         reason: why the job stopped.
         resume: the command that resumes a stopped job, or that asks again for failed rows of `enrich`; "" from Python.
@@ -139,12 +131,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     freshness: Freshness | None = None
     tables: dict[str, PublishedTable] | None = None
     output: OutputFile | None = None
+    changes: ChangeFacts | None = None
     report: ReportFile | None = None
     drift: DriftCounts | None = None
     trouble: Trouble | None = None
     odd_rows: OddRows | None = None
     first_failed: list[FailedLine] | None = None
     replies_removed_at: str | None = None
+    tables_removed_at: str | None = None
     reason: str | None = None
     resume: str | None = None
     kept_until: str | None = None
@@ -215,7 +209,12 @@ class ManifestBuilder:
         return replace(self, odd_rows=odd_rows)
 
     def published(
-        self, published: Published, codes: Codes, failed: list[FailedLine] | None, freshness: Freshness | None = None
+        self,
+        published: Published,
+        codes: Codes,
+        failed: list[FailedLine] | None,
+        changes: ChangeFacts | None = None,
+        freshness: Freshness | None = None,
     ) -> Manifest:
         """Describe a published run; `failed` are the first rows that failed."""
         return self._build(
@@ -224,6 +223,7 @@ class ManifestBuilder:
             codes,
             freshness=freshness,
             tables=tables_of(published),
+            changes=changes,
             drift=DriftCounts.of(published.drift),
             first_failed=failed,
         )

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pipeline.errors import InternalError
-from pipeline.files.output_format import TableWriter, WriteOptions
+from pipeline.history.feed import FeedCounts
+from pipeline.jobs.table_files import feed_formats, open_table, write_changes
 from pipeline.jobs.workers import open_pool
 from pipeline.outcomes import ANSWERED, Answer, Outcome, RowOutcome
 from pipeline.replies.drift import Drift
-from pipeline.schema import LEAD_TABLES, LEADS, OUTCOMES, REPLIES, TABLES
+from pipeline.schema import CHANGES, LEAD_TABLES, LEADS, OUTCOMES, REPLIES
 from pipeline.tables.flatten import Frames, flatten
 from pipeline.tables.frames import FAILURE_COLUMNS, empty_frame, failure_frame, outcome_frame, reply_frame
 
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from pipeline.files.output_format import FileInfo
+    from pipeline.files.output_format import FileInfo, TableWriter
+    from pipeline.history.feed import FeedBatch
+    from pipeline.jobs.table_files import Parts
     from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -36,7 +39,6 @@ T_co = TypeVar("T_co", covariant=True)
 
 FAILURES = "failures"
 _BATCH_ROWS = 20_000
-_MOSTLY_UNIQUE = {table.name: table.mostly_unique for table in TABLES}
 
 
 class Sliceable(Protocol[T_co]):
@@ -70,6 +72,7 @@ class Published:
     rows: Counter[str] = field(default_factory=Counter)
     tables: dict[str, list[FileInfo]] = field(default_factory=dict)
     drift: Drift = field(default_factory=Drift)
+    changes: FeedCounts = field(default_factory=FeedCounts)
 
 
 def write_tables(
@@ -79,10 +82,12 @@ def write_tables(
     *,
     replies: FileInfo | None = None,
     may_be_pending: bool = False,
+    feed: Parts[FeedBatch] | None = None,
 ) -> Published:
     """Write every table of a run into `folder`, except `replies` if that is passed because it exists already.
 
-    With `may_be_pending`, addresses may be without an answer.
+    With `may_be_pending`, addresses may be without an answer. The table `changes` is written only if there is a `feed`:
+    it is not made of the records.
 
     Raises:
         InternalError: rows do not add up, an answer that counts as found gave no row, or a child row has no lead.
@@ -98,6 +103,10 @@ def write_tables(
         if replies is not None:
             published.tables[REPLIES.name] = [replies]
         _write_outcomes(pool.map(outcomes.build, range(outcomes.count)), settings, folder, published)
+        if feed is not None:
+            with open_table(folder, CHANGES.name, empty_frame(CHANGES), settings, *feed_formats(settings)) as file:
+                published.changes = write_changes(pool.map(feed.build, range(feed.count)), file)
+            published.tables[CHANGES.name] = file.files()
     _check_tally(records.rows_read(), answers.count, published, may_be_pending=may_be_pending)
     return published
 
@@ -108,12 +117,14 @@ def _write_leads(
     """Write the tables of the leads, and `replies`, in one pass over the answers."""
     with ExitStack() as stack:
         files = {
-            table.name: stack.enter_context(_open(folder, table.name, empty_frame(table, settings.timezone), settings))
+            table.name: stack.enter_context(
+                open_table(folder, table.name, empty_frame(table, settings.timezone), settings)
+            )
             for table in LEAD_TABLES
         }
         if replies:
             files[REPLIES.name] = stack.enter_context(
-                _open(folder, REPLIES.name, empty_frame(REPLIES), settings, "parquet")
+                open_table(folder, REPLIES.name, empty_frame(REPLIES), settings, "parquet")
             )
         for batch in batches:
             published.drift.add(batch.drift)
@@ -127,7 +138,7 @@ def _write_leads(
 def _write_outcomes(batches: Iterator[Batch], settings: Settings, folder: Path, published: Published) -> None:
     # `rebuild` needs the exact values, which CSV does not keep.
     formats = tuple(dict.fromkeys([*settings.formats, "parquet"])) if settings.keep_replies else settings.formats
-    with _open(folder, OUTCOMES.name, empty_frame(OUTCOMES), settings, *formats) as file, ExitStack() as stack:
+    with open_table(folder, OUTCOMES.name, empty_frame(OUTCOMES), settings, *formats) as file, ExitStack() as stack:
         failures: TableWriter | None = None
         for batch in batches:
             outcomes = batch.tables[OUTCOMES.name]
@@ -137,7 +148,7 @@ def _write_outcomes(batches: Iterator[Batch], settings: Settings, folder: Path, 
             if len(failed := failure_frame(outcomes)):
                 if failures is None:
                     header = empty_frame(OUTCOMES)[FAILURE_COLUMNS]
-                    failures = stack.enter_context(_open(folder, FAILURES, header, settings, "csv"))
+                    failures = stack.enter_context(open_table(folder, FAILURES, header, settings, "csv"))
                 _write_failures(failures, failed)
     published.tables[OUTCOMES.name] = file.files()
     if failures is not None:
@@ -148,17 +159,6 @@ def _write_failures(file: TableWriter, failed: pd.DataFrame) -> None:
     file.write(failed)
     for name, row, code in failed[["input", "row", "code"]].itertuples(index=False):
         logger.info("%s, data row %d: failed (%s)", name, row, code)
-
-
-def _open(folder: Path, name: str, header: pd.DataFrame, settings: Settings, *formats: str) -> TableWriter:
-    """Open a new table in these formats, or in those of the settings."""
-    options = WriteOptions(
-        bom=bool(settings.csv_bom),
-        title=name,
-        formula_guard=settings.formula_guard,
-        mostly_unique=_MOSTLY_UNIQUE.get(name, frozenset()),
-    )
-    return TableWriter(folder, name, header, formats or settings.formats, options)
 
 
 def _check_tally(read: int, answers: int, published: Published, *, may_be_pending: bool) -> None:

@@ -15,11 +15,13 @@ from pipeline.files.latest import run_at
 from pipeline.files.modes import Modes
 from pipeline.files.output_format import check_formats
 from pipeline.files.published import PublishedRun, published_manifest
-from pipeline.jobs.manifest import DriftCounts, Manifest, RowCounts, status_of
+from pipeline.jobs.drift_counts import DriftCounts
+from pipeline.jobs.kept_changes import copied_changes
+from pipeline.jobs.manifest import Manifest, RowCounts, status_of
 from pipeline.jobs.manifest_files import tables_of
 from pipeline.jobs.publishing import write_tables
 from pipeline.jobs.report.write import add_report
-from pipeline.schema import REPLIES
+from pipeline.schema import CHANGES, REPLIES
 from pipeline.settings import OUTPUT_SETTINGS, Settings
 from pipeline.tables.frames import arrow_schema
 from pipeline.version import __version__
@@ -147,6 +149,8 @@ class Source:
             replies = published.copy_replies(staging, arrow_schema(REPLIES)) if settings.keep_replies else None
             pending = bool(self.before.rows.pending)
             tables = write_tables(published, settings, staging, replies=replies, may_be_pending=pending)
+            if changes := copied_changes(self.run, self.before, settings, staging):
+                tables.tables[CHANGES.name] = changes
             manifest = _rebuilt(self._remade(), tables)
             if settings.report:
                 manifest = add_report(manifest, staging, folder.state.path)

@@ -12,10 +12,11 @@ from pipeline.files.output_format import FileInfo, check_formats, load_format
 from pipeline.files.published import PublishedRun
 from pipeline.files.scratch import scratch_folder
 from pipeline.files.state import StateFolder
-from pipeline.jobs.manifest import DriftCounts
+from pipeline.jobs.drift_counts import DriftCounts
+from pipeline.jobs.kept_changes import feed_again
 from pipeline.jobs.publishing import FAILURES, write_tables
 from pipeline.jobs.tallies import first_stray_reply
-from pipeline.schema import OUTCOMES, REPLIES, TABLES
+from pipeline.schema import CHANGES, OUTCOMES, REPLIES, TABLES
 from pipeline.settings import OUTPUT_SETTINGS, Settings
 from pipeline.version import __version__
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 SPARE_BYTES = 1_000_000
 """Room to be left next to the tables."""
-_MADE = {table.name for table in TABLES} | {FAILURES}
+_MADE = {table.name for table in TABLES if table is not CHANGES} | {FAILURES}
 _REPLIES, _OUTCOMES = f"{REPLIES.name}.parquet", f"{OUTCOMES.name}.parquet"
 
 
@@ -50,13 +51,15 @@ def compare_with_replies(run: Path, manifest: Manifest, findings: Findings, *, w
     room = sum(file.bytes for file in files.values()) - files[_REPLIES].bytes + SPARE_BYTES
     with scratch_folder(StateFolder.in_folder(run.resolve().parent).path, room) as folder:
         try:
-            made = write_tables(
-                PublishedRun(run),
-                settings,
-                folder,
-                replies=_info(files[_REPLIES]),
-                may_be_pending=bool(manifest.rows.pending),
-            )
+            with feed_again(run, manifest, settings, findings) as feed:
+                made = write_tables(
+                    PublishedRun(run),
+                    settings,
+                    folder,
+                    replies=_info(files[_REPLIES]),
+                    may_be_pending=bool(manifest.rows.pending),
+                    feed=feed,
+                )
         except InternalError as error:
             findings.differs(_REPLIES, "replies", f"no tables can be made of it ({error})")
             return
@@ -87,7 +90,8 @@ def _settings(run: Path, manifest: Manifest, findings: Findings, workers: int) -
     Raises:
         UsageError: a format needs a library that is not installed, and nothing else is known to be wrong.
     """
-    before = {key: manifest.settings[key] for key in OUTPUT_SETTINGS if manifest.settings.get(key) is not None}
+    keys = (*OUTPUT_SETTINGS, "changes_ignore")
+    before = {key: manifest.settings[key] for key in keys if manifest.settings.get(key) is not None}
     try:
         settings = Settings.model_validate({**before, "workers": workers})
         check_formats(settings.formats)
@@ -118,6 +122,8 @@ def _compare_all(run: Path, manifest: Manifest, made: Published, folder: Path, f
             else:
                 _compare_content(run / name, folder / name, manifest.tool.version, findings)
     for name in sorted(published.keys() - again.keys()):
+        if name.partition(".")[0] == CHANGES.name:
+            continue  # there is a note about it
         if name.partition(".")[0] in _MADE:
             findings.differs(name, "rebuilt", "is in the manifest, but the replies do not give it.")
         else:

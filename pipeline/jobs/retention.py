@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pipeline.errors import StorageError
-from pipeline.files.folder import read_manifest
+from pipeline.files.folder import MANIFEST, read_manifest
 from pipeline.files.latest import RUN_PREFIX
 from pipeline.jobs.kept_answers import state_folders_of_files
 from pipeline.journal.replay import read_summary
 from pipeline.outcomes import iso
-from pipeline.schema import REPLIES
+from pipeline.schema import CHANGES, REPLIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,16 +38,18 @@ class Expired(msgspec.Struct, frozen=True):
         replies: names of published runs whose raw replies go, and whose tables stay.
         unfinished: files in the hidden folders, relative to the output folder: journals of runs that nobody resumed,
             and others that could not be read.
+        tables: names of published runs of which only the manifest and the changes stay.
     """
 
     runs: list[str]
     replies: list[str]
     unfinished: list[str]
+    tables: list[str] = []
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is to be removed."""
-        return not (self.runs or self.replies or self.unfinished)
+        return not (self.runs or self.replies or self.unfinished or self.tables)
 
 
 def expired(folder: OutputFolder, settings: Settings, now_ms: int, *, new_runs: int = 0) -> Expired:
@@ -64,17 +66,25 @@ def expired(folder: OutputFolder, settings: Settings, now_ms: int, *, new_runs: 
     kept_from = iso(now_ms - int(settings.keep_days * _DAY_MS)) if settings.keep_days else ""
     within = max(0, settings.keep_runs - new_runs) if settings.keep_runs else len(runs)
     going = [
-        (path, manifest)
+        (path, manifest, number < within + settings.keep_changes and _finished_at(manifest) >= kept_from)
         for number, (path, manifest) in enumerate(runs)
         if (path != latest or new_runs) and (number >= within or _finished_at(manifest) < kept_from)
     ]
-    gone = {path for path, _ in going}
+    reduced = {path for path, manifest, stays in going if stays and CHANGES.name in manifest["tables"]}
+    gone = {path for path, _, _ in going}
     left = [(path, manifest) for path, manifest in runs if path not in gone]
     return Expired(
-        [_name(path) for path, _ in going],
+        [_name(path) for path, _, _ in going if path not in reduced],
         [_name(path) for path, manifest in left if _replies_go(path, manifest, settings, now_ms)],
         [str(path.relative_to(folder.root)) for path in _unfinished(folder, settings, now_ms)],
+        [_name(path) for path, manifest, _ in going if path in reduced and any(besides_changes(path, manifest))],
     )
+
+
+def besides_changes(run: Path, manifest: dict[str, Any]) -> Iterator[Path]:
+    """The files of a run but for its manifest and its changes."""
+    kept = {MANIFEST, *(str(file["name"]) for file in manifest["tables"][CHANGES.name]["files"])}
+    return (path for path in sorted(run.iterdir()) if path.name not in kept)
 
 
 def _runs(folder: OutputFolder) -> list[tuple[Path, dict[str, Any]]]:

@@ -49,6 +49,7 @@ class PublishedStatus(msgspec.Struct, frozen=True):
         bytes: size of all its files.
         latest: whether it is the one that `latest` names.
         answers: how old its answers are; None if its manifest does not say.
+        tables_removed_at: when all but its changes were removed; None for others.
     """
 
     run_id: str
@@ -59,6 +60,7 @@ class PublishedStatus(msgspec.Struct, frozen=True):
     bytes: int
     latest: bool
     answers: AnswerAges | None = None
+    tables_removed_at: str | None = None
 
 
 class UnfinishedStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,6 +213,7 @@ def _published(path: Path, *, latest: bool) -> PublishedStatus:
         "bytes": _size(path.glob("*")),
         "latest": latest,
         "answers": manifest.get("freshness"),
+        "tables_removed_at": manifest.get("tables_removed_at"),
     }
     names = ("status", "started_at", "finished_at", "rows")
     try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pipeline.errors import StorageError, UsageError
 from pipeline.history.due import HOUR_MS
 from pipeline.jobs.budget import budget_is_over, carries_over, is_over
+from pipeline.jobs.gone import is_accepted
 from pipeline.jobs.kept_answers import is_too_old
 from pipeline.jobs.notice import NOTICE
 from pipeline.journal.database import remove_journal
@@ -71,8 +72,10 @@ def to_resume(
 def is_of_another_night(run: JournalSummary, settings: Settings, now_ms: int) -> bool:
     """Whether an unfinished run was started too long ago to be resumed, or was to end on an earlier day.
 
-    Answers kept by `enrich` have another limit.
+    Answers kept by `enrich` have another limit, and a run that only waits for somebody to accept it has none.
     """
+    if run.stop is not None and is_accepted(run.stop.code, settings):
+        return False
     return not run.written and (hours_ago(run, now_ms) > settings.resume_within_h or is_over(run, settings, now_ms))
 
 

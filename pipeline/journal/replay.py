@@ -172,12 +172,12 @@ class JournalAnswers:
     def _read(self, condition: str, *values: object) -> Iterator[Answer]:
         query = f"{SELECT_ANSWERS} WHERE {condition}"
         with reading(self.path), closing(connect(self.path)) as db:
-            bodies = _Bodies(db)
+            bodies = Bodies(db)
             for row in rows_of(db, query, *values):
                 yield restored(row, bodies.of(row))
 
 
-class _Bodies:
+class Bodies:
     """Bodies of answers, read over an open connection."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -196,6 +196,14 @@ class _Bodies:
         if body is None:
             raise ValueError("a reply is not in its pack")
         return body
+
+    def of_pack(self, number: int | None) -> dict[int, bytes]:
+        """The bodies in the pack with this number by the numbers of their addresses; none for None.
+
+        Raises:
+            ValueError: there is no such pack, or it is damaged.
+        """
+        return {} if number is None else self._pack(number)
 
     def _read_pack(self, number: int) -> dict[int, bytes]:
         row = self._db.execute("SELECT bodies FROM packs WHERE id = ?", (number,)).fetchone()

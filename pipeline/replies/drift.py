@@ -31,11 +31,11 @@ class Drift:
 
     def count_unknown(self, table: str, key: str, times: int = 1) -> None:
         """Count a key that has no column."""
-        self.unknown_keys[_safe_name(table, key)] += times
+        self.unknown_keys[safe_name(table, key)] += times
 
     def count_unreadable(self, table: str, key: str) -> None:
         """Count a value that does not fit its column's type."""
-        self.unreadable_values[_safe_name(table, key)] += 1
+        self.unreadable_values[safe_name(table, key)] += 1
 
     def add(self, other: Drift) -> None:
         """Add the counts of `other`; beyond 500 distinct keys the rest are counted together."""
@@ -52,5 +52,6 @@ def looks_like_a_key(key: str) -> bool:
     return _FIELD_NAME.fullmatch(key) is not None
 
 
-def _safe_name(table: str, key: str) -> str:
+def safe_name(table: str, key: str) -> str:
+    """How a key of a table is called where it is counted; keys that may be lead data are all called the same."""
     return f"{table}.{key if looks_like_a_key(key) else _OTHERS}"

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from pipeline.settings.deadline import checked_deadline, deadline_text
-from pipeline.settings.given import OCTAL, Unset, UnsetPath, joined, permissions, split
+from pipeline.settings.given import OCTAL, Unset, UnsetPath, joined, permissions, split, split_if_any
 from pipeline.settings.layers import MONITORING_SECRETS, SECRETS
 from pipeline.settings.urls import PLACEHOLDERS, api_url, monitoring_url
 
@@ -111,6 +111,15 @@ class Fields(BaseModel):
     max_shrink: float = Field(
         default=0.5, ge=0, le=1, description="Share of the addresses of the run before that may be missing; 1 = all"
     )
+    max_gone_share: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Share of the leads asked for again that may be gone, over 20 of them; 1 = all",
+    )
+    changes_ignore: Annotated[tuple[str, ...], BeforeValidator(split_if_any)] = Field(
+        default=(), description="Columns whose changes are not published, such as leads.score, or patterns: tags.*"
+    )
     formats: Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z0-9]+$")], ...], BeforeValidator(split)] = Field(
         default=("parquet",), min_length=1, description="File formats of the tables: parquet, csv, tsv, xlsx"
     )
@@ -147,6 +156,12 @@ class Fields(BaseModel):
     )
     keep_unfinished_days: float = Field(
         default=0, ge=0, le=36_500, description="Days to keep the answers of runs that nobody resumes; 0 = for ever"
+    )
+    keep_changes: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="Runs beyond keep_runs of which the manifest and the changes are kept; 0 = none",
     )
     unfinished: Literal["refuse", "replace"] = Field(
         default="refuse", description="What to do about an unfinished run of another App or API: refuse or replace"

@@ -23,6 +23,7 @@ _UNITS = {
     "batch_leads": "leads",
     "_days": "days",
     "keep_runs": "runs",
+    "keep_changes": "runs",
     "min_rows": "addresses",
     "workers": "processes",
 }

@@ -34,7 +34,7 @@ def test_other_shells_are_wrong_usage() -> None:
 @pytest.mark.skipif(BASH is None, reason="bash is not installed")
 @pytest.mark.parametrize(
     ("words", "expected"),
-    [("lead-export verif", "verify"), ("lead-export run --accept", "--accept-shrink")],
+    [("lead-export verif", "verify"), ("lead-export run --accept-s", "--accept-shrink")],
 )
 def test_bash_completes_with_the_script(tmp_path: Path, words: str, expected: str) -> None:
     """As after TAB: the script is read, and the function in it is called."""

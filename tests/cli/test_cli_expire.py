@@ -39,7 +39,7 @@ def test_expire_says_what_goes_and_removes_it(out: Path) -> None:
     assert "removed by the next run, or by expire: 2 runs: b, a" in shown
     assert names(out) == ["run=a", "run=b", "run=c"]
     done = lead_export("expire", "--out", out, *keep, "--json")
-    assert json.loads(done.out) == {"runs": ["b", "a"], "replies": ["c"], "unfinished": []}
+    assert json.loads(done.out) == {"runs": ["b", "a"], "replies": ["c"], "unfinished": [], "tables": []}
     assert done.err.splitlines() == ["removed: 2 runs: b, a", "removed: the raw replies of 1 run: c"]
     assert names(out) == ["run=c"]
     again = lead_export("expire", "--out", out, *keep)

@@ -44,7 +44,7 @@ def test_the_same_bytes_come_out(out: Path, tmp_path: Path) -> None:
     assert (done.code, done.out) == (3, "")
     assert f"tables in {tmp_path}/run=" in done.err
     assert contents(tmp_path / "latest") == contents(out / "latest")
-    assert len(contents(out / "latest")) == 7 * 2 + 2 + 3
+    assert len(contents(out / "latest")) == 8 * 2 + 2 + 3
 
 
 def test_another_format_and_zone(out: Path, tmp_path: Path) -> None:

@@ -192,9 +192,8 @@ def test_json_is_the_manifest_and_the_only_thing_on_standard_output(job: Job) ->
     """One object, the same as in the file, in the documented order."""
     assert job.result.json == manifest_of(job.out)
     manifest = manifest_of(job.out)
-    assert (
-        list(job.result.json) == list(manifest) == [*HEAD, "freshness", "tables", "drift", "odd_rows", "first_failed"]
-    )
+    further = ["freshness", "tables", "changes", "drift", "odd_rows", "first_failed"]
+    assert list(job.result.json) == list(manifest) == [*HEAD, *further]
     assert {key: list(value) for key, value in manifest.items() if key in NESTED} == NESTED
     assert list(manifest["input"][0]) == ["name", "rows", "sha256"]
     assert list(manifest["tables"]["leads"]["files"][0]) == ["name", "rows", "bytes", "sha256"]

@@ -30,7 +30,17 @@ if TYPE_CHECKING:
     from pipeline.sandbox.process import RunningSandbox
 
 PEOPLE = [f"person.{number}@example.com" for number in range(30)]
-PUBLISHED_KEYS = ["run_id", "status", "started_at", "finished_at", "rows", "bytes", "latest", "answers"]
+PUBLISHED_KEYS = [
+    "run_id",
+    "status",
+    "started_at",
+    "finished_at",
+    "rows",
+    "bytes",
+    "latest",
+    "answers",
+    "tables_removed_at",
+]
 UNFINISHED_KEYS = [
     *(
         "run_id",

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from pipeline.files.folder import OutputFolder
 from pipeline.files.output_format import FileInfo
 from pipeline.jobs.call_facts import CallRate, CallTotals, Speed, Spell, Trouble
+from pipeline.jobs.drift_counts import DriftCounts
 from pipeline.jobs.manifest import (
-    DriftCounts,
     InputList,
     Manifest,
     RowCounts,

@@ -56,9 +56,9 @@ def test_verified_runs(sandbox: RunningSandbox, people: Path, tmp_path: Path) ->
     assert run(people, sandbox, out, "--run-id", "bare", "--format", "csv", "--no-keep-replies").code == 0
     first = lead_export("verify", out / "run=all").err.splitlines()
     assert first[0] == "Run all: intact"
-    assert first[1].startswith("  10 files (")
+    assert first[1].startswith("  12 files (")
     assert first[1].endswith(" MB) and 40 rows compared with the manifest")
-    assert first[2:] == ["  rebuilt from the replies: 9 files the same byte for byte"]
+    assert first[2:] == ["  rebuilt from the replies: 11 files the same byte for byte"]
     (out / "run=all" / "tags.csv").write_text("nothing\n")
     (out / "run=all" / "lists.csv").unlink()
     lines = lead_export("verify", out / "run=all").err.splitlines()
