@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from feed_apply import Row
 
+    from pipeline.jobs.freshness import EndedBy
     from pipeline.jobs.manifest import Manifest
 
 HOUR_MS = 3_600_000
@@ -67,7 +68,8 @@ def night(out: Path, run_id: str, answers: Sequence[Answer | str], *, at: int, *
                 await journal.flush()
 
             asyncio.run(answer())
-            manifest = publish_run(folder, journal, given, ManifestBuilder.start(journal, given))
+            ended: EndedBy = "deadline" if len(emails) != sum(isinstance(each, Answer) for each in answers) else "done"
+            manifest = publish_run(folder, journal, given, ManifestBuilder.start(journal, given), ended)
         folder.switch_latest_to(run_id)
     return manifest
 

@@ -101,13 +101,18 @@ def test_rows_say_between_which_times_it_happened(tmp_path: Path) -> None:
 
 def test_what_is_unknown_makes_no_row(tmp_path: Path) -> None:
     """Failed, or without an answer, on either side, also of an address that joined or left: counted by its outcome."""
-    before = [found(ANN, at=1), other(BOB, Outcome.FAILED, at=1), other(EVE, Outcome.FAILED, at=1)]
+    before: list[Answer | str] = [
+        found(ANN, at=1),
+        other(BOB, Outcome.FAILED, at=1),
+        CAT,
+        other(EVE, Outcome.FAILED, at=1),
+    ]
     night(tmp_path, "one", before, at=1)
-    now = [other(ANN, Outcome.FAILED, at=2), found(BOB, at=2), other(DAN, Outcome.FAILED, at=2)]
+    now = [other(ANN, Outcome.FAILED, at=2), found(CAT, at=2), found(BOB, at=2), other(DAN, Outcome.FAILED, at=2)]
     manifest = night(tmp_path, "two", now, at=2)
     assert feed_of(tmp_path, "two") == []
     assert manifest.changes is not None
-    assert manifest.changes.unknown == {"failed": 4}
+    assert manifest.changes.unknown == {"failed": 4, "pending": 1}
 
 
 def test_carried_answers_and_equal_replies_are_no_change(tmp_path: Path) -> None:
