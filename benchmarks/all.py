@@ -26,7 +26,7 @@ SCRIPTS: tuple[tuple[str, ...], ...] = (
     ("memory.py",),
     ("resume.py", "--answers", "100000"),
     ("pace.py",),
-    ("deadline.py", "--addresses", "20000", "--seconds", "10", "--window", "30"),
+    ("deadline.py", "--addresses", "20000", "--seconds", "10", "--window", "90"),
     ("carry.py", "--answers", "100000"),
     ("nights.py", "--addresses", "2000", "--nights", "20"),
     ("kills.py", "--kills", "12"),
