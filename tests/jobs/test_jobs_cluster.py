@@ -18,6 +18,7 @@ import trustme
 from cli_command import OPTIONS, Result, Running, lead_export, run, write_list
 from copied_nights import Trap, contents, copies, hidden, kill
 from dask_cluster import cluster
+from preloaded import COMMAND
 
 import pipeline
 from pipeline.errors import StorageError, UsageError
@@ -291,12 +292,12 @@ def variables(files: dict[str, Path]) -> dict[str, str]:
     return {prefix + names[name]: str(path) for name, path in files.items()}
 
 
-def test_without_the_extra_it_is_a_sentence(nights: list[Path], tmp_path: Path) -> None:
-    """Exit 2 with the command that installs it."""
-    if importlib.util.find_spec("distributed") is not None:
-        pytest.skip("the extra dask is installed")
+def test_without_the_extra_it_is_a_sentence(process: Preloaded, nights: list[Path], tmp_path: Path) -> None:
+    """Exit 2 with the command that installs it; nothing is made."""
     words = ("rebuild", *nights, "--out", tmp_path / "out", "--scheduler", "tcp://127.0.0.1:1")
-    assert "pip install 'lead-export[dask]'" in lead_export(*words).sentence
+    done = Running(process, *words, program=f"import sys; sys.modules['distributed'] = None; {COMMAND}").ended()
+    assert done.sentence == "--scheduler: needs Dask; run: pip install 'lead-export[dask]'."
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_site_is_refused_for_what_it_lacks(tmp_path: Path) -> None:
