@@ -17,7 +17,7 @@ import msgspec
 
 from pipeline.calls.kartra import judge
 from pipeline.emails.address import key
-from pipeline.errors import LeadExportError
+from pipeline.errors import EmailMismatch, LeadExportError
 from pipeline.history.spool import BUFFER_BYTES, SEGMENT, spool
 from pipeline.journal.carried import CarriedWriter
 from pipeline.journal.database import connect, storage
@@ -40,6 +40,7 @@ def carry_over(
     journal: Path,
     sources: Iterable[Iterable[Answer]],
     *,
+    accept_mismatch: bool = False,
     segment: int = SEGMENT,
     buffer_bytes: int = BUFFER_BYTES,
 ) -> int:
@@ -50,6 +51,7 @@ def carry_over(
     Args:
         journal: the path of the journal.
         sources: the answers of each earlier run.
+        accept_mismatch: whether leads of another address than the one asked for are taken over; see the setting.
         segment: see `spool`.
         buffer_bytes: see `spool`.
 
@@ -59,19 +61,19 @@ def carry_over(
     with spool(journal.with_name(f"{journal.name}.partial"), segment, buffer_bytes) as spooled:
         with storage(journal), closing(connect(journal)) as db:
             for answers in sources:
-                _collect(db, answers, spooled)
+                _collect(db, answers, spooled, accept_mismatch=accept_mismatch)
         with CarriedWriter(journal) as writer:
             return sum(map(writer.write, spooled.segments()))
 
 
-def _collect(db: sqlite3.Connection, answers: Iterable[Answer], spooled: Spool) -> None:
-    """Put those answers on the spool that are for addresses of the journal."""
+def _collect(db: sqlite3.Connection, answers: Iterable[Answer], spooled: Spool, *, accept_mismatch: bool) -> None:
+    """Put those answers on the spool that are for addresses of the journal, and would be accepted tonight."""
     for batch in _batches(answers):
         by_key = {key(answer.email): answer for answer in batch if answer.outcome is not Outcome.FAILED}
         for found, number, email in db.execute(_NUMBERS, (json.dumps([*by_key]),)):
-            answer = by_key[found]
-            was_kept = answer.code is not None and answer.code.startswith(KEPT)
-            spooled.add(number, email, _as_it_was(answer) if was_kept else answer)
+            answer = _as_it_was(by_key[found])
+            if accept_mismatch or answer.code != EmailMismatch.code:
+                spooled.add(number, email, answer)
 
 
 def _batches(answers: Iterable[Answer]) -> Iterator[list[Answer]]:
@@ -80,10 +82,12 @@ def _batches(answers: Iterable[Answer]) -> Iterator[list[Answer]]:
         yield batch
 
 
-def _as_it_was(kept: Answer) -> Answer:
-    """An answer that was kept because asking again failed, with the code and the message that it had before."""
+def _as_it_was(answer: Answer) -> Answer:
+    """An answer; if it was kept because asking again failed, with the code and the message that it had before."""
+    if answer.code is None or not answer.code.startswith(KEPT):
+        return answer
     try:
-        before = judge(200, kept.body or b"", email=kept.email, accept_mismatch=True)
+        before = judge(200, answer.body or b"", email=answer.email, accept_mismatch=True)
     except LeadExportError:
-        return msgspec.structs.replace(kept, code=None, message=None)
-    return msgspec.structs.replace(kept, code=before.code, message=before.message)
+        return msgspec.structs.replace(answer, code=None, message=None)
+    return msgspec.structs.replace(answer, code=before.code, message=before.message)

@@ -62,7 +62,7 @@ class Earlier:
         sources = [*self._sources()]
         if not sources:
             return run
-        carried = carry_over(journal.path, sources)
+        carried = carry_over(journal.path, sources, accept_mismatch=self.settings.accept_mismatch)
         logger.info("%s of earlier runs carried over", counted(carried, "answer"))
         addresses, limited = count_addresses(journal.path), is_limited(self.settings)
         choice = choice_of(self.settings, addresses, run.started_at_ms, is_limited=limited)

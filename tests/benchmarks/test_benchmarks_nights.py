@@ -22,7 +22,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 def test_twelve_nights_ask_for_their_shares(process: Preloaded) -> None:
     """One is missed and one cut off by its deadline; a hundredth of the calls fail; and no promise is broken."""
-    words = ("nights.py", "--addresses", 200, "--nights", 12)
+    words = ("nights.py", "--addresses", 200, "--nights", 12, "--attempts", 1)
     done = Running(process, SCRIPTS / words[0], *words[1:], program=SCRIPT).ended()
     assert done.code == 0, done.err
     nights = re.findall(r"^(\d+) (\w+) +(\d+) +\d+ +(\d) +(\d+) +0$", done.out, re.MULTILINE)

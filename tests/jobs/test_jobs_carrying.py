@@ -141,6 +141,18 @@ def test_new_addresses_are_asked_for_and_those_that_left_are_forgotten(nights: N
     assert set(PEOPLE[:3]) <= set(nights.asked())
 
 
+def test_leads_of_another_address_are_carried_over_only_where_they_are_accepted(nights: Nights) -> None:
+    """Once the setting is off, such an answer does not come back by way of an earlier run; it is asked for again."""
+    people = write_list(nights.people, ["other-lead@example.com", "ann@example.com"])
+    accepted = nights.run(0, people, accept_mismatch=True)
+    assert (accepted.rows.found, accepted.codes) == (2, {"found": {"email_mismatch": 1}})
+    assert nights.run(0.2, people, accept_mismatch=True).codes == accepted.codes
+    assert nights.asked() == {}
+    strict = nights.run(0.3, people)
+    assert (strict.rows.failed, strict.codes) == (1, {"failed": {"email_mismatch": 1}})
+    assert "ann@example.com" not in nights.asked()
+
+
 def test_nobody_is_asked_again_within_the_fresh_hours(nights: Nights) -> None:
     """A second run in the same night asks for nobody, whatever the share is."""
     nights.run(0)
