@@ -30,6 +30,7 @@ SCRIPTS: tuple[tuple[str, ...], ...] = (
     ("carry.py", "--answers", "100000"),
     ("nights.py", "--addresses", "2000", "--nights", "20"),
     ("kills.py", "--kills", "12"),
+    ("changes.py", "--addresses", "50000", "--runs", "1"),
 )
 
 
