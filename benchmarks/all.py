@@ -31,6 +31,7 @@ SCRIPTS: tuple[tuple[str, ...], ...] = (
     ("nights.py", "--addresses", "2000", "--nights", "20"),
     ("kills.py", "--kills", "12"),
     ("changes.py", "--addresses", "50000", "--runs", "1"),
+    ("lanes.py", "--kills", "6"),
 )
 
 

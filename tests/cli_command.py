@@ -104,14 +104,19 @@ class Running:
     """
 
     def __init__(
-        self, process: Preloaded, *arguments: object, program: str = COMMAND, cwd: str = "", **env: str
+        self,
+        process: Preloaded,
+        *arguments: object,
+        program: str = COMMAND,
+        named: str = "__main__.py",  # as by `command`
+        cwd: str = "",
+        **env: str,
     ) -> None:
         self._out, self._err = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")  # noqa: SIM115 - see `ended`
         with open(os.devnull) as nothing:  # noqa: PTH123 - no path to speak of
             streams = (nothing.fileno(), self._out.fileno(), self._err.fileno())
-            words = ("__main__.py", *arguments)  # as by `command`
             self.child = process.start(
-                program, *words, env=environment(env), cwd=Path(cwd) if cwd else None, streams=streams
+                program, named, *arguments, env=environment(env), cwd=Path(cwd) if cwd else None, streams=streams
             )
 
     def wait_for(self, sandbox: RunningSandbox, answers: int) -> None:

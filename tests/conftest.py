@@ -7,11 +7,12 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from agency import Agency
 from cli_command import OPTIONS, write_list
 from hypothesis import settings
 from monitoring_service import Service, service
 from odd_disk import OddDisk, compiled, started
-from preloaded import Preloaded, preloaded
+from preloaded import COMMAND, Preloaded, preloaded
 
 from pipeline.sandbox.process import RunningSandbox, running
 
@@ -60,6 +61,13 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Preloaded]:
     """Starts programs without their having to load pandas first."""
     with preloaded(tmp_path_factory.mktemp("process")) as started:
         yield started
+
+
+@pytest.fixture
+def agency(process: Preloaded, sandbox: RunningSandbox, tmp_path: Path) -> Agency:
+    """An agency whose processes, and theirs, need not load their libraries."""
+    process.install(tmp_path, "lead-export", COMMAND)
+    return Agency(tmp_path, process, tmp_path / "lead-export", sandbox)
 
 
 @pytest.fixture

@@ -163,8 +163,11 @@ def _run(request: dict[str, Any]) -> None:
 
 
 def _ask(address: str, program: str, *arguments: str) -> int:
-    """Have a program run with the streams, folder and environment of this process."""
-    code = Preloaded(Path(address)).start(program, *arguments, env=os.environ).wait()
+    """Have a program run with the streams, folder and environment of this process, and pass on its signals."""
+    child = Preloaded(Path(address)).start(program, *arguments, env=os.environ)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, lambda number, _: child.send(signal.Signals(number)))
+    code = child.wait()
     return code if code >= 0 else 128 - code
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.accounts.lanes import Wanted, load_accounts
 from pipeline.settings import CREDENTIAL_VARIABLES, Settings
+from pipeline.settings.accounts import has_accounts
 from pipeline.settings.described import commented_file
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -32,5 +34,10 @@ def test_every_line_of_default_toml_is_the_default(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.name)
 def test_configs_load_and_hold_no_credentials(path: Path) -> None:
     """Every file in configs/ loads, and none sets a credential."""
-    settings = Settings.load(config=path, environ={})
-    assert not any(getattr(settings, key).get_secret_value() for key in CREDENTIAL_VARIABLES)
+    if has_accounts(path):
+        wanted = Wanted({}, credentials=False)
+        every = [lane.settings for lane in load_accounts(path, wanted, {}).lanes]
+    else:
+        every = [Settings.load(config=path, environ={})]
+    assert every
+    assert not any(getattr(settings, key).get_secret_value() for settings in every for key in CREDENTIAL_VARIABLES)

@@ -87,5 +87,7 @@ def _words(context: click.Context) -> Iterator[str]:
             yield from [param.opts[0]] * value
         elif value is True:
             yield param.opts[0]
+        elif isinstance(value, tuple):
+            yield from (word for one in value for word in (param.opts[0], one))
         else:
             yield from (param.opts[0], os.fspath(value) if isinstance(value, Path) else str(value))

@@ -18,12 +18,14 @@ from pipeline.cli.completion import completion_command
 from pipeline.cli.config import config_group
 from pipeline.cli.enrich import enrich_command
 from pipeline.cli.expire import expire_command
+from pipeline.cli.lane import lane_command
 from pipeline.cli.monitor import Monitor
 from pipeline.cli.output import MessageFormat, is_of_output, not_printed, print_message
 from pipeline.cli.plan import plan_command
 from pipeline.cli.rebuild import rebuild_command
 from pipeline.cli.report import report_command
 from pipeline.cli.run import run_command
+from pipeline.cli.run_all import run_all_command
 from pipeline.cli.sandbox import sandbox_command
 from pipeline.cli.schema import schema_command
 from pipeline.cli.screen import discard
@@ -61,6 +63,7 @@ def cli() -> None:
 
 for command in (
     run_command,
+    run_all_command,
     enrich_command,
     plan_command,
     check_command,
@@ -75,6 +78,7 @@ for command in (
     config_group,
     sandbox_command,
     completion_command,
+    lane_command,
 ):
     cli.add_command(command)
 

@@ -143,6 +143,7 @@ _CONFIG = click.option(
 accept_shrink_option = click.option(
     "--accept-shrink", is_flag=True, help="Accept lists that min_rows or max_shrink would refuse."
 )
+only_option = click.option("--only", metavar="NAME", multiple=True, help="Only this account of the file; repeatable.")
 ACCEPT_SHRINK = {"min_rows": 0, "max_shrink": 1.0}
 """The settings that this option stands for."""
 accept_gone_option = click.option(
@@ -251,6 +252,18 @@ def out_path(value: str | Path) -> Path:
 def resuming_command() -> str:
     """The command line of this process, without `--new`, quoted for a shell that need not find the program itself."""
     return shlex.join([*program(), *(word for word in sys.argv[1:] if word != "--new")])
+
+
+def resuming_accounts(*names: str) -> str:
+    """The same for these of the accounts that the command line names in a file."""
+    words = iter(word for word in sys.argv[1:] if word != "--new")
+    kept = []
+    for word in words:
+        if word == "--only":
+            next(words, None)
+        elif not word.startswith("--only="):
+            kept.append(word)
+    return shlex.join([*program(), *kept, *(f"--only={name}" for name in names)])
 
 
 def program() -> list[str]:

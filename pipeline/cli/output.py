@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import click
@@ -36,6 +37,15 @@ def print_message(level: str, message: str) -> None:
     if MessageFormat.as_json:
         message = json_line(datetime.now(UTC).timestamp(), level, "lead-export", message)
     _print(message, err=True)
+
+
+def pass_on(account: str, line: str) -> None:
+    """Print on standard error what the process of an account has printed there, with the name of the account."""
+    if MessageFormat.as_json:
+        with suppress(ValueError):
+            _print(json.dumps({**json.loads(line), "account": account}), err=True)
+            return
+    _print(f"{account}: {line.removeprefix('lead-export: ')}", err=True)
 
 
 def print_result(text: str) -> None:

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import copy
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.accounts import given_accounts, indented, refuse_beside_accounts
 from pipeline.cli.expire import expired_lines
 from pipeline.cli.options import (
     ACCEPT_SHRINK,
     UserPath,
     accept_shrink_option,
+    only_option,
     out_path,
     takes_output_options,
     takes_settings,
 )
 from pipeline.cli.output import print_json, print_result
 from pipeline.cli.run import RUN_SETTINGS, run_command
-from pipeline.cli.sandbox import sandbox_option, temporary_sandbox
-from pipeline.errors import UsageError
+from pipeline.cli.sandbox import of_account, sandbox_option, temporary_sandbox
+from pipeline.errors import StopRun, UsageError
 from pipeline.words import counted, duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from pipeline.accounts.lanes import Accounts
     from pipeline.cli.options import GivenSettings, OutputOptions
     from pipeline.jobs.plan import Plan
     from pipeline.jobs.plan_lists import PlannedList
@@ -40,12 +43,15 @@ Examples:
   lead-export plan customers.csv
   lead-export plan lists/*.xlsx --out export --rate 10
   lead-export plan customers.csv --json
+  lead-export plan --config agency.toml
 
 With --out the plan also considers the answers of an unfinished run there, and the free disk space. It takes
-the options of run, so that a command can be planned by changing that one word.
+the options of run, so that a command can be planned by changing that one word. A file with accounts names
+the lists itself.
 """,
 )
-@click.argument("lists", metavar="LIST...", nargs=-1, required=True, type=UserPath())
+@click.argument("lists", metavar="LIST...", nargs=-1, type=UserPath())
+@only_option
 @click.option("--out", metavar="DIR", type=out_path, help="Folder that the run would publish in.")
 @click.option("--run-id", metavar="ID", help="Name that the run would have.")
 @click.option("--new", is_flag=True, help="Plan to start over.")
@@ -56,6 +62,7 @@ the options of run, so that a command can be planned by changing that one word.
 @takes_output_options
 def plan_command(  # noqa: PLR0913 - one parameter for each argument of the command
     lists: tuple[Path, ...],
+    only: tuple[str, ...],
     out: Path | None,
     run_id: str | None,
     *,
@@ -67,26 +74,59 @@ def plan_command(  # noqa: PLR0913 - one parameter for each argument of the comm
     output: OutputOptions,
 ) -> None:
     """Show what a run over the LISTs would do; no call is made."""
+    accepted = ACCEPT_SHRINK if accept_shrink else {}
     with temporary_sandbox(start=sandbox) as overrides:
-        loaded = settings.load(overrides={**overrides, **(ACCEPT_SHRINK if accept_shrink else {})})
+        accounts = given_accounts(
+            settings, only, needs_lists=True, overrides=lambda name: {**of_account(overrides, name), **accepted}
+        )
+        if accounts is not None:
+            refuse_beside_accounts(settings.config, lists=lists, out=out, run_id=run_id)
+            _plan_each(accounts, output, new=new, at=at)
+            return
+        loaded = settings.load(overrides={**overrides, **accepted})
+    if not lists:
+        raise click.MissingParameter(ctx=click.get_current_context(), param_hint="'LIST...'", param_type="argument")
     from pipeline.jobs.plan import plan
 
-    start_ms = None if at is None else _start_ms(at)
-    found = plan(loaded, lists, out, run_id=run_id, resume=not new, start_ms=start_ms)
+    found = plan(loaded, lists, out, run_id=run_id, resume=not new, start_ms=_start_ms(at))
     if output.as_json:
         print_json(found)
     else:
-        print_result("\n".join(_lines(found, starts="now" if at is None else "then")))
+        print_result("\n".join(_lines(found, starts=_starts(at))))
 
 
-def _start_ms(at: str) -> int:
-    """The start of the run in milliseconds since 1970 UTC."""
+def _starts(at: str | None) -> str:
+    return "now" if at is None else "then"
+
+
+def _start_ms(at: str | None) -> int | None:
+    """The start of the run in milliseconds since 1970 UTC; None is now."""
+    if at is None:
+        return None
     from pipeline.settings.deadline import checked_deadline, deadline_at
 
     try:
         return round(deadline_at(checked_deadline(at), datetime.now(UTC)).timestamp() * 1000)
     except ValueError as error:
         raise UsageError(f"--at: {error}.") from None
+
+
+def _plan_each(accounts: Accounts, output: OutputOptions, *, new: bool, at: str | None) -> None:
+    """Plan one account after the other; a list that cannot be read keeps no other account from its plan."""
+    from pipeline.jobs.plan import plan
+
+    start_ms, found = _start_ms(at), dict[str, Any]()
+    for lane in accounts.lanes:
+        try:
+            one = plan(lane.settings, lane.lists, lane.out, resume=not new, start_ms=start_ms)
+        except StopRun as error:
+            found[lane.name], shown = {"refused": str(error)}, [f"a run would be refused: {error}"]
+        else:
+            found[lane.name], shown = one, [*_lines(one, starts=_starts(at))]
+        if not output.as_json:
+            print_result("\n".join(indented(lane, shown)))
+    if output.as_json:
+        print_json({"accounts": found})
 
 
 def _takes_the_other_options_of(other: click.Command, command: click.Command) -> None:

@@ -237,6 +237,22 @@ class Progress(Observer):
             done = f"{self._answered:,} of {self._total:,} addresses answered ({int(share * 100)}%)"
             return f"{done}: {self._details(now)}."
 
+    @property
+    def phase(self) -> Phase:
+        """What the job is doing."""
+        return self._phase
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Distinct addresses, and how many of them are answered."""
+        return self._total, self._answered
+
+    def speed(self) -> tuple[float, float | None]:
+        """Answers per second, and the seconds until all addresses have one; None if that is not known."""
+        with self._lock:
+            rate, left = self._rate.per_second(self._now()), self._total - self._answered
+        return rate, left / rate if rate and self._phase is Phase.FETCHING else None
+
     def close(self) -> None:
         """Show nothing more; the next message starts on a line of its own."""
         with self._lock:

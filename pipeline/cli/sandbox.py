@@ -12,7 +12,7 @@ from pipeline.errors import InternalError, UsageError
 from pipeline.sandbox.options import SandboxOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 sandbox_option = click.option("--sandbox", is_flag=True, help="Use a simulated API on this machine; needs no account.")
 
@@ -43,6 +43,11 @@ def temporary_sandbox(*, start: bool) -> Iterator[dict[str, object]]:
             "api_key": options.api_key,
             "api_password": options.api_password,
         }
+
+
+def of_account(overrides: Mapping[str, object], name: str) -> dict[str, object]:
+    """What `temporary_sandbox` yields, with an App id for each account, so that each has a limit of its own."""
+    return {**overrides, "app_id": f"{overrides['app_id']}-{name}"} if overrides else {}
 
 
 class CommandWithBehaviours(click.Command):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 DEFAULT_COLUMNS = 80
 """The width of a terminal that does not say how wide it is."""
+DEFAULT_ROWS = 23
+"""The lines of one that does not say how many it has, but for the one below."""
 _lock = threading.RLock()
 """Held while something is printed: the line is also drawn by a thread of its own."""
 
@@ -68,6 +70,38 @@ class LastLine:
             self._stream.flush()
         except OSError:
             discard(self._stream)
+
+
+class LastLines(LastLine):
+    """Several lines at the end of a terminal that change in place, with the control sequences of ECMA-48."""
+
+    @property
+    def rows(self) -> int:
+        """The number of lines that there is room for."""
+        with suppress(OSError, ValueError):
+            return max(1, os.get_terminal_size(self._stream.fileno()).lines - 1)
+        return DEFAULT_ROWS
+
+    def draw(self, text: str) -> None:
+        """Show these lines instead of the present ones."""
+        with _lock:
+            LastLine.shown = self
+            cut = "\n".join(line[: self.columns] for line in text.split("\n"))
+            self._put(self._to_first() + cut.replace("\n", "\x1b[K\n") + "\x1b[J")
+            self._text = cut
+
+    def erase(self) -> None:
+        """Remove the lines; the next message takes their place."""
+        with _lock:
+            LastLine.shown = None
+            if self._text:
+                self._put(self._to_first() + "\x1b[J")
+            self._text = ""
+
+    def _to_first(self) -> str:
+        """What moves the cursor to where the lines begin."""
+        above = self._text.count("\n")
+        return f"\r\x1b[{above}A" if above else "\r"
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import msgspec
 
+from pipeline.accounts.round import CombinedAccount  # noqa: TC001 - msgspec resolves it when a manifest is read
 from pipeline.calls.counts import CallCounts
 from pipeline.errors import ExitCode, StorageError
 from pipeline.jobs.call_facts import CallRate, CallTotals, Speed, Trouble
@@ -96,6 +97,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         input: the lists, in order.
         codes: rows by outcome and code, the most frequent first; rows without a code are left out.
         account: whose leads these are; None in a manifest that does not say.
+        accounts: of combined tables only: which run of each account they hold.
         settings: all settings but the credentials, as `Settings.public` gives them.
         freshness: how old the answers are; of a published run only.
         tables: files by the name of the table; of a published run only.
@@ -127,6 +129,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     rate: CallRate
     speed: Speed
     account: Account | None = None
+    accounts: dict[str, CombinedAccount] | None = None
     settings: dict[str, Any]
     freshness: Freshness | None = None
     tables: dict[str, PublishedTable] | None = None

@@ -109,8 +109,14 @@ class Stats:
         return shown
 
 
-def _app_json(window: RateWindow) -> dict[str, int]:
-    return {"calls": window.calls, "throttled": window.throttled, "worst_second": window.arrivals.worst}
+def _app_json(window: RateWindow) -> dict[str, int | float | None]:
+    return {
+        "calls": window.calls,
+        "throttled": window.throttled,
+        "worst_second": window.arrivals.worst,
+        "first_call_s": window.first_call_s,
+        "last_call_s": window.last_call_s,
+    }
 
 
 def _count(counts: dict[str, int], key: str) -> int:

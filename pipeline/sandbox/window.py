@@ -36,11 +36,16 @@ class RateWindow:
         self.admitted = SlidingCount()
         self.calls = 0
         self.throttled = 0
+        self.first_call_s: float | None = None
+        self.last_call_s: float | None = None
 
     def arrive(self, now_s: float) -> None:
         """Count a call, whatever its outcome."""
         self.calls += 1
         self.arrivals.add(now_s)
+        self.last_call_s = now_s
+        if self.first_call_s is None:
+            self.first_call_s = now_s
 
     def admit(self, now_s: float, limit_per_s: int) -> bool:
         """Whether the limit admits one more call now, which then counts; a limit of 0 admits every call."""

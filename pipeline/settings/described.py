@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pipeline.settings.accounts import COMMON_KEYS, OWN_KEYS
 from pipeline.settings.settings import Settings
 
 _UNITS = {
@@ -51,7 +52,30 @@ def commented_file() -> str:
 def json_schema() -> dict[str, Any]:
     """The JSON schema (draft 2020-12) of the TOML file, for editors and other programs."""
     about = {"title": "lead-export", "description": "A TOML file for the option --config of lead-export."}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Settings.model_json_schema(), **about}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_with_accounts(), **about}
+
+
+def _with_accounts() -> dict[str, Any]:
+    """The schema of the settings, with the tables of accounts, what these have of their own, and what all share."""
+    schema = Settings.model_json_schema()
+    paths = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+    kinds: dict[str, dict[str, Any]] = {
+        "lists": paths,
+        "out": {"type": "string"},
+        "combined": {"type": "boolean"},
+        "require": {"enum": ["any", "all"]},
+        "jobs": {"type": "integer", "minimum": 0},
+    }
+    own, common = (
+        {key: {**kinds[key], "description": text} for key, text in keys.items()} for keys in (OWN_KEYS, COMMON_KEYS)
+    )
+    account = {"type": "object", "properties": {**schema["properties"], **own}, "additionalProperties": False}
+    accounts = {
+        "type": "object",
+        "additionalProperties": account,
+        "description": "A table of settings for each account",
+    }
+    return {**schema, "properties": {**schema["properties"], **common, "accounts": accounts}}
 
 
 def unit_of(key: str) -> str:

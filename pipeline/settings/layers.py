@@ -15,7 +15,7 @@ import logging
 import os
 import re
 import tomllib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
 from pipeline.filesystem import why_not_private
@@ -43,6 +43,8 @@ MONITORING_SECRETS = (
 )
 """Settings with URLs that hold a token: whoever knows one can report in the name of this job."""
 SECRETS = (*CREDENTIAL_VARIABLES, "proxy", *MONITORING_SECRETS)  # never shown: a proxy's URL may hold a password
+ACCOUNTS = "accounts"
+"""The table of a TOML file that has a table for each of several accounts; see `accounts`."""
 OPTIONS = {"rate_per_s": "--rate", "formats": "--format", "max_age_days": "--max-age"}
 """Settings whose command-line option is not the key with dashes."""
 
@@ -69,7 +71,7 @@ def read_layers(
         UsageError: a key is unknown, or a file cannot be read or is not private.
     """
     variables = os.environ if environ is None else environ
-    given, options = _from_environment(known, variables), options or {}
+    given, options = from_environment(known, variables), options or {}
     wanted = {key: variable_of(key) for key in SECRETS if key not in options and not given.get(key)}
     files = from_files(wanted, variables)
     in_files = {key for layer in files.values() for key in layer}
@@ -82,7 +84,8 @@ def read_layers(
     }
 
 
-def _from_environment(known: Collection[str], environ: Mapping[str, str]) -> dict[str, str]:
+def from_environment(known: Collection[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """The settings that have a variable of their own in the environment."""
     return {key: environ[variable] for variable, key in _variables(known).items() if variable in environ}
 
 
@@ -91,29 +94,59 @@ def _variables(known: Collection[str]) -> dict[str, str]:
     return {variable_of(key): key for key in known}
 
 
-def warn_of_unknown_variables(known: Collection[str], environ: Mapping[str, str] | None) -> None:
-    """Log a warning that names variables which look like settings, with the ones that were probably meant."""
-    every = [*_variables(known), *(variable_of(key) + FILE_SUFFIX for key in SECRETS)]
+def warn_of_unknown_variables(
+    known: Collection[str], environ: Mapping[str, str] | None, also: Collection[str] = ()
+) -> None:
+    """Log a warning that names variables which look like settings, with the ones that were probably meant.
+
+    Those named in `also`, and those of the same names for files, are known, too.
+    """
+    secrets = [*(variable_of(key) for key in SECRETS), *also]
+    every = [*_variables(known), *also, *(variable + FILE_SUFFIX for variable in secrets)]
     unknown = []
     for name in os.environ if environ is None else environ:
         if name.startswith(ENV_PREFIX) and name not in every:
             is_made_up = _MADE_UP.fullmatch(name.removeprefix(ENV_PREFIX))
-            meant = None if is_made_up else _resembling(name, every, ENV_PREFIX)
+            meant = None if is_made_up else resembling(name, every, ENV_PREFIX)
             unknown.append(f"{name} (did you mean {meant}?)" if meant else name)
     if unknown:
         logger.warning("Environment: no setting has this name, so it is ignored: %s", ", ".join(unknown))
 
 
 def _from_toml(known: Collection[str], path: Path) -> dict[str, object]:
+    layer = read_toml(path)
+    if ACCOUNTS in layer:
+        raise UsageError(
+            f"{path}: has accounts, which only run-all, check, plan and status take; to run one of them, use"
+            " run-all --only NAME."
+        )
+    for key in layer:
+        if key not in known:
+            raise UsageError(f"{path}: unknown key {key!r}.{_nearest(key, known)}")
+    check_private(path, layer)
+    return layer
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a TOML file holds.
+
+    Raises:
+        UsageError: it cannot be read, or is not TOML.
+    """
     try:
-        layer = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # with the mark that Notepad puts first
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # with the mark that Notepad puts first
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}).") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not valid TOML ({error}).") from None
-    for key in layer:
-        if key not in known:
-            raise UsageError(f"{path}: unknown key {key!r}.{_nearest(key, known)}")
+
+
+def check_private(path: Path, layer: Mapping[str, object]) -> None:
+    """Check that nobody else can read a file in which this layer holds a secret.
+
+    Raises:
+        UsageError: others can.
+    """
     tokens = [key for key in MONITORING_SECRETS if layer.get(key)]
     what = f"{tokens[0]}, which is a secret," if tokens else "credentials"
     has_secret = tokens or CREDENTIAL_VARIABLES.keys() & layer or "@" in str(layer.get("proxy", ""))
@@ -121,16 +154,15 @@ def _from_toml(known: Collection[str], path: Path) -> dict[str, object]:
         raise UsageError(
             f"{path}: contains {what} but is not private; {remedy}, or set them in the environment instead."
         )
-    return layer
 
 
 def _nearest(name: str, known: Collection[str]) -> str:
     """A hint to append to a message: the known name that `name` resembles, or else all known names."""
-    meant = _resembling(name, known)
+    meant = resembling(name, known)
     return f" Did you mean {meant!r}?" if meant else f" Known names: {', '.join(known)}."
 
 
-def _resembling(name: str, known: Collection[str], prefix: str = "") -> str | None:
+def resembling(name: str, known: Collection[str], prefix: str = "") -> str | None:
     """The known name that `name` resembles, if there is one."""
     bare = {key.removeprefix(prefix).lower(): key for key in known}
     words = difflib.get_close_matches(name.removeprefix(prefix).lower(), bare, 1, cutoff=0.5)

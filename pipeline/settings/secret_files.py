@@ -22,31 +22,40 @@ DIRECTORY_VARIABLE = "CREDENTIALS_DIRECTORY"
 _MAX_BYTES = 65_536
 
 
-def from_files(secrets: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, dict[str, object]]:
-    """The secrets in files that the environment names, by path and setting; `secrets` are the wanted ones' variables.
+def from_files(
+    secrets: Mapping[str, str], environ: Mapping[str, str], *, by_setting: bool = True
+) -> dict[str, dict[str, object]]:
+    """The secrets in files that the environment names, by path and setting.
 
     A file that a variable such as `KARTRA_API_KEY_FILE` names is stronger than one in `CREDENTIALS_DIRECTORY`.
+
+    Args:
+        secrets: the wanted ones, with their variables.
+        environ: the environment.
+        by_setting: whether a file in that folder may also be named after its setting.
 
     Raises:
         UsageError: a file is missing, unreadable, empty or not private, or holds something else than one line.
     """
     layers: dict[str, dict[str, object]] = {}
     for key, variable in secrets.items():
-        source, path = next(_files(key, variable, environ), (None, None))
+        names = (variable, key) if by_setting else (variable,)
+        source, path = next(_files(names, environ), (None, None))
         if source and path:
             layers.setdefault(str(path), {})[key] = _read(path, source)
     return layers
 
 
-def _files(key: str, variable: str, environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
-    """Where a secret may be, strongest first: the variable that says so, and the file."""
+def _files(names: tuple[str, ...], environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+    """Where a secret may be, strongest first: the variable that says so, and the file; its own variable comes first."""
+    variable = names[0]
     if given := environ.get(variable + FILE_SUFFIX):
         try:
             yield variable + FILE_SUFFIX, Path(expand_home(given))
         except ValueError as error:
             raise UsageError(f"{variable + FILE_SUFFIX}: {error}.") from None
     if folder := environ.get(DIRECTORY_VARIABLE):
-        for name in (variable, key):
+        for name in names:
             if _exists(path := Path(folder, name)):
                 yield DIRECTORY_VARIABLE, path
 

@@ -64,7 +64,15 @@ class Settings(Fields):
             raise WrongArgument.of("options", "a dictionary of settings (a file is config=…)", options)
         warn_of_unknown_variables(cls.model_fields, environ)
         file = Path(config) if config else None
-        layers = {**read_layers(cls.model_fields, options, file, environ), "base": base or {}}
+        return cls.of_layers({**read_layers(cls.model_fields, options, file, environ), "base": base or {}})
+
+    @classmethod
+    def of_layers(cls, layers: Mapping[str, Mapping[str, object]]) -> tuple[Self, dict[str, str]]:
+        """Combine layers, strongest first, by where they come from; return that of each setting as well.
+
+        Raises:
+            UsageError: a value is wrong.
+        """
         try:
             settings = cls.model_validate(dict(ChainMap(*(dict(layer) for layer in layers.values()))))
         except ValidationError as error:

@@ -19,7 +19,7 @@ from pipeline.errors import ExitCode
 from pipeline.schema import TABLES, Table
 from pipeline.settings import OPTIONS, Settings
 
-COMMANDS = sorted(cli.commands)
+COMMANDS = sorted(name for name, command in cli.commands.items() if not command.hidden)
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])

@@ -113,6 +113,8 @@ def commands() -> str:
 def _contexts(group: click.Group, parent: click.Context) -> Iterator[click.Context]:
     """A context of each command of a group, and of the groups in it."""
     for name, command in group.commands.items():
+        if command.hidden:
+            continue
         context = click.Context(command, parent, name)
         yield context
         if isinstance(command, click.Group):

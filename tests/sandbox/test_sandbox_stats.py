@@ -39,6 +39,8 @@ async def test_throttled_calls_are_counted_by_app() -> None:
         stats = await client.stats()
     assert (stats["calls"], stats["throttled"]) == (7, 3)
     assert (stats["worst_second"], stats["worst_second_admitted"]) == (7, 4)
+    times = {app: (one.pop("first_call_s"), one.pop("last_call_s")) for app, one in stats["apps"].items()}
+    assert {app: first < last for app, (first, last) in times.items() if first != last} == {"sandbox-app": True}
     assert stats["apps"] == {
         "sandbox-app": {"calls": 5, "throttled": 3, "worst_second": 5},
         "sandbox-app-2": {"calls": 1, "throttled": 0, "worst_second": 1},
