@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Self
 
 from pipeline.accounts.lanes import with_own_variables
 from pipeline.cli.output import MessageFormat, pass_on, print_message
-from pipeline.cli.progress import REDRAW_S, Ticker
+from pipeline.cli.progress import REDRAW_S
 from pipeline.cli.screen import LastLines
+from pipeline.cli.ticks import Ticker
 from pipeline.jobs.run_all import LanesObserver
 from pipeline.words import counted, duration
 

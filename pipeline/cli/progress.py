@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from enum import Enum
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Self
 
 from pipeline.cli.output import MessageFormat, print_message
 from pipeline.cli.screen import LastLine
+from pipeline.cli.ticks import WINDOW_S, RecentRate, Ticker
 from pipeline.jobs.fetch import Observer
 from pipeline.outcomes import Outcome
 from pipeline.words import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
     from typing import TextIO
 
     from pipeline.calls.budget import Budget
@@ -28,14 +26,10 @@ if TYPE_CHECKING:
     from pipeline.outcomes import Address, Answer
 
 
-WINDOW_S = 10.0
-"""Seconds over which the rate is measured for the bar."""
 LONG_WINDOW_S = 60.0
 """The same for lines, between which minutes pass."""
 REDRAW_S = 0.1
 """Seconds between two drawings of the bar."""
-TICK_S = 1.0
-"""Seconds after which the bar is drawn even if no answer arrived, and after which a line is noticed to be due."""
 SILENCE_S = 60.0
 """Seconds without an answer that are worth telling."""
 MIN_BAR, MAX_BAR = 10, 40
@@ -47,77 +41,6 @@ def limits(budget: Budget) -> list[str]:
     deadline_s = budget.deadline_s
     until = [] if deadline_s is None else [f"until {time.strftime('%H:%M', time.localtime(deadline_s))}"]
     return until + ([f"{budget.max_calls - budget.spent:,} calls allowed"] if budget.max_calls else [])
-
-
-class RecentRate:
-    """Events per second over the last seconds; times are in seconds of any steady clock."""
-
-    def __init__(self, start_s: float, window_s: float = WINDOW_S) -> None:
-        self._start_s = start_s
-        self._window_s = window_s
-        self._times: deque[float] = deque()
-
-    def add(self, now_s: float) -> None:
-        """Count an event."""
-        self._times.append(now_s)
-        self._forget(now_s)
-
-    def per_second(self, now_s: float) -> float:
-        """The rate as of now; 0 if there was no event in the last seconds."""
-        self._forget(now_s)
-        span_s = min(self._window_s, now_s - self._start_s)
-        return len(self._times) / span_s if span_s > 0 else 0.0
-
-    def _forget(self, now_s: float) -> None:
-        while self._times and self._times[0] <= now_s - self._window_s:
-            self._times.popleft()
-
-
-class Ticker:
-    """Calls a function every second in a thread of its own, and at once when SIGUSR1 arrives; a context manager.
-
-    What a signal's handler may do in the middle of anything is little; adding to a `SimpleQueue` is allowed.
-
-    Args:
-        tick: called with True if SIGUSR1 asked for it.
-        interval_s: seconds between two calls.
-    """
-
-    def __init__(self, tick: Callable[[bool], None], interval_s: float = TICK_S) -> None:
-        self._tick = tick
-        self._interval_s = interval_s
-        self._wishes: SimpleQueue[bool] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
-        self._before: object = None
-
-    def __enter__(self) -> Self:
-        """Start; only the main thread can receive signals."""
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGUSR1, self._asked)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop, and leave the signal as it was."""
-        if self._before is not None:
-            signal.signal(signal.SIGUSR1, self._before)  # type: ignore[arg-type]  # what signal.signal gave
-        self._wishes.put(False)
-        self._thread.join()
-
-    def _asked(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - what signal.signal wants
-        self._wishes.put(True)
-
-    def _run(self) -> None:
-        """Tick until the queue says False."""
-        while True:
-            try:
-                asked = self._wishes.get(timeout=self._interval_s)
-            except Empty:
-                self._tick(False)
-            else:
-                if not asked:
-                    return
-                self._tick(True)
 
 
 class Phase(Enum):

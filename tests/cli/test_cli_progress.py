@@ -19,8 +19,9 @@ from cli_command import CREDENTIALS, NO_DELAYS, command, environment, lead_expor
 from pipeline.calls.budget import Budget
 from pipeline.calls.counts import CallCounts
 from pipeline.cli.output import MessageFormat
-from pipeline.cli.progress import Progress, RecentRate, Ticker
+from pipeline.cli.progress import Progress
 from pipeline.cli.screen import LastLine, above_last_line
+from pipeline.cli.ticks import RecentRate, Ticker
 from pipeline.outcomes import Address, Answer, Outcome
 
 if TYPE_CHECKING:
