@@ -8,8 +8,9 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from pipeline.cli.output import MessageFormat, print_json, print_message
-from pipeline.cli.progress import MAX_BAR, MIN_BAR, Ticker
+from pipeline.cli.progress import MAX_BAR, MIN_BAR
 from pipeline.cli.screen import LastLine
+from pipeline.cli.ticks import Ticker
 from pipeline.errors import ExitCode, StorageError
 from pipeline.jobs.nights.many import NightObserver, rebuild_many
 from pipeline.words import counted, duration

@@ -15,7 +15,7 @@ from pipeline.jobs.call_facts import CallRate, CallTotals, Speed, Trouble
 from pipeline.jobs.change_facts import ChangeFacts  # noqa: TC001 - msgspec resolves it when a manifest is read
 from pipeline.jobs.drift_counts import DriftCounts
 from pipeline.jobs.freshness import Freshness  # noqa: TC001 - msgspec resolves it when a manifest is read
-from pipeline.jobs.manifest_files import OutputFile, PublishedTable, ReportFile, tables_of
+from pipeline.jobs.manifest_files import OutputFile, PublishedFile, PublishedTable, ReportFile, tables_of
 from pipeline.jobs.odd_rows import OddRows  # noqa: TC001 - msgspec resolves it when a manifest is read
 from pipeline.journal.rows import FailedLine  # noqa: TC001 - msgspec resolves it
 from pipeline.outcomes import KEPT, Outcome, iso, now_ms
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from pipeline.jobs.manifest_files import PublishedFile
     from pipeline.jobs.publishing import Published
     from pipeline.journal.records import ListSummary, RunRecord
     from pipeline.journal.store import Journal
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 MANIFEST_VERSION = 1
-
 Codes = dict[str, dict[str, int]]
 RunStatus = Literal["complete", "complete_with_failures", "incomplete", "stopped"]
 
