@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from asyncio.subprocess import PIPE
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from pipeline.accounts.protocol import decoded
@@ -14,9 +15,8 @@ from pipeline.settings import ENV_PREFIX
 from pipeline.settings.secret_files import DIRECTORY_VARIABLE
 
 if TYPE_CHECKING:
-    import signal
     from asyncio.subprocess import Process
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pipeline.accounts.protocol import Event, LaneRequest
 
@@ -101,6 +101,24 @@ class LaneProcess:
 
     def _pass_on(self, line: bytes) -> None:
         self._said(line.decode(errors="replace"))
+
+
+@contextmanager
+def signals_passed_on(stop: Callable[[signal.Signals], None]) -> Iterator[None]:
+    """Tell of Ctrl-C, SIGTERM and, unless it is ignored as under `nohup`, SIGHUP."""
+    loop = asyncio.get_running_loop()
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: handler for number in numbers if (handler := signal.getsignal(number)) is not None}
+    for number in before:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
 
 
 def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pipeline.accounts.lanes import with_own_variables
-from pipeline.accounts.process import LaneProcess
+from pipeline.accounts.process import LaneProcess, signals_passed_on
 from pipeline.accounts.protocol import Event, LaneRequest, stopped_because
 from pipeline.accounts.round import (
     VERSION,
@@ -33,7 +32,7 @@ from pipeline.jobs.before import done, unfinished_name, unless_held
 from pipeline.outcomes import iso, now_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pipeline.accounts.lanes import Accounts, Lane
@@ -198,7 +197,7 @@ class _Lanes:
     async def run(self) -> None:
         """Run them until all have ended."""
         places = asyncio.Semaphore(self._at_a_time)
-        with _signals_passed_on(self._stop):
+        with signals_passed_on(self._stop):
             await asyncio.gather(*(self._in_turn(lane, places) for lane in self._accounts.lanes))
 
     def _stop(self, number: signal.Signals) -> None:
@@ -222,7 +221,8 @@ class _Lanes:
     async def _run(self, lane: Lane, before: LaneRecord | None) -> LaneRecord:
         """Run the process of a lane to its end."""
         run_id = unfinished_name(lane, before) if before else None
-        begun = LaneRecord(out=str(lane.out), started_at=iso(now_ms()), run_id=before.run_id if before else None)
+        resumed = before.run_id if before and before.run_id and not _is_published(lane, before.run_id) else run_id
+        begun = LaneRecord(out=str(lane.out), started_at=iso(now_ms()), run_id=resumed)
         name, news = lane.name, _News(lane.name, begun)
         self._keeper.lane(name, begun)
 
@@ -280,21 +280,3 @@ class _News:
 
 def _is_published(lane: Lane, run_id: str) -> bool:
     return read_manifest(OutputFolder(lane.out).run(run_id)) is not None
-
-
-@contextmanager
-def _signals_passed_on(stop: Callable[[signal.Signals], None]) -> Iterator[None]:
-    """Tell of Ctrl-C, SIGTERM and, unless it is ignored as under `nohup`, SIGHUP."""
-    loop = asyncio.get_running_loop()
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    before = {number: handler for number in numbers if (handler := signal.getsignal(number)) is not None}
-    for number in before:
-        loop.add_signal_handler(number, stop, number)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, handler)

@@ -16,8 +16,10 @@ from cli_command import lead_export, manifest_of, target, write_list
 
 from pipeline.accounts.combined import TABLES
 from pipeline.accounts.lanes import Accounts, Wanted, load_accounts
+from pipeline.accounts.round import LaneRecord
 from pipeline.errors import ExitCode
 from pipeline.files import durable
+from pipeline.jobs.before import done, unfinished_name
 from pipeline.jobs.combining import combine
 from pipeline.schema import LEADS
 
@@ -147,6 +149,32 @@ def test_runs_of_other_versions(accounts: Accounts) -> None:
     found = pd.read_parquet(accounts.out / "combined" / "latest" / "leads.parquet")
     assert list(found.columns) == ["account", *LEADS.names]
     assert (len(found), int(found["company"].count())) == (8, 0)
+
+
+def test_what_an_interrupted_round_takes_as_done(accounts: Accounts, sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """A published run of the same list and App, even if its process could not say so; and nothing else."""
+    people = write_list(tmp_path / "people.csv", [*people_of("acme", 7), *ODD])
+    acme = accounts.lanes[0]
+    settings = acme.settings.model_copy(update={"api_url": sandbox.url})
+    lane = dataclasses.replace(acme, lists=(people,), settings=settings)
+    killed = LaneRecord(out=str(lane.out), code=137, run_id="first")
+    record = done(lane, killed)
+    assert record is not None
+    assert (record.code, record.published, record.rows["read"]) == (0, True, 10)
+    refused = LaneRecord(out=str(lane.out), code=4, published=True, run_id="first")
+    assert done(lane, refused) == refused
+    assert done(dataclasses.replace(lane, settings=acme.settings), killed) is None
+    assert done(lane, LaneRecord(out="elsewhere", run_id="first")) is None
+    assert done(lane, LaneRecord(out=str(lane.out), run_id="second")) is None
+    assert done(lane, LaneRecord(out=str(lane.out))) is None
+    journal = lane.out / ".lead-export" / "first.journal"
+    journal.touch()
+    assert (done(lane, killed), unfinished_name(lane, killed)) == (None, "first")
+    journal.unlink()
+    write_list(people, people_of("acme", 8))
+    assert done(lane, killed) is None
+    people.unlink()
+    assert (done(lane, killed), unfinished_name(lane, killed)) == (None, None)
 
 
 def test_without_room_for_a_combined_folder(accounts: Accounts) -> None:
