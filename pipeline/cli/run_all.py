@@ -10,7 +10,9 @@ import click
 
 from pipeline.cli.monitor import monitor_option
 from pipeline.cli.options import (
+    ACCEPT_GONE,
     ACCEPT_SHRINK,
+    accept_gone_option,
     accept_shrink_option,
     only_option,
     out_path,
@@ -61,6 +63,7 @@ If it is interrupted, the same command goes on; accounts that are published are 
 )
 @click.option("--new", is_flag=True, help="Start over; once published, delete unfinished runs.")
 @accept_shrink_option
+@accept_gone_option
 @sandbox_option
 @progress_option
 @monitor_option
@@ -72,6 +75,7 @@ def run_all_command(
     *,
     sandbox: bool,
     accept_shrink: bool,
+    accept_gone: bool,
     settings: GivenSettings,
     output: OutputOptions,
     **how: Any,  # noqa: ANN401 - the options about how to run them, by name
@@ -82,7 +86,7 @@ def run_all_command(
     from pipeline.accounts.lanes import Wanted, load_accounts
 
     with temporary_sandbox(start=sandbox) as found:
-        accepted = ACCEPT_SHRINK if accept_shrink else {}
+        accepted = {**(ACCEPT_SHRINK if accept_shrink else {}), **(ACCEPT_GONE if accept_gone else {})}
         wanted = Wanted(settings.options, only, out, lambda name: {**of_account(found, name), **accepted})
         accounts = load_accounts(settings.config, wanted)
         _warn(accounts)
