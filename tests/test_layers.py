@@ -12,7 +12,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ROWS = (
     ("cli",),
     ("jobs",),
-    ("history",),
+    ("history", "privacy"),
     ("reporters",),
     ("calls", "journal", "files", "emails", "tables"),
     ("replies",),

@@ -17,6 +17,7 @@ from pipeline.cli.completion import completion_command
 from pipeline.cli.config import config_group
 from pipeline.cli.enrich import enrich_command
 from pipeline.cli.expire import expire_command
+from pipeline.cli.key import key_group
 from pipeline.cli.monitor import Monitor
 from pipeline.cli.output import MessageFormat, is_of_output, not_printed, print_message
 from pipeline.cli.plan import plan_command
@@ -68,6 +69,7 @@ for command in (
     report_command,
     expire_command,
     schema_command,
+    key_group,
     config_group,
     sandbox_command,
     completion_command,

@@ -203,6 +203,16 @@ class Fields(BaseModel):
         default=300.0, ge=0, le=86_400, description="Seconds between two lines about progress off a terminal; 0 = none"
     )
 
+    privacy_key: SecretStr = Field(
+        default=SecretStr(""), description="Key of hashes, as lead-export key new makes it; a secret"
+    )
+    privacy_key_file: Annotated[Path | None, UnsetPath] = Field(
+        default=None, description="File that holds this key; keep it, and a copy of it, outside the output folder"
+    )
+    suppression_file: Annotated[Path | None, UnsetPath] = Field(
+        default=None, description="Suppression list to heed in addition to that of the output folder, as for enrich"
+    )
+
     @field_validator(*SECRETS)
     @classmethod
     def _stripped(cls, secret: SecretStr) -> SecretStr:

@@ -42,7 +42,9 @@ MONITORING_SECRETS = (
     *("notify_urls", "notify_webhook"),
 )
 """Settings with URLs that hold a token: whoever knows one can report in the name of this job."""
-SECRETS = (*CREDENTIAL_VARIABLES, "proxy", *MONITORING_SECRETS)  # never shown: a proxy's URL may hold a password
+_TOKENS = (*MONITORING_SECRETS, "privacy_key")
+"""Settings that are secret in any case."""
+SECRETS = (*CREDENTIAL_VARIABLES, "proxy", *_TOKENS)  # never shown: a proxy's URL may hold a password
 OPTIONS = {"rate_per_s": "--rate", "formats": "--format", "max_age_days": "--max-age"}
 """Settings whose command-line option is not the key with dashes."""
 
@@ -73,13 +75,22 @@ def read_layers(
     wanted = {key: variable_of(key) for key in SECRETS if key not in options and not given.get(key)}
     files = from_files(wanted, variables)
     in_files = {key for layer in files.values() for key in layer}
-    return {
+    layers: dict[str, Mapping[str, object]] = {
         "option": options,
         # An empty variable, as Compose makes of an unset one, does not hide a secret in a file.
         "environment": {key: value for key, value in given.items() if value or key not in in_files},
         **files,
         str(config): _from_toml(known, config) if config else {},
     }
+    return _with_one_key(layers)
+
+
+def _with_one_key(layers: Mapping[str, Mapping[str, object]]) -> dict[str, Mapping[str, object]]:
+    """The layers with the key of hashes, or the file that holds it, in the strongest only: either replaces both."""
+    keys = {"privacy_key", "privacy_key_file"}
+    strongest = next((layer for layer in layers.values() if any(map(layer.get, keys))), {})
+    hidden = keys - strongest.keys() if strongest else frozenset[str]()
+    return {name: {key: layer[key] for key in layer if key not in hidden} for name, layer in layers.items()}
 
 
 def _from_environment(known: Collection[str], environ: Mapping[str, str]) -> dict[str, str]:
@@ -87,8 +98,9 @@ def _from_environment(known: Collection[str], environ: Mapping[str, str]) -> dic
 
 
 def _variables(known: Collection[str]) -> dict[str, str]:
-    """The variables of all settings, with the names of these."""
-    return {variable_of(key): key for key in known}
+    """The variables of all settings, with the names of these, but for those of files that hold a secret."""
+    in_files = {variable_of(key) + FILE_SUFFIX for key in SECRETS}
+    return {variable: key for key in known if (variable := variable_of(key)) not in in_files}
 
 
 def warn_of_unknown_variables(known: Collection[str], environ: Mapping[str, str] | None) -> None:
@@ -98,7 +110,8 @@ def warn_of_unknown_variables(known: Collection[str], environ: Mapping[str, str]
     for name in os.environ if environ is None else environ:
         if name.startswith(ENV_PREFIX) and name not in every:
             is_made_up = _MADE_UP.fullmatch(name.removeprefix(ENV_PREFIX))
-            meant = None if is_made_up else _resembling(name, every, ENV_PREFIX)
+            credential = CREDENTIAL_VARIABLES.get(name.removeprefix(ENV_PREFIX).lower())
+            meant = None if is_made_up else credential or _resembling(name, every, ENV_PREFIX)
             unknown.append(f"{name} (did you mean {meant}?)" if meant else name)
     if unknown:
         logger.warning("Environment: no setting has this name, so it is ignored: %s", ", ".join(unknown))
@@ -114,7 +127,7 @@ def _from_toml(known: Collection[str], path: Path) -> dict[str, object]:
     for key in layer:
         if key not in known:
             raise UsageError(f"{path}: unknown key {key!r}.{_nearest(key, known)}")
-    tokens = [key for key in MONITORING_SECRETS if layer.get(key)]
+    tokens = [key for key in _TOKENS if layer.get(key)]
     what = f"{tokens[0]}, which is a secret," if tokens else "credentials"
     has_secret = tokens or CREDENTIAL_VARIABLES.keys() & layer or "@" in str(layer.get("proxy", ""))
     if has_secret and (remedy := why_not_private(path)):
