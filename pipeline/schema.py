@@ -221,9 +221,12 @@ OUTCOMES = Table(
     (
         _string("input", "name of the file that holds the row"),
         Column("row", "int64", "data row in that file, from 1", mostly_unique=True),
-        _string("given", "the cell as it is in the file", mostly_unique=True),
-        _string("email", "the address it was read as; null if invalid", mostly_unique=True),
-        _string("outcome", "`found`, `not_found`, `deleted`, `failed`, `pending`, `invalid` or `duplicate`"),
+        _string("given", "the cell as it is in the file; null if suppressed", mostly_unique=True),
+        _string("email", "the address it was read as; null if invalid or suppressed", mostly_unique=True),
+        _string(
+            "outcome",
+            "`found`, `not_found`, `deleted`, `failed`, `pending`, `suppressed`, `invalid` or `duplicate`",
+        ),
         _string("code", "the API's error type, or our reason; `email_mismatch` if the reply is for another address"),
         _string("message", "one sentence for a person"),
         _string("lead_id", "`leads.id`, also on duplicates", mostly_unique=True),

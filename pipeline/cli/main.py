@@ -28,6 +28,7 @@ from pipeline.cli.sandbox import sandbox_command
 from pipeline.cli.schema import schema_command
 from pipeline.cli.screen import discard
 from pipeline.cli.status import status_command
+from pipeline.cli.unsuppress import unsuppress_command
 from pipeline.cli.verify import verify_command
 from pipeline.errors import ExitCode, InternalError, StopRun
 from pipeline.version import __version__
@@ -69,6 +70,7 @@ for command in (
     report_command,
     expire_command,
     schema_command,
+    unsuppress_command,
     key_group,
     config_group,
     sandbox_command,

@@ -30,8 +30,10 @@ from pipeline.files.state import StateFolder, hold_lock
 from pipeline.filesystem import sync
 from pipeline.jobs.list_size import addresses_of
 from pipeline.jobs.plan_budget import PlannedBudget
+from pipeline.jobs.suppressing import suppression_of
 from pipeline.journal import database
 from pipeline.outcomes import now_ms
+from pipeline.privacy.key import load_key
 from pipeline.reporters.ending import REPORTING_S, Context, Deadline, ReporterFailed
 from pipeline.reporters.ping import try_out
 from pipeline.settings import CREDENTIAL_VARIABLES
@@ -62,6 +64,7 @@ def check(settings: Settings, out: Path | None = None, *, ping: bool = False) ->
     checks = [_credentials(settings), *_formats(settings)]
     if out is not None:
         checks += _folder(out)
+    checks += _suppression(settings, out)
     network = _network(settings)
     checks += network
     if all(one.code == ExitCode.OK for one in (checks[0], *network)):
@@ -84,6 +87,18 @@ def _formats(settings: Settings) -> list[Check]:
     except StopRun as error:
         return [Check("formats", str(error), error.exit_code)]
     return []
+
+
+def _suppression(settings: Settings, out: Path | None) -> list[Check]:
+    """Whether people who are not to be asked for can be recognised; nothing is listed if there are none, and no key."""
+    try:
+        people = len(suppression_of(settings, *([OutputFolder(out).state.path] if out else ())))
+        key = load_key(settings)
+    except StopRun as error:
+        return [Check("privacy key", str(error), error.exit_code)]
+    if key is None:
+        return []
+    return [Check("privacy key", f"its id is {key.id}; {people:,} on the suppression list")]
 
 
 def _folder(out: Path) -> list[Check]:

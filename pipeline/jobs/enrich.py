@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.calls.network import check_access
@@ -25,6 +26,7 @@ from pipeline.jobs.manifest_files import OutputFile
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import open_run, recorded_attempt
 from pipeline.jobs.space import check_space
+from pipeline.jobs.suppressing import state_folders_around, suppress_in, suppression_of
 from pipeline.journal.database import remove_journal
 from pipeline.outcomes import Outcome, iso
 from pipeline.tables.wide import select_fields
@@ -67,11 +69,13 @@ def enrich(
     file = _check_out(path, out, how)
     folder = StateFolder.of_file(file)
     remove_old(file.parent)
+    suppressed = suppression_of(settings, folder.path, *state_folders_around(file, path))
     with folder.locked_while_needed():
         observer.began()
         request = Request.of(folder, [source], settings, resume=resume, command=command)
         target = EnrichTarget.of(source, file, fields, how, settings)
-        with open_run(folder, [source], settings, request) as journal:
+        hide = partial(suppress_in, suppressed=suppressed)
+        with open_run(folder, [source], settings, request, prepare=hide) as journal:
             manifest = _fetch_and_write(folder, journal, target, observer)
         _remove_journals(folder, kept=journal.path if manifest.kept_until else None)
     observer.published(out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.calls.network import check_access
@@ -24,6 +25,7 @@ from pipeline.jobs.report.write import add_report
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import open_run, recorded_attempt
 from pipeline.jobs.space import check_space
+from pipeline.jobs.suppressing import suppress_in, suppression_of
 from pipeline.outcomes import now_ms
 from pipeline.schema import LEAD_TABLES
 
@@ -68,11 +70,15 @@ def export(
     check_carrying(settings)
     sources, folder = email_lists(lists, settings), OutputFolder(out, Modes.of(settings))
     with folder.locked():
+        suppressed = suppression_of(settings, folder.state.path)
         observer.began()
         request = Request.of(folder.state, sources, settings, run_id=run_id, resume=resume, command=command)
         manifest = finish_published(folder, request)
         if manifest is None:
-            with open_run(folder.state, sources, settings, request, output=folder, clock=clock) as journal:
+            hide = partial(suppress_in, suppressed=suppressed)
+            with open_run(
+                folder.state, sources, settings, request, output=folder, clock=clock, prepare=hide
+            ) as journal:
                 manifest = _ask_and_publish(folder, journal, settings, observer, clock)
             expire_after_run(folder, settings, clock())
     observer.published(folder.run(manifest.run_id))

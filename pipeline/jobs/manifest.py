@@ -55,6 +55,7 @@ class RowCounts(msgspec.Struct, frozen=True, omit_defaults=True):
     """Input rows by outcome; the outcomes add up to `read`.
 
     Attributes:
+        suppressed: rows of people who are not to be asked for; absent from the JSON if there are none.
         pending: rows without an answer yet; None (and absent from the JSON) if the job finished and there are none.
     """
 
@@ -65,17 +66,18 @@ class RowCounts(msgspec.Struct, frozen=True, omit_defaults=True):
     failed: int
     invalid: int
     duplicate: int
+    suppressed: int = 0
     pending: int | None = None
 
     @classmethod
     def of(cls, rows: Mapping[str, int], *, stopped: bool = False) -> Self:
         """Count rows by the name of their outcome; a name that is missing counts as zero."""
-        counts = {outcome.value: rows.get(outcome, 0) for outcome in Outcome}
+        counts: dict[str, int] = {outcome.value: rows.get(outcome, 0) for outcome in Outcome}
         pending = counts.pop(Outcome.PENDING)
         return cls(sum(rows.values()), **counts, pending=pending if pending or stopped else None)
 
     def by_outcome(self) -> dict[str, int]:
-        """The rows of each outcome, `pending` among them if there may be any."""
+        """The rows of each outcome, `pending` among them if there may be any, and `suppressed` if there are."""
         counts: dict[str, int] = msgspec.to_builtins(self)
         del counts["read"]
         return counts

@@ -65,9 +65,10 @@ class Records(Protocol):
 
 @dataclass(slots=True)
 class Published:
-    """What was written: rows by outcome, files by table, and how replies differ from the documentation."""
+    """What was written: rows by outcome, answers, files by table, and how replies differ from the documentation."""
 
     rows: Counter[str] = field(default_factory=Counter)
+    answers: int = 0
     tables: dict[str, list[FileInfo]] = field(default_factory=dict)
     drift: Drift = field(default_factory=Drift)
 
@@ -98,7 +99,7 @@ def write_tables(
         if replies is not None:
             published.tables[REPLIES.name] = [replies]
         _write_outcomes(pool.map(outcomes.build, range(outcomes.count)), settings, folder, published)
-    _check_tally(records.rows_read(), answers.count, published, may_be_pending=may_be_pending)
+    _check_tally(records.rows_read(), published, may_be_pending=may_be_pending)
     return published
 
 
@@ -117,6 +118,7 @@ def _write_leads(
             )
         for batch in batches:
             published.drift.add(batch.drift)
+            published.answers += batch.answers
             for name in batch.tables:
                 files[name].write(batch.tables[name])
             del batch  # tens of megabytes, before the next one is built
@@ -161,7 +163,7 @@ def _open(folder: Path, name: str, header: pd.DataFrame, settings: Settings, *fo
     return TableWriter(folder, name, header, formats or settings.formats, options)
 
 
-def _check_tally(read: int, answers: int, published: Published, *, may_be_pending: bool) -> None:
+def _check_tally(read: int, published: Published, *, may_be_pending: bool) -> None:
     """Check that every row read is accounted for, every found address is a lead, and every answer has its row."""
     known = {outcome.value for outcome in Outcome if may_be_pending or outcome is not Outcome.PENDING}
     if published.rows.total() != read or not known.issuperset(published.rows):
@@ -172,16 +174,19 @@ def _check_tally(read: int, answers: int, published: Published, *, may_be_pendin
     if leads != published.rows[Outcome.FOUND]:
         raise InternalError(f"{published.rows[Outcome.FOUND]} found, but {leads} leads; please report this.")
     answered = sum(published.rows[outcome] for outcome in ANSWERED)
-    if answered != answers:
-        raise InternalError(f"{answered} rows have an answer, but there are {answers} answers; please report this.")
+    if answered != published.answers:
+        raise InternalError(
+            f"{answered} rows have an answer, but there are {published.answers} answers; please report this."
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Tables by name, and how the replies deviate from the documented shape."""
+    """Tables by name, how the replies deviate from the documented shape, and how many answers the tables hold."""
 
     tables: dict[str, pd.DataFrame]
     drift: Drift = field(default_factory=Drift)
+    answers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,12 +217,13 @@ class LeadBatches:
             InternalError: an answer is missing or gave no row, or a row does not belong to its lead.
             StorageError: the answers cannot be read.
         """
-        answers = _read(self.answers, number, self.size)
+        read = _read(self.answers, number, self.size)
+        answers = [answer for answer in read if answer.outcome is not Outcome.SUPPRESSED]
         found = [answer for answer in answers if answer.outcome is Outcome.FOUND]
         frames = flatten(found, timezone=self.timezone)
         _check_leads(frames, len(found))
         replies = {REPLIES.name: reply_frame(answers)} if self.replies else {}
-        return Batch(frames.by_name() | replies, frames.drift)
+        return Batch(frames.by_name() | replies, frames.drift, len(answers))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from pipeline.jobs.manifest import DriftCounts, Manifest, RowCounts, status_of
 from pipeline.jobs.manifest_files import tables_of
 from pipeline.jobs.publishing import write_tables
 from pipeline.jobs.report.write import add_report
+from pipeline.jobs.suppressing import codes_of, state_folders_around, suppression_of, without_suppressed
 from pipeline.schema import REPLIES
 from pipeline.settings import OUTPUT_SETTINGS, Settings
 from pipeline.tables.frames import arrow_schema
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from pipeline.jobs.manifest import Codes
     from pipeline.jobs.publishing import Published
 
 logger = logging.getLogger(__name__)
@@ -55,25 +57,44 @@ def rebuild(run: Path, out: Path, load: Callable[[Mapping[str, object]], Setting
     folder = OutputFolder(out, Modes.of(settings))
     run_id = before.run_id
     with folder.locked():
-        if folder.run(run_id).exists():
-            raise UsageError(f"{folder.run(run_id)}: this run already exists; name another --out.")
-        if folder.state.journal(run_id).exists():
-            raise UsageError(f"{out}: an unfinished run there is named {run_id}; name another --out.")
+        suppressed = suppression_of(settings, folder.state.path, *state_folders_around(run))
+        _check_name(folder, run_id)
         with folder.staging(run_id) as staging:
-            replies = published.copy_replies(staging, arrow_schema(REPLIES)) if settings.keep_replies else None
+            kept = without_suppressed(published, suppressed)
+            copies = settings.keep_replies and kept is None
+            replies = published.copy_replies(staging, arrow_schema(REPLIES)) if copies else None
             pending = bool(before.rows.pending)
-            tables = write_tables(published, settings, staging, replies=replies, may_be_pending=pending)
+            tables = write_tables(kept or published, settings, staging, replies=replies, may_be_pending=pending)
             manifest = _rebuilt(before, tables, settings)
+            if kept is not None:
+                manifest = _without_suppressed(manifest, before, codes_of(kept))
             if settings.report:
                 manifest = add_report(manifest, staging, folder.state.path)
             newest = folder.is_newest(manifest.finished_at)
-            # Keys that only another version knows are kept, too.
-            kept = {key: value for key, value in published.manifest.items() if key != "report"}
-            path = folder.publish(staging, run_id, {**kept, **manifest.to_dict()})
+            path = folder.publish(staging, run_id, _with_unknown_keys(manifest.to_dict(), published.manifest))
         if newest:
             folder.switch_latest_to(run_id)
     logger.info("published %s", path)
     return manifest
+
+
+def _check_name(folder: OutputFolder, run_id: str) -> None:
+    if folder.run(run_id).exists():
+        raise UsageError(f"{folder.run(run_id)}: this run already exists; name another --out.")
+    if folder.state.journal(run_id).exists():
+        raise UsageError(f"{folder.root}: an unfinished run there is named {run_id}; name another --out.")
+
+
+def _with_unknown_keys(plain: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest with the keys of the one before that only another version knows, all in the order they had."""
+    known = set(Manifest.__struct_fields__)
+    return {**{key: value for key, value in before.items() if key in plain or key not in known}, **plain}
+
+
+def _without_suppressed(manifest: Manifest, before: Manifest, codes: Codes) -> Manifest:
+    """The same with the codes of the rows that are left; the first failed rows stay if they are the same."""
+    same = manifest.rows.failed == before.rows.failed
+    return msgspec.structs.replace(manifest, codes=codes, first_failed=before.first_failed if same else None)
 
 
 def _rebuilt(before: Manifest, published: Published, settings: Settings) -> Manifest:

@@ -81,7 +81,7 @@ def check_space(folder: StateFolder, journal: Journal, settings: Settings) -> No
     """
     run = journal.summary()
     needed = needed_bytes(
-        settings, rows=run.rows, addresses=run.addresses, unanswered=run.addresses - run.answered, new=False
+        settings, rows=run.rows, addresses=run.addresses, unanswered=run.askable - run.answered, new=False
     )
     free = folder.free_bytes()
     addresses = f"{counted(run.addresses, 'address')} {'needs' if run.addresses == 1 else 'need'}"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.jobs.manifest import Manifest
 
 _BATCH_ROWS = 10_000
-_WITHOUT_REPLY = (Outcome.PENDING.value, Outcome.INVALID.value, Outcome.DUPLICATE.value)
+_WITHOUT_REPLY = tuple(one.value for one in (Outcome.PENDING, Outcome.SUPPRESSED, Outcome.INVALID, Outcome.DUPLICATE))
 _SHARED = tuple(name for name in column_names(Answer) if name != "body")
 """Columns that an address has in `replies` and its first row has in `outcomes`."""
 

@@ -140,7 +140,7 @@ def _entries(path: Path, key: PrivacyKey | None) -> list[Entry]:
     with durable.storage_errors(path):
         try:
             lines = path.read_bytes().splitlines()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
     entries = [_entry(path, number, line) for number, line in enumerate(lines, 1)]
     for entry in entries:
