@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
+from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
@@ -28,6 +29,7 @@ from pipeline.files.latest import Latest
 from pipeline.files.output_format import check_formats
 from pipeline.files.state import StateFolder, hold_lock
 from pipeline.filesystem import sync
+from pipeline.jobs.column_rules import rules_of
 from pipeline.jobs.list_size import addresses_of
 from pipeline.jobs.plan_budget import PlannedBudget
 from pipeline.jobs.suppressing import suppression_of
@@ -61,7 +63,7 @@ def check(settings: Settings, out: Path | None = None, *, ping: bool = False) ->
 
     With `ping`, the service of `ping_url` is sent a text that changes nothing.
     """
-    checks = [_credentials(settings), *_formats(settings)]
+    checks = [_credentials(settings), *_formats(settings), *_columns(settings)]
     if out is not None:
         checks += _folder(out)
     checks += _suppression(settings, out)
@@ -87,6 +89,17 @@ def _formats(settings: Settings) -> list[Check]:
     except StopRun as error:
         return [Check("formats", str(error), error.exit_code)]
     return []
+
+
+def _columns(settings: Settings) -> list[Check]:
+    """Whether columns can be left out and hashed as the settings say; nothing is listed if none are."""
+    try:
+        rules = rules_of(settings)
+    except StopRun as error:
+        return [Check("columns", str(error), error.exit_code)]
+    counts = Counter(rules.actions.values())
+    text = f"{counts['drop']:,} left out, {counts['hash']:,} hashed; replies: {settings.replies_go}"
+    return [] if rules.is_empty else [Check("columns", text)]
 
 
 def _suppression(settings: Settings, out: Path | None) -> list[Check]:

@@ -29,6 +29,8 @@ from pipeline.jobs.space import check_space
 from pipeline.jobs.suppressing import state_folders_around, suppress_in, suppression_of
 from pipeline.journal.database import remove_journal
 from pipeline.outcomes import Outcome, iso
+from pipeline.privacy.columns import ColumnRules
+from pipeline.privacy.key import load_key
 from pipeline.tables.wide import select_fields
 
 if TYPE_CHECKING:
@@ -66,14 +68,14 @@ def enrich(
     check_access(settings)
     check_room(tables=1)
     (source,), fields = email_lists([path], settings), select_fields(how.fields, how.prefix)
-    file = _check_out(path, out, how)
+    file, rules = _check_out(path, out, how), ColumnRules.of(settings, load_key(settings))
     folder = StateFolder.of_file(file)
     remove_old(file.parent)
     suppressed = suppression_of(settings, folder.path, *state_folders_around(file, path))
     with folder.locked_while_needed():
         observer.began()
         request = Request.of(folder, [source], settings, resume=resume, command=command)
-        target = EnrichTarget.of(source, file, fields, how, settings)
+        target = EnrichTarget.of(source, file, fields, how, settings, rules)
         hide = partial(suppress_in, suppressed=suppressed)
         with open_run(folder, [source], settings, request, prepare=hide) as journal:
             manifest = _fetch_and_write(folder, journal, target, observer)

@@ -12,6 +12,7 @@ from pipeline.files.folder import OutputFolder
 from pipeline.files.modes import Modes
 from pipeline.files.output_format import check_formats
 from pipeline.jobs.budget import budget_of
+from pipeline.jobs.column_rules import rules_of
 from pipeline.jobs.earlier import check_carrying
 from pipeline.jobs.expire import expire_after_run
 from pipeline.jobs.failed_lines import failed_lines
@@ -33,9 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from pipeline.emails.lists import EmailList
     from pipeline.jobs.freshness import EndedBy
     from pipeline.jobs.manifest import Manifest, ManifestBuilder
     from pipeline.journal.store import Journal
+    from pipeline.privacy.columns import ColumnRules
+    from pipeline.privacy.suppression import SuppressionList
     from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -68,6 +72,7 @@ def export(
     check_room(len(LEAD_TABLES) * len(settings.formats))
     check_formats(settings.formats)
     check_carrying(settings)
+    rules = rules_of(settings)
     sources, folder = email_lists(lists, settings), OutputFolder(out, Modes.of(settings))
     with folder.locked():
         suppressed = suppression_of(settings, folder.state.path)
@@ -75,38 +80,58 @@ def export(
         request = Request.of(folder.state, sources, settings, run_id=run_id, resume=resume, command=command)
         manifest = finish_published(folder, request)
         if manifest is None:
-            hide = partial(suppress_in, suppressed=suppressed)
-            with open_run(
-                folder.state, sources, settings, request, output=folder, clock=clock, prepare=hide
-            ) as journal:
-                manifest = _ask_and_publish(folder, journal, settings, observer, clock)
+            with _opened(folder, sources, settings, request, suppressed, clock) as journal:
+                manifest = _ask_and_publish(folder, journal, settings, rules, observer, clock)
             expire_after_run(folder, settings, clock())
     observer.published(folder.run(manifest.run_id))
     return manifest
 
 
+def _opened(
+    folder: OutputFolder,
+    lists: Sequence[EmailList],
+    settings: Settings,
+    request: Request,
+    suppressed: SuppressionList,
+    clock: Callable[[], int],
+) -> Journal:
+    """The journal of a new or resumed run, with nobody in it who is not to be asked for."""
+    hide = partial(suppress_in, suppressed=suppressed)
+    return open_run(folder.state, lists, settings, request, output=folder, clock=clock, prepare=hide)
+
+
 def _ask_and_publish(
-    folder: OutputFolder, journal: Journal, settings: Settings, observer: Observer, clock: Callable[[], int]
+    folder: OutputFolder,
+    journal: Journal,
+    settings: Settings,
+    rules: ColumnRules,
+    observer: Observer,
+    clock: Callable[[], int],
 ) -> Manifest:
     check_size(folder, journal, settings)
     with recorded_attempt(journal, settings, observer, clock) as attempt:
         check_space(folder.state, journal, settings)
         budget = budget_of(journal, settings, clock)
         ended = fetch_leads(settings, journal, observer, attempt.calls, clock, budget)
-        manifest = _publish(folder, journal, settings, attempt, ended)
+        manifest = _publish(folder, journal, settings, rules, attempt, ended)
     folder.switch_latest_to(manifest.run_id)
     remove_journals(folder.state, journal)
     return manifest
 
 
 def _publish(
-    folder: OutputFolder, journal: Journal, settings: Settings, attempt: ManifestBuilder, ended: EndedBy
+    folder: OutputFolder,
+    journal: Journal,
+    settings: Settings,
+    rules: ColumnRules,
+    attempt: ManifestBuilder,
+    ended: EndedBy,
 ) -> Manifest:
     run_id = attempt.run.run_id
     with folder.staging(run_id) as staging:
-        tables = write_tables(journal, settings, staging, may_be_pending=ended != "done")
+        tables = write_tables(journal, settings, staging, rules=rules, may_be_pending=ended != "done")
         codes, failed = journal.rows().codes(), failed_lines(journal)
-        manifest = attempt.published(tables, codes, failed, Freshness.of(journal, ended))
+        manifest = attempt.published(tables, codes, failed, Freshness.of(journal, ended), key_id=rules.key_id)
         if settings.report:
             manifest = add_report(manifest, staging, folder.state.path)
         path = folder.publish(staging, run_id, manifest.to_dict())

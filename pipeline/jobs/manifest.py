@@ -12,7 +12,8 @@ from pipeline.calls.counts import CallCounts
 from pipeline.errors import ExitCode, StorageError
 from pipeline.jobs.call_facts import CallRate, CallTotals, Speed, Trouble
 from pipeline.jobs.freshness import Freshness  # noqa: TC001 - msgspec resolves it when a manifest is read
-from pipeline.jobs.manifest_files import OutputFile, PublishedTable, ReportFile, tables_of
+from pipeline.jobs.manifest_counts import DriftCounts, RowCounts
+from pipeline.jobs.manifest_files import OutputFile, PublishedTable, ReportFile, private_of, tables_of
 from pipeline.jobs.odd_rows import OddRows  # noqa: TC001 - msgspec resolves it when a manifest is read
 from pipeline.journal.rows import FailedLine  # noqa: TC001 - msgspec resolves it
 from pipeline.outcomes import KEPT, Outcome, iso, now_ms
@@ -51,50 +52,6 @@ class InputList(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class RowCounts(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Input rows by outcome; the outcomes add up to `read`.
-
-    Attributes:
-        suppressed: rows of people who are not to be asked for; absent from the JSON if there are none.
-        pending: rows without an answer yet; None (and absent from the JSON) if the job finished and there are none.
-    """
-
-    read: int
-    found: int
-    not_found: int
-    deleted: int
-    failed: int
-    invalid: int
-    duplicate: int
-    suppressed: int = 0
-    pending: int | None = None
-
-    @classmethod
-    def of(cls, rows: Mapping[str, int], *, stopped: bool = False) -> Self:
-        """Count rows by the name of their outcome; a name that is missing counts as zero."""
-        counts: dict[str, int] = {outcome.value: rows.get(outcome, 0) for outcome in Outcome}
-        pending = counts.pop(Outcome.PENDING)
-        return cls(sum(rows.values()), **counts, pending=pending if pending or stopped else None)
-
-    def by_outcome(self) -> dict[str, int]:
-        """The rows of each outcome, `pending` among them if there may be any, and `suppressed` if there are."""
-        counts: dict[str, int] = msgspec.to_builtins(self)
-        del counts["read"]
-        return counts
-
-
-class DriftCounts(msgspec.Struct, frozen=True):
-    """How often replies differed from the API's documentation: by unknown key, and by column with unreadable values."""
-
-    unknown_keys: dict[str, int]
-    unreadable_values: dict[str, int]
-
-    @classmethod
-    def of(cls, drift: Drift) -> Self:
-        """Take over the counts, sorted by name."""
-        return cls(dict(sorted(drift.unknown_keys.items())), dict(sorted(drift.unreadable_values.items())))
-
-
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a job did. Fields that are None do not appear in the JSON.
 
@@ -111,6 +68,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         settings: all settings but the credentials, as `Settings.public` gives them.
         freshness: how old the answers are; of a published run only.
         tables: files by the name of the table; of a published run only.
+        private: files that tables are made of and that are not published, in DIR/.lead-export/private/RUN_ID.
+        key_id: names the key with which columns were hashed; None if none was.
         output: of `enrich` only.
         report: of a run with the setting `report`, unless it could not be made.
         odd_rows: rows without an address, and addresses that are probably mistyped; None if there are none.
@@ -140,6 +99,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     settings: dict[str, Any]
     freshness: Freshness | None = None
     tables: dict[str, PublishedTable] | None = None
+    private: dict[str, PublishedTable] | None = None
+    key_id: str | None = None
     output: OutputFile | None = None
     report: ReportFile | None = None
     drift: DriftCounts | None = None
@@ -155,6 +116,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def exit_code(self) -> ExitCode:
         """That of a finished job."""
         return _EXIT_CODES[self.status]
+
+    @property
+    def failures_can_be_run(self) -> bool:
+        """Whether `failures.csv` is a list of addresses, which it may not be if columns are left out or hashed."""
+        return not (self.settings.get("drop_columns") or self.settings.get("hash_columns"))
 
     def files(self) -> list[PublishedFile]:
         """The files of all tables."""
@@ -213,15 +179,23 @@ class ManifestBuilder:
         return replace(self, odd_rows=odd_rows)
 
     def published(
-        self, published: Published, codes: Codes, failed: list[FailedLine] | None, freshness: Freshness | None = None
+        self,
+        published: Published,
+        codes: Codes,
+        failed: list[FailedLine] | None,
+        freshness: Freshness | None = None,
+        *,
+        key_id: str | None = None,
     ) -> Manifest:
-        """Describe a published run; `failed` are the first rows that failed."""
+        """Describe a published run; `failed` are the first rows that failed, `key_id` names the key of hashes."""
         return self._build(
             status_of(published.rows, codes, freshness),
             RowCounts.of(published.rows),
             codes,
             freshness=freshness,
             tables=tables_of(published),
+            private=private_of(published),
+            key_id=key_id,
             drift=DriftCounts.of(published.drift),
             first_failed=failed,
         )

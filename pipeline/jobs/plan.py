@@ -13,6 +13,7 @@ from pipeline.files import durable
 from pipeline.files.folder import OutputFolder
 from pipeline.files.state import StateFolder
 from pipeline.history.due import share_of
+from pipeline.jobs.column_rules import rules_of
 from pipeline.jobs.import_lists import email_lists
 from pipeline.jobs.list_size import too_few
 from pipeline.jobs.plan_budget import PlannedBudget
@@ -104,6 +105,7 @@ def plan(
         StorageError: standard input cannot be stored in a temporary file.
     """
     sources = email_lists(lists, settings)
+    rules_of(settings)  # refuses what a run would refuse
     folder = OutputFolder(out) if out else None
     planned, counts = read_all(sources, suppression_of(settings, *([folder.state.path] if folder else ())))
     request = Request.of(None, sources, settings, run_id=run_id, resume=resume)

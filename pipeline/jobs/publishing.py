@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pipeline.errors import InternalError
-from pipeline.files.output_format import TableWriter, WriteOptions
+from pipeline.jobs.targets import Target
 from pipeline.jobs.workers import open_pool
 from pipeline.outcomes import ANSWERED, Answer, Outcome, RowOutcome
+from pipeline.privacy.columns import AS_THEY_ARE, ColumnRules
 from pipeline.replies.drift import Drift
-from pipeline.schema import LEAD_TABLES, LEADS, OUTCOMES, REPLIES, TABLES
+from pipeline.schema import LEAD_TABLES, LEADS, OUTCOMES, REPLIES
 from pipeline.tables.flatten import Frames, flatten
-from pipeline.tables.frames import FAILURE_COLUMNS, empty_frame, failure_frame, outcome_frame, reply_frame
+from pipeline.tables.frames import failure_frame, outcome_frame, reply_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from pipeline.files.output_format import FileInfo
+    from pipeline.files.output_format import FileInfo, TableWriter
     from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -35,8 +36,8 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 FAILURES = "failures"
+_PLAIN = "outcomes as they are"
 _BATCH_ROWS = 20_000
-_MOSTLY_UNIQUE = {table.name: table.mostly_unique for table in TABLES}
 
 
 class Sliceable(Protocol[T_co]):
@@ -65,11 +66,16 @@ class Records(Protocol):
 
 @dataclass(slots=True)
 class Published:
-    """What was written: rows by outcome, answers, files by table, and how replies differ from the documentation."""
+    """What was written: rows by outcome, answers, files by table, and how replies differ from the documentation.
+
+    Attributes:
+        private: files that tables are made of and that are not published, in the folder `PRIVATE` of the run.
+    """
 
     rows: Counter[str] = field(default_factory=Counter)
     answers: int = 0
     tables: dict[str, list[FileInfo]] = field(default_factory=dict)
+    private: dict[str, list[FileInfo]] = field(default_factory=dict)
     drift: Drift = field(default_factory=Drift)
 
 
@@ -78,12 +84,21 @@ def write_tables(
     settings: Settings,
     folder: Path,
     *,
+    rules: ColumnRules = AS_THEY_ARE,
     replies: FileInfo | None = None,
+    sources: bool = True,
     may_be_pending: bool = False,
 ) -> Published:
-    """Write every table of a run into `folder`, except `replies` if that is passed because it exists already.
+    """Write every table of a run into `folder`, and what is not published into the folder `PRIVATE` in it.
 
-    With `may_be_pending`, addresses may be without an answer.
+    Args:
+        records: what the tables are made of.
+        settings: formats, and where the raw replies go.
+        folder: that of the run.
+        rules: what becomes of each column.
+        replies: the table of the raw replies, if it exists already.
+        sources: whether to write what tables can be made of again.
+        may_be_pending: whether addresses may be without an answer.
 
     Raises:
         InternalError: rows do not add up, an answer that counts as found gave no row, or a child row has no lead.
@@ -91,31 +106,30 @@ def write_tables(
     """
     published = Published()
     answers = records.answers()
-    wanted = settings.keep_replies and replies is None
-    leads = LeadBatches(answers, settings.batch_leads, settings.timezone, replies=wanted)
-    outcomes = OutcomeBatches(records.rows(), _BATCH_ROWS)
+    target = Target(folder, settings, rules, sources=sources and settings.replies_go != "none")
+    wanted = target.sources and replies is None
+    leads = LeadBatches(answers, settings.batch_leads, settings.timezone, replies=wanted, rules=rules)
+    outcomes = OutcomeBatches(records.rows(), _BATCH_ROWS, rules, plain=target.hides_rows)
     with open_pool(settings, answers.count) as pool:
-        _write_leads(pool.map(leads.build, range(leads.count)), settings, folder, published, replies=wanted)
+        _write_leads(pool.map(leads.build, range(leads.count)), target, published, replies=wanted)
         if replies is not None:
-            published.tables[REPLIES.name] = [replies]
-        _write_outcomes(pool.map(outcomes.build, range(outcomes.count)), settings, folder, published)
+            _listed(published, target)[REPLIES.name] = [replies]
+        _write_outcomes(pool.map(outcomes.build, range(outcomes.count)), target, published)
     _check_tally(records.rows_read(), published, may_be_pending=may_be_pending)
     return published
 
 
-def _write_leads(
-    batches: Iterator[Batch], settings: Settings, folder: Path, published: Published, *, replies: bool
-) -> None:
+def _write_leads(batches: Iterator[Batch], target: Target, published: Published, *, replies: bool) -> None:
     """Write the tables of the leads, and `replies`, in one pass over the answers."""
+    rules, zone = target.rules, target.settings.timezone
     with ExitStack() as stack:
         files = {
-            table.name: stack.enter_context(_open(folder, table.name, empty_frame(table, settings.timezone), settings))
+            table.name: stack.enter_context(target.open(table.name, rules.header(table, zone)))
             for table in LEAD_TABLES
+            if rules.publishes(table)
         }
         if replies:
-            files[REPLIES.name] = stack.enter_context(
-                _open(folder, REPLIES.name, empty_frame(REPLIES), settings, "parquet")
-            )
+            files[REPLIES.name] = stack.enter_context(target.open_replies())
         for batch in batches:
             published.drift.add(batch.drift)
             published.answers += batch.answers
@@ -123,25 +137,34 @@ def _write_leads(
                 files[name].write(batch.tables[name])
             del batch  # tens of megabytes, before the next one is built
     for name, file in files.items():
-        published.tables[name] = file.files()
+        listed = _listed(published, target) if name == REPLIES.name else published.tables
+        listed[name] = file.files()
 
 
-def _write_outcomes(batches: Iterator[Batch], settings: Settings, folder: Path, published: Published) -> None:
-    # `rebuild` needs the exact values, which CSV does not keep.
-    formats = tuple(dict.fromkeys([*settings.formats, "parquet"])) if settings.keep_replies else settings.formats
-    with _open(folder, OUTCOMES.name, empty_frame(OUTCOMES), settings, *formats) as file, ExitStack() as stack:
+def _listed(published: Published, target: Target) -> dict[str, list[FileInfo]]:
+    """Where the files of the raw replies are listed."""
+    return published.private if target.hides_replies else published.tables
+
+
+def _write_outcomes(batches: Iterator[Batch], target: Target, published: Published) -> None:
+    header = target.rules.header(OUTCOMES)
+    with target.open(OUTCOMES.name, header, *target.outcome_formats) as file, ExitStack() as stack:
+        plain = stack.enter_context(target.open_private(OUTCOMES)) if target.hides_rows else None
         failures: TableWriter | None = None
         for batch in batches:
             outcomes = batch.tables[OUTCOMES.name]
             file.write(outcomes)
+            if plain is not None:
+                plain.write(batch.tables[_PLAIN])
             rows = Counter({str(outcome): count for outcome, count in outcomes["outcome"].value_counts().items()})
             published.rows.update(rows)
             if len(failed := failure_frame(outcomes)):
                 if failures is None:
-                    header = empty_frame(OUTCOMES)[FAILURE_COLUMNS]
-                    failures = stack.enter_context(_open(folder, FAILURES, header, settings, "csv"))
+                    failures = stack.enter_context(target.open(FAILURES, failure_frame(header), "csv"))
                 _write_failures(failures, failed)
     published.tables[OUTCOMES.name] = file.files()
+    if plain is not None:
+        published.private[OUTCOMES.name] = plain.files()
     if failures is not None:
         published.tables[FAILURES] = failures.files()
 
@@ -150,17 +173,6 @@ def _write_failures(file: TableWriter, failed: pd.DataFrame) -> None:
     file.write(failed)
     for name, row, code in failed[["input", "row", "code"]].itertuples(index=False):
         logger.info("%s, data row %d: failed (%s)", name, row, code)
-
-
-def _open(folder: Path, name: str, header: pd.DataFrame, settings: Settings, *formats: str) -> TableWriter:
-    """Open a new table in these formats, or in those of the settings."""
-    options = WriteOptions(
-        bom=bool(settings.csv_bom),
-        title=name,
-        formula_guard=settings.formula_guard,
-        mostly_unique=_MOSTLY_UNIQUE.get(name, frozenset()),
-    )
-    return TableWriter(folder, name, header, formats or settings.formats, options)
 
 
 def _check_tally(read: int, published: Published, *, may_be_pending: bool) -> None:
@@ -198,12 +210,14 @@ class LeadBatches:
         size: answers per batch.
         timezone: the zone of the API's dates; see `flatten`.
         replies: whether to build the table of raw replies.
+        rules: what becomes of each column.
     """
 
     answers: Sliceable[Answer]
     size: int
     timezone: str | None
     replies: bool
+    rules: ColumnRules = AS_THEY_ARE
 
     @property
     def count(self) -> int:
@@ -223,7 +237,8 @@ class LeadBatches:
         frames = flatten(found, timezone=self.timezone)
         _check_leads(frames, len(found))
         replies = {REPLIES.name: reply_frame(answers)} if self.replies else {}
-        return Batch(frames.by_name() | replies, frames.drift, len(answers))
+        tables = self.rules.transform_all(frames.by_name()) | replies
+        return Batch(tables, frames.drift, len(answers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,10 +248,14 @@ class OutcomeBatches:
     Attributes:
         rows: what they are built from.
         size: rows per batch.
+        rules: what becomes of each column.
+        plain: whether to build the table as it is, too.
     """
 
     rows: Sliceable[RowOutcome]
     size: int
+    rules: ColumnRules = AS_THEY_ARE
+    plain: bool = False
 
     @property
     def count(self) -> int:
@@ -250,7 +269,9 @@ class OutcomeBatches:
             InternalError: a row is missing.
             StorageError: the rows cannot be read.
         """
-        return Batch({OUTCOMES.name: outcome_frame(_read(self.rows, number, self.size))})
+        frame = outcome_frame(_read(self.rows, number, self.size))
+        plain = {_PLAIN: frame} if self.plain else {}
+        return Batch({OUTCOMES.name: self.rules.transform(OUTCOMES.name, frame), **plain})
 
 
 def _read(items: Sliceable[T], number: int, size: int) -> list[T]:

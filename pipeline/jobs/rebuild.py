@@ -12,12 +12,16 @@ from pipeline.files.folder import OutputFolder
 from pipeline.files.latest import run_at
 from pipeline.files.modes import Modes
 from pipeline.files.output_format import check_formats
+from pipeline.files.private import PRIVATE
 from pipeline.files.published import PublishedRun
-from pipeline.jobs.manifest import DriftCounts, Manifest, RowCounts, status_of
-from pipeline.jobs.manifest_files import tables_of
+from pipeline.jobs.column_rules import rules_of_run
+from pipeline.jobs.manifest import Manifest, status_of
+from pipeline.jobs.manifest_counts import DriftCounts, RowCounts
+from pipeline.jobs.manifest_files import private_of, tables_of
 from pipeline.jobs.publishing import write_tables
 from pipeline.jobs.report.write import add_report
 from pipeline.jobs.suppressing import codes_of, state_folders_around, suppression_of, without_suppressed
+from pipeline.privacy.key import load_key
 from pipeline.schema import REPLIES
 from pipeline.settings import OUTPUT_SETTINGS, Settings
 from pipeline.tables.frames import arrow_schema
@@ -27,8 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from pipeline.files.output_format import FileInfo
     from pipeline.jobs.manifest import Codes
     from pipeline.jobs.publishing import Published
+    from pipeline.privacy.columns import ColumnRules
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +60,7 @@ def rebuild(run: Path, out: Path, load: Callable[[Mapping[str, object]], Setting
     before = Manifest.from_dict(published.manifest, run)
     settings = load({key: before.settings[key] for key in OUTPUT_SETTINGS if before.settings.get(key) is not None})
     check_formats(settings.formats)
+    rules = rules_of_run(run, before, settings, load_key(settings))
     folder = OutputFolder(out, Modes.of(settings))
     run_id = before.run_id
     with folder.locked():
@@ -61,11 +68,11 @@ def rebuild(run: Path, out: Path, load: Callable[[Mapping[str, object]], Setting
         _check_name(folder, run_id)
         with folder.staging(run_id) as staging:
             kept = without_suppressed(published, suppressed)
-            copies = settings.keep_replies and kept is None
-            replies = published.copy_replies(staging, arrow_schema(REPLIES)) if copies else None
+            replies = _copied(published, settings, staging) if kept is None else None
             pending = bool(before.rows.pending)
-            tables = write_tables(kept or published, settings, staging, replies=replies, may_be_pending=pending)
-            manifest = _rebuilt(before, tables, settings)
+            records = kept or published
+            tables = write_tables(records, settings, staging, rules=rules, replies=replies, may_be_pending=pending)
+            manifest = _rebuilt(before, tables, settings, rules)
             if kept is not None:
                 manifest = _without_suppressed(manifest, before, codes_of(kept))
             if settings.report:
@@ -97,7 +104,15 @@ def _without_suppressed(manifest: Manifest, before: Manifest, codes: Codes) -> M
     return msgspec.structs.replace(manifest, codes=codes, first_failed=before.first_failed if same else None)
 
 
-def _rebuilt(before: Manifest, published: Published, settings: Settings) -> Manifest:
+def _copied(published: PublishedRun, settings: Settings, staging: Path) -> FileInfo | None:
+    """The table of the raw replies, copied to where it belongs; None if it has to be made again, or is not wanted."""
+    if settings.replies_go == "none":
+        return None
+    folder = staging / PRIVATE if settings.replies_go == "private" else staging
+    return published.copy_replies(folder, arrow_schema(REPLIES))
+
+
+def _rebuilt(before: Manifest, published: Published, settings: Settings, rules: ColumnRules) -> Manifest:
     """The manifest of the run with what has changed."""
     changes: dict[str, Any] = {
         "status": status_of(published.rows, before.codes, before.freshness),
@@ -105,6 +120,8 @@ def _rebuilt(before: Manifest, published: Published, settings: Settings) -> Mani
         "rows": RowCounts.of(published.rows),
         "settings": {**before.settings, **settings.output_settings()},
         "tables": tables_of(published),
+        "private": private_of(published),
+        "key_id": rules.key_id,
         "drift": DriftCounts.of(published.drift),
         "report": None,
     }

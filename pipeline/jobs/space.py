@@ -47,7 +47,7 @@ def needed_bytes(settings: Settings, *, rows: int, addresses: int, unanswered: i
         UsageError: an output format does not exist, or its library is not installed.
     """
     tables = sum(_table_bytes(name, rows=rows, addresses=addresses) for name in settings.formats)
-    if settings.keep_replies:
+    if settings.replies_go != "none":
         tables += addresses * REPLY_BYTES
         if "parquet" not in settings.formats:  # outcomes.parquet, which belongs to the replies
             tables += load_format("parquet").bytes_per_row * rows

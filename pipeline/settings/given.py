@@ -15,6 +15,11 @@ def split(value: object) -> object:
     return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
 
 
+def parts(value: object) -> object:
+    """The same for lists that may be empty, as an empty string is."""
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
 def joined(value: object) -> object:
     """Several URLs are one secret."""
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else value

@@ -12,13 +12,8 @@ import pyarrow.parquet as pq
 from pipeline.files.folder import OutputFolder
 from pipeline.files.output_format import FileInfo
 from pipeline.jobs.call_facts import CallRate, CallTotals, Speed, Spell, Trouble
-from pipeline.jobs.manifest import (
-    DriftCounts,
-    InputList,
-    Manifest,
-    RowCounts,
-    Tool,
-)
+from pipeline.jobs.manifest import InputList, Manifest, Tool
+from pipeline.jobs.manifest_counts import DriftCounts, RowCounts
 from pipeline.jobs.manifest_files import PublishedFile, PublishedTable
 from pipeline.outcomes import iso
 from pipeline.reporters.history import Attempt, append
