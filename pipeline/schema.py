@@ -170,7 +170,7 @@ LEADS = Table(
         _string("twitter", "Twitter profile", PERSONAL),
         _string("linkedin", "LinkedIn profile", PERSONAL),
         _string("google_plus", "Google+ profile, in old accounts only", PERSONAL),
-        _string("lead_picture", "URL of the lead's picture", PERSONAL),
+        _string("lead_picture", "URL of the lead's picture, which may hold the lead's id", FREE_TEXT),
         _string("lead_preferred_time_zone", "time zone chosen by the lead", PERSONAL),
         _string("notes", "free text, may contain line breaks", FREE_TEXT),
         Column("score", "int64", "lead score", PERSONAL),

@@ -11,9 +11,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from cli_command import CREDENTIALS, NO_DELAYS, OPTIONS, lead_export, manifest_of, run, write_list
+from published_texts import texts_in
 
 from pipeline.privacy.key import COLUMNS, PrivacyKey
 from pipeline.sandbox.process import running
+from pipeline.tables.flatten import flatten
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +31,7 @@ EMAILS = [
     *("PERSON.1@example.com", "no address"),
 ]
 CONFIG = """
-drop_columns = ["leads.ip", "*.gdpr_lead_status_ip", "transactions", "custom.5"]
+drop_columns = ["leads.ip", "leads.lead_picture", "*.gdpr_lead_status_ip", "transactions", "custom.5"]
 hash_columns = ["leads.email", "leads.id", "*.phone", "tags.tag_name"]
 keep_columns = ["*.extra", "leads.notes", "custom_fields.value", "outcomes.message"]
 replies = "private"
@@ -102,6 +104,18 @@ def test_what_is_not_published_is_kept_apart(out: Path) -> None:
     assert not (out / "latest" / "replies.parquet").exists()
 
 
+def test_no_address_or_id_is_published(out: Path) -> None:
+    """Nor a telephone number: in no page, footer, cell or line of any file, the hidden ones among them."""
+    replies = pd.read_parquet(private_of(out) / "replies.parquet")
+    frames = flatten(replies[replies["outcome"] == "found"])
+    plain = {str(value) for column in ("id", "email", "phone") for value in frames.leads[column].dropna()}
+    plain |= {*EMAILS[:-1], *map(str, replies["email"])}
+    texts = {name: text.lower() for name, text in texts_in(out)}
+    assert {"leads.parquet", "outcomes.csv", "failures.csv", "report.html", "manifest.json"} <= texts.keys()
+    assert len(plain) > 60
+    assert [(name, value) for name, text in texts.items() for value in plain if value.lower() in text] == []
+
+
 def test_it_is_rebuilt_and_verified_byte_for_byte(out: Path, config: Path, tmp_path: Path) -> None:
     """With the key: what is published and what is kept apart, the report and the manifest included."""
     done = lead_export("verify", out / "latest", "--json", "-q", **KEY)
@@ -116,7 +130,11 @@ def test_it_is_rebuilt_and_verified_byte_for_byte(out: Path, config: Path, tmp_p
 
 def test_the_columns_can_be_chosen_anew(out: Path, tmp_path: Path) -> None:
     """Another choice, or another place for the replies, needs no call; a plain rebuild has everything again."""
-    environ = {**KEY, "LEAD_EXPORT_HASH_COLUMNS": "leads.email", "LEAD_EXPORT_DROP_COLUMNS": "leads.ip"}
+    environ = {
+        **KEY,
+        "LEAD_EXPORT_HASH_COLUMNS": "leads.email",
+        "LEAD_EXPORT_DROP_COLUMNS": "leads.ip,leads.lead_picture",
+    }
     assert lead_export("rebuild", out / "latest", "--out", tmp_path / "a", "--replies", "publish", **environ).code == 3
     latest = tmp_path / "a" / "latest"
     assert (
@@ -127,7 +145,11 @@ def test_the_columns_can_be_chosen_anew(out: Path, tmp_path: Path) -> None:
     assert pq.read_table(latest / "replies.parquet").column("email")[0].as_py() == EMAILS[0]
     assert [path.name for path in private_of(tmp_path / "a").iterdir()] == ["outcomes.parquet"]
     assert lead_export("verify", latest, "-q", **KEY).code == 0
-    bare = {"LEAD_EXPORT_HASH_COLUMNS": "", "LEAD_EXPORT_DROP_COLUMNS": "leads.zip", "LEAD_EXPORT_REPLIES": "none"}
+    bare = {
+        "LEAD_EXPORT_HASH_COLUMNS": "",
+        "LEAD_EXPORT_DROP_COLUMNS": "leads.zip,leads.lead_picture",
+        "LEAD_EXPORT_REPLIES": "none",
+    }
     assert lead_export("rebuild", latest, "--out", tmp_path / "b", **bare).code == 3
     assert pd.read_parquet(tmp_path / "b" / "latest" / "outcomes.parquet")["given"].tolist() == EMAILS
     assert not (tmp_path / "b" / ".lead-export" / "private").exists()
@@ -167,7 +189,7 @@ def test_without_what_is_kept_apart(out: Path, tmp_path: Path) -> None:
             {"DROP_COLUMNS": "leads.emial"},
             "drop_columns: there is no column 'leads.emial'. Did you mean 'leads.email'?",
         ),
-        ({"KEEP_COLUMNS": "*.extra"}, "leads.notes, custom_fields.value, outcomes.message are free text"),
+        ({"KEEP_COLUMNS": "*.extra"}, "leads.lead_picture, leads.notes, custom_fields.value and 1 more are free text"),
         ({"REPLIES": ""}, "The raw replies hold what drop_columns and hash_columns name; set replies to private"),
     ],
 )
@@ -175,7 +197,11 @@ def test_nothing_is_called_before_all_is_decided(
     sandbox: RunningSandbox, people: Path, tmp_path: Path, environ: dict[str, str], sentence: str
 ) -> None:
     """Exit 2 from whatever would publish these columns, and from what plans or checks it."""
-    decided = {"DROP_COLUMNS": "leads.ip", "KEEP_COLUMNS": "*.extra,*.notes,*.value,*.message", "REPLIES": "none"}
+    decided = {
+        "DROP_COLUMNS": "leads.ip",
+        "KEEP_COLUMNS": "*.extra,*.lead_picture,*.notes,*.value,*.message",
+        "REPLIES": "none",
+    }
     env = {f"LEAD_EXPORT_{name}": value for name, value in {**decided, **environ}.items()}
     assert run(people, sandbox, tmp_path / "out", **env).sentence.startswith(sentence)
     assert lead_export("plan", people, **env).sentence.startswith(sentence)
@@ -245,7 +271,7 @@ def test_enrich_adds_what_is_left(sandbox: RunningSandbox, config: Path, tmp_pat
     names = [str(name) for name in plain if not str(name).startswith("custom.")]
     gone = {name for name in names if name not in hashed}
     transactions = {"lead_transaction_count", "lead_last_transaction_date"}
-    assert gone == {"lead_ip", "lead_gdpr_lead_status_ip", *transactions}
+    assert gone == {"lead_ip", "lead_picture", "lead_gdpr_lead_status_ip", *transactions}
     for name in ("lead_id", "lead_email", "lead_phone"):
         assert hashed[name].tolist() == [HASHED(value.lower()) if value else "" for value in plain[name]]
     tags = [[HASHED(tag) for tag in names_in(cell)] for cell in plain["lead_tags"]]

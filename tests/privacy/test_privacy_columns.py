@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SAMPLES = sorted((Path(__file__).parents[2] / "data" / "replies").glob("*.json"))
 KEY = PrivacyKey(b"k" * 32)
-TEXTS = ("*.extra", "leads.notes", "custom_fields.value", "outcomes.message")
+TEXTS = ("*.extra", "leads.lead_picture", "leads.notes", "custom_fields.value", "outcomes.message")
 
 
 def rules(**settings: object) -> ColumnRules:

@@ -16,7 +16,7 @@ from pipeline.schema import FREE_TEXT, LEAD_TABLES
 from pipeline.settings import Settings
 
 KEY = PrivacyKey(b"k" * 32)
-TEXTS = ("*.extra", "leads.notes", "custom_fields.value", "outcomes.message")
+TEXTS = ("*.extra", "leads.lead_picture", "leads.notes", "custom_fields.value", "outcomes.message")
 CHILDREN = [table.name for table in LEAD_TABLES if table.name != "leads"]
 
 
@@ -149,12 +149,12 @@ def test_a_pattern_hashes_nothing_that_says_nothing_about_people() -> None:
         (
             {"drop_columns": ["leads.ip"], "keep_columns": ["*.extra"]},
             (
-                "leads.notes, custom_fields.value, outcomes.message are free text, which may repeat what drop_columns"
-                " and hash_columns name; name each in one of them or in keep_columns."
+                "leads.lead_picture, leads.notes, custom_fields.value and 1 more are free text, which may repeat what"
+                " drop_columns and hash_columns name; name each in one of them or in keep_columns."
             ),
         ),
         (
-            {"drop_columns": ["custom.age"], "keep_columns": TEXTS[:3]},
+            {"drop_columns": ["custom.age"], "keep_columns": TEXTS[:4]},
             (
                 "outcomes.message is free text, which may repeat what drop_columns and hash_columns name; name it in"
                 " one of them or in keep_columns."
