@@ -5,6 +5,7 @@ DIR/.lead-export/private/ID/   the raw replies of the run ID, or its rows, as fa
 
 from __future__ import annotations
 
+import logging
 import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from pipeline.filesystem import sync
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 PRIVATE = ".private"
 """The folder for such files in one that a run is written into."""
@@ -58,4 +61,5 @@ def remove_orphans(state: Path, is_known: Callable[[str], bool]) -> None:
     """Remove what is left of runs that were never published, or are no longer there; the lock must be held."""
     for folder in (state / _FOLDER).glob("*"):
         if not is_known(folder.name):
+            logger.warning("%s: is removed, because its run is no longer there, or was never published.", folder)
             shutil.rmtree(folder, ignore_errors=True)

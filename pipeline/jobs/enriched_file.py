@@ -23,7 +23,6 @@ from pipeline.tables.wide import (
     custom_field_identifiers,
     expand_custom_fields,
     field_types,
-    widen,
 )
 
 if TYPE_CHECKING:
@@ -115,8 +114,7 @@ class _LeadColumns:
         drift.add(frames.drift)
         position = {address: number for number, address in enumerate(found)}
         positions = np.array([position.get(row.address or 0, -1) for row in rows], np.int64)
-        frames = self._added.names_hashed(frames)
-        leads = self._added.hashed(widen(frames, self._fields, separator=self._target.how.separator))
+        leads = self._added.widened(frames, self._fields, separator=self._target.how.separator)
         leads = leads.reindex(positions)  # -1 gives nulls
         return [
             pa.array([row.outcome for row in rows], pa.string()),

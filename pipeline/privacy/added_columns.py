@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from pipeline.privacy.masking import masked
 from pipeline.schema import CUSTOM_FIELDS, LEADS, OUTCOMES, TRANSACTIONS
 from pipeline.tables.frames import arrow_column, make_frame
-from pipeline.tables.wide import CUSTOM, SCALARS
+from pipeline.tables.wide import CUSTOM, widen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
 
-    from pipeline.privacy.columns import Action, ColumnRules, Hasher
+    from pipeline.privacy.columns import Action, ColumnRules
     from pipeline.tables.flatten import Frames
 
 _NAMES = {"tags": "tag_name", "lists": "list_name", "sequences": "sequence_name", "memberships": "name"}
 """Fields of names, which are called like their table, with the column of these."""
-_LEVEL = ("memberships", "level_name")
-_DATE = "last_transaction_date"
-_SHOWN: Mapping[Action, Callable[[str, Callable[[str], str]], str | None]] = {
-    "keep": lambda value, _: value,
-    "drop": lambda _, __: None,
-    "hash": lambda value, hashed: hashed(value),
-}
-"""What is shown of the value of a custom field."""
+_DATE, _DATE_OF = "last_transaction_date", (TRANSACTIONS.name, "transaction_date")
 
 
 class AddedColumns:
@@ -38,7 +32,7 @@ class AddedColumns:
         self._rules = rules
 
     def left(self, fields: Iterable[str]) -> list[str]:
-        """The fields, and patterns of custom fields, that are not left out."""
+        """The fields that are not left out; patterns of custom fields must be expanded."""
         return [name for name in fields if self._action(name) != "drop"]
 
     @property
@@ -55,29 +49,15 @@ class AddedColumns:
         tells = message and self._rules.action(OUTCOMES.name, "message") == "keep"
         return f"{code}: {message}" if tells else code
 
-    def names_hashed(self, frames: Frames) -> Frames:
-        """The same frames with those names and values hashed, or emptied, of which several share a cell."""
-        if self._rules.is_empty:
-            return frames
-        hasher, by_name = self._rules.hasher(), frames.by_name()
-        changed: dict[str, Any] = {
-            name: self._hashed(by_name[name], name, column, hasher) for name, column in _NAMES.items()
-        }
-        changed["memberships"] = self._hashed(changed["memberships"], *_LEVEL, hasher)
-        return dataclasses.replace(frames, **changed, custom_fields=self._custom_fields(by_name, hasher))
-
-    def hashed(self, leads: pd.DataFrame) -> pd.DataFrame:
-        """What `widen` makes of such frames, with the other columns hashed."""
-        if self._rules.is_empty:
+    def widened(self, frames: Frames, fields: Sequence[str], *, separator: str) -> pd.DataFrame:
+        """What `widen` makes of the frames: names that share a cell are hashed one by one, and of dates the latest."""
+        hidden = dataclasses.replace(masked(self._rules, frames), transactions=frames.transactions)
+        leads = widen(hidden, fields, separator=separator)
+        if _DATE not in fields or self._action(_DATE) == "keep":
             return leads
-        hasher = self._rules.hasher()
-        columns = {}
-        for name in leads.columns:
-            column = arrow_column(leads, name)
-            is_whole = name in ("id", _DATE, *SCALARS)
-            place = (TRANSACTIONS.name, "transaction_date") if name == _DATE else (LEADS.name, name)
-            columns[name] = hasher.column(*place, column) if is_whole and self._action(name) == "hash" else column
-        return make_frame(columns, columns.values()).set_axis(leads.index)
+        columns = {name: arrow_column(leads, name) for name in leads.columns}
+        columns[_DATE] = self._rules.hasher().column(*_DATE_OF, columns[_DATE])
+        return make_frame(columns, columns.values())
 
     def _action(self, field: str) -> Action:
         rules = self._rules
@@ -90,28 +70,4 @@ class AddedColumns:
             return "drop" if hidden else rules.action(field, column)
         if field == "transaction_count":
             return "keep" if rules.publishes(TRANSACTIONS) else "drop"
-        return rules.action(*((TRANSACTIONS.name, "transaction_date") if field == _DATE else (LEADS.name, field)))
-
-    def _hashed(self, frame: pd.DataFrame, table: str, name: str, hasher: Hasher) -> pd.DataFrame:
-        action = self._rules.action(table, name)
-        if action == "keep":
-            return frame
-        columns = {each: arrow_column(frame, each) for each in frame.columns}
-        column: Any = columns[name]
-        columns[name] = hasher.column(table, name, column) if action == "hash" else pa.nulls(len(column), column.type)
-        return make_frame(columns, columns.values())
-
-    def _custom_fields(self, frames: Mapping[str, pd.DataFrame], hasher: Hasher) -> pd.DataFrame:
-        """Custom fields with the values of some hashed, and of others emptied; no row goes, for rows are numbered."""
-        table = CUSTOM_FIELDS.name
-        frame = self._hashed(frames[table], table, "value", hasher)
-        columns = {name: arrow_column(frame, name) for name in frame.columns}
-        actions = self._rules.custom_actions(columns)
-        if {*actions} <= {"keep"}:
-            return frame
-        is_done = self._rules.action(table, "value") != "keep"  # for all fields alike
-        hashed = str if is_done else hasher.value
-        values = zip(actions, columns["value"].to_pylist(), strict=True)
-        changed = [value if value is None else _SHOWN[action](value, hashed) for action, value in values]
-        columns["value"] = pa.array(changed, pa.string())
-        return make_frame(columns, columns.values())
+        return rules.action(*(_DATE_OF if field == _DATE else (LEADS.name, field)))

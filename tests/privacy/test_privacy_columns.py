@@ -15,6 +15,7 @@ import pytest
 from pipeline.outcomes import Answer, Outcome, RowOutcome
 from pipeline.privacy.columns import AS_THEY_ARE, ColumnRules
 from pipeline.privacy.key import PrivacyKey
+from pipeline.privacy.masking import masked
 from pipeline.schema import LEAD_TABLES, OUTCOMES
 from pipeline.settings import Settings
 from pipeline.tables.flatten import flatten
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 SAMPLES = sorted((Path(__file__).parents[2] / "data" / "replies").glob("*.json"))
 KEY = PrivacyKey(b"k" * 32)
+IDENTIFIERS = ("field_identifier", "field_id")
 TEXTS = ("*.extra", "leads.lead_picture", "leads.notes", "custom_fields.value", "outcomes.message")
 
 
@@ -136,6 +138,32 @@ def test_custom_fields_are_chosen_by_identifier_or_id() -> None:
     assert hidden["option_id"].tolist() == [pd.NA, hashed("2"), pd.NA, pd.NA]
     both = custom(hash_columns=["custom_fields.value", "custom.size"], drop_columns=["custom.age"])
     assert both["value"].tolist() == [hashed("XL"), pd.NA, hashed("odd")]
+
+
+def test_masked_frames_have_the_same_shape() -> None:
+    """For what compares rows: what is left out is null, and the rest is what is published."""
+    answers = [Answer(f"{path.stem}@Example.com", Outcome.FOUND, body=path.read_bytes()) for path in SAMPLES]
+    before = flatten(answers)
+    done = rules(
+        hash_columns=["leads.email", "*.score", "custom.*e*"], drop_columns=["lists", "leads.zip", "custom.1*"]
+    )
+    after = masked(done, before)
+    published = done.transform_all(before.by_name())
+    for name, frame in after.by_name().items():
+        assert (list(frame.columns), len(frame)) == (list(before.by_name()[name].columns), len(before.by_name()[name]))
+        if name != "custom_fields":  # rows of which are left out
+            left = [column for column in frame.columns if done.action(name, column) != "drop"]
+            assert frame[[column for column in frame.columns if column not in left]].isna().all(axis=None)
+            assert name not in published or frame[left].equals(published[name])
+    actions = done.custom_actions({column: pa.array(after.custom_fields[column].array) for column in IDENTIFIERS})
+    values: dict[str, list[tuple[object, object]]] = {action: [] for action in ("keep", "hash", "drop")}
+    for action, old, new in zip(actions, before.custom_fields["value"], after.custom_fields["value"], strict=True):
+        values[action].append((old, new))
+    assert {*map(len, values.values())}.isdisjoint({0})
+    assert all(new is pd.NA for _, new in values["drop"])
+    assert [new for _, new in values["keep"]] == [old for old, _ in values["keep"]]
+    assert [new for _, new in values["hash"]] == [old if old is pd.NA else hashed(old) for old, _ in values["hash"]]
+    assert masked(AS_THEY_ARE, before) is before
 
 
 def test_rules_can_be_sent_to_another_process(frames: Mapping[str, pd.DataFrame]) -> None:
