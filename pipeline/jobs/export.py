@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.calls.network import check_access
 from pipeline.calls.open_files import check_room
@@ -26,7 +26,7 @@ from pipeline.jobs.report.write import add_report
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import open_run, recorded_attempt
 from pipeline.jobs.space import check_space
-from pipeline.jobs.suppressing import suppress_in, suppression_of
+from pipeline.jobs.suppressing import suppress_in, suppress_replies_in, suppression_of
 from pipeline.outcomes import now_ms
 from pipeline.schema import LEAD_TABLES
 
@@ -80,11 +80,19 @@ def export(
         request = Request.of(folder.state, sources, settings, run_id=run_id, resume=resume, command=command)
         manifest = finish_published(folder, request)
         if manifest is None:
-            with _opened(folder, sources, settings, request, suppressed, clock) as journal:
-                manifest = _ask_and_publish(folder, journal, settings, rules, observer, clock)
+            people = _People(rules, suppressed)
+            with _opened(folder, sources, settings, request, people, clock) as journal:
+                manifest = _ask_and_publish(folder, journal, settings, people, observer, clock)
             expire_after_run(folder, settings, clock())
     observer.published(folder.run(manifest.run_id))
     return manifest
+
+
+class _People(NamedTuple):
+    """What is done about people: to the columns about them, and with those who are not to be asked for."""
+
+    rules: ColumnRules
+    suppressed: SuppressionList
 
 
 def _opened(
@@ -92,11 +100,11 @@ def _opened(
     lists: Sequence[EmailList],
     settings: Settings,
     request: Request,
-    suppressed: SuppressionList,
+    people: _People,
     clock: Callable[[], int],
 ) -> Journal:
     """The journal of a new or resumed run, with nobody in it who is not to be asked for."""
-    hide = partial(suppress_in, suppressed=suppressed)
+    hide = partial(suppress_in, suppressed=people.suppressed)
     return open_run(folder.state, lists, settings, request, output=folder, clock=clock, prepare=hide)
 
 
@@ -104,7 +112,7 @@ def _ask_and_publish(
     folder: OutputFolder,
     journal: Journal,
     settings: Settings,
-    rules: ColumnRules,
+    people: _People,
     observer: Observer,
     clock: Callable[[], int],
 ) -> Manifest:
@@ -113,7 +121,8 @@ def _ask_and_publish(
         check_space(folder.state, journal, settings)
         budget = budget_of(journal, settings, clock)
         ended = fetch_leads(settings, journal, observer, attempt.calls, clock, budget)
-        manifest = _publish(folder, journal, settings, rules, attempt, ended)
+        suppress_replies_in(journal, people.suppressed)
+        manifest = _publish(folder, journal, settings, people.rules, attempt, ended)
     folder.switch_latest_to(manifest.run_id)
     remove_journals(folder.state, journal)
     return manifest

@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
+from contextlib import suppress as suppress_error
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.emails.address import key as spelling
-from pipeline.errors import UsageError
+from pipeline.errors import EmailMismatch, MalformedReply, UsageError
 from pipeline.files.state import SUFFIX
-from pipeline.journal.suppress import suppress
-from pipeline.outcomes import Answer, Outcome, RowOutcome
+from pipeline.journal.suppress import suppress, suppress_answers
+from pipeline.outcomes import KEPT, Answer, Outcome, RowOutcome
 from pipeline.privacy.key import load_key
 from pipeline.privacy.suppression import SUPPRESSED, SuppressionList
+from pipeline.replies.read import FoundLead, peek_identity, read_leniently
 from pipeline.words import counted
 
 if TYPE_CHECKING:
@@ -53,11 +55,49 @@ def state_folders_around(*files: Path) -> list[Path]:
 def suppress_in(journal: Journal, suppressed: SuppressionList) -> None:
     """Let the addresses of a journal that are on the list end as suppressed, also those that were answered before.
 
+    So do others for which the API gave the lead of somebody on the list: who changes her address is still the same.
+
     Raises:
         StorageError: the journal cannot be read or written.
     """
-    if len(suppressed) and (count := suppress(journal.path, suppressed.__contains__)):
+    if not len(suppressed):
+        return
+    if count := suppress(journal.path, suppressed.__contains__):
         logger.info("%s suppressed: not looked up", counted(count, "address"))
+    suppress_replies_in(journal, suppressed)
+
+
+def suppress_replies_in(journal: Journal, suppressed: SuppressionList) -> None:
+    """Let addresses for which the API gave the lead of somebody on the list end as suppressed.
+
+    Raises:
+        StorageError: the journal cannot be read or written.
+    """
+    if not len(suppressed):
+        return
+    if count := suppress_answers(journal.path, EmailMismatch.code, lambda answer: _is_about_one(answer, suppressed)):
+        logger.info("%s suppressed: the reply is about somebody who is", counted(count, "address"))
+
+
+def _may_be_of_another(code: str | None) -> bool:
+    """Whether an answer with this code may hold the lead of another address; one that was kept has lost its own."""
+    return code is not None and (code == EmailMismatch.code or code.startswith(KEPT))
+
+
+def _is_about_one(answer: Answer, suppressed: SuppressionList) -> bool:
+    """Whether a reply holds the lead of somebody on the list, whatever address it was asked for."""
+    email = _address_in(answer.body) if answer.body else None
+    return email is not None and email in suppressed
+
+
+def _address_in(body: bytes) -> str | None:
+    """The address of the lead in a reply, if it has one."""
+    if (lead := peek_identity(body)) is not None:
+        return lead.email
+    with suppress_error(MalformedReply):
+        reply = read_leniently(body)
+        return reply.lead.email if isinstance(reply, FoundLead) else None
+    return None
 
 
 def without_suppressed(records: Records, suppressed: SuppressionList) -> Records | None:
@@ -66,10 +106,13 @@ def without_suppressed(records: Records, suppressed: SuppressionList) -> Records
     Raises:
         StorageError: the records cannot be read.
     """
-    rows = records.rows()
-    emails = (row.email for row in rows.slice(0, rows.count) if row.email) if len(suppressed) else ()
-    people = frozenset(spelling(email) for email in emails if email in suppressed)
-    return _Records(records, people) if people else None
+    if not len(suppressed):
+        return None
+    rows, answers = records.rows(), records.answers()
+    emails = {row.email for row in rows.slice(0, rows.count) if row.email and row.email in suppressed}
+    odd = (answer for answer in answers.slice(0, answers.count) if _may_be_of_another(answer.code))
+    emails |= {answer.email for answer in odd if _is_about_one(answer, suppressed)}
+    return _Records(records, frozenset(map(spelling, emails))) if emails else None
 
 
 def codes_of(records: Records) -> dict[str, dict[str, int]]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.journal.database import connect, reading, transaction
 from pipeline.journal.records import ANSWER_COLUMNS, insert, repacked, stored
-from pipeline.outcomes import Answer, Outcome
+from pipeline.journal.replay import JournalAnswers
+from pipeline.outcomes import KEPT, Answer, Outcome
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,12 +30,29 @@ def suppress(path: Path, is_suppressed: Callable[[str], bool]) -> int:
         StorageError: the journal cannot be read or written, or is damaged.
     """
     with reading(path), closing(connect(path)) as db:
-        found = [number for number, email in _addresses(db) if is_suppressed(email)]
-        if found:
-            db.execute("PRAGMA secure_delete = ON").fetchone()
-            with transaction(db):
-                _overwrite(db, found)
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return _suppress(db, [number for number, email in _addresses(db) if is_suppressed(email)])
+
+
+def suppress_answers(path: Path, code: str, is_suppressed: Callable[[Answer], bool]) -> int:
+    """The same for addresses whose answer has this code, or one that hides it, by the answer; return how many.
+
+    Raises:
+        StorageError: as from `suppress`.
+    """
+    with reading(path), closing(connect(path)) as db:
+        query = f"SELECT address FROM answers WHERE code = ? OR code LIKE '{KEPT}%' ORDER BY address"  # noqa: S608 - a constant
+        rows = db.execute(query, (code,)).fetchall()
+        numbers = [number for (number,) in rows]
+        answers = zip(numbers, JournalAnswers(path, len(numbers)).of_addresses(numbers), strict=True)
+        return _suppress(db, [number for number, answer in answers if is_suppressed(answer)])
+
+
+def _suppress(db: sqlite3.Connection, found: list[int]) -> int:
+    if found:
+        db.execute("PRAGMA secure_delete = ON").fetchone()
+        with transaction(db):
+            _overwrite(db, found)
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return len(found)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
 from cli_command import CREDENTIALS, NO_DELAYS, Result, lead_export, manifest_of, run, write_list
+from monitoring_service import service
 
 from pipeline.privacy.key import PrivacyKey
 from pipeline.privacy.suppression import SUPPRESSED, SuppressionList
@@ -187,6 +189,35 @@ def test_a_restored_run_is_rebuilt_without_her(sandbox: RunningSandbox, tmp_path
     assert lead_export("rebuild", again / "latest", "--out", third, "--report").code == 0
     for path in (again / "latest").iterdir():
         assert path.read_bytes() == (third / "latest" / path.name).read_bytes(), path.name
+
+
+@pytest.mark.parametrize("accept", [True, False])
+def test_she_does_not_come_back_under_another_address(tmp_path: Path, *, accept: bool) -> None:
+    """A reply that holds her lead, whatever address it was asked for, is not kept: the row is hers as well."""
+    out = tmp_path / "out"
+    suppress(out, ANN)
+    lead = json.dumps({"status": "Success", "lead_details": {"id": "77", "email": ANN.upper(), "first_name": "Ann-xq"}})
+    unknown = json.dumps({"status": "Error", "message": "No lead found", "type": "234"})
+    rows = write_list(tmp_path / "rows.csv", ["someone.new@example.com"])
+    with service() as api:
+        api.answers = lambda request: lead if "someone.new" in request else unknown
+        env = {**NO_DELAYS, **KEY, "LEAD_EXPORT_MAX_ATTEMPTS": "1", "LEAD_EXPORT_ACCEPT_MISMATCH": str(accept).lower()}
+        options = ("--api-url", api.url, "--rate", 0)
+        assert lead_export("run", rows, "--out", out, *options, **CREDENTIALS, **env).code == 0
+        added = tmp_path / "added.csv"
+        named = {"LEAD_EXPORT_SUPPRESSION_FILE": str(out / ".lead-export" / SUPPRESSED)}
+        assert lead_export("enrich", rows, "--out", added, *options, **CREDENTIALS, **env, **named).code == 0
+        assert (
+            lead_export("run", rows, "--out", tmp_path / "old", *options, **CREDENTIALS, **env).code == 3 - 3 * accept
+        )
+    assert outcomes_of(out)["outcome"].tolist() == pd.read_csv(added)["lead_outcome"].tolist() == ["suppressed"]
+    told = texts_in(out / "latest") + added.read_text().lower()
+    assert [word for word in (ANN.lower(), "ann-xq", '"77"') if word in told] == []
+    assert ANN.lower() in texts_in(tmp_path / "old" / "latest")
+    suppress(tmp_path / "again", ANN)
+    assert lead_export("rebuild", tmp_path / "old" / "latest", "--out", tmp_path / "again", **KEY).code == 0
+    assert "ann-xq" not in texts_in(tmp_path / "again" / "latest")
+    assert outcomes_of(tmp_path / "again")["outcome"].tolist() == ["suppressed"]
 
 
 def unsuppress(out: Path, *words: object, stdin: str = "") -> dict[str, Any]:

@@ -6,7 +6,7 @@ import hmac
 import json
 import pickle
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -156,7 +156,7 @@ def test_masked_frames_have_the_same_shape() -> None:
             assert frame[[column for column in frame.columns if column not in left]].isna().all(axis=None)
             assert name not in published or frame[left].equals(published[name])
     actions = done.custom_actions({column: pa.array(after.custom_fields[column].array) for column in IDENTIFIERS})
-    values: dict[str, list[tuple[object, object]]] = {action: [] for action in ("keep", "hash", "drop")}
+    values: dict[str, list[tuple[Any, Any]]] = {action: [] for action in ("keep", "hash", "drop")}
     for action, old, new in zip(actions, before.custom_fields["value"], after.custom_fields["value"], strict=True):
         values[action].append((old, new))
     assert {*map(len, values.values())}.isdisjoint({0})
