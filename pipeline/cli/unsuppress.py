@@ -44,10 +44,6 @@ def unsuppress_command(
     done = unsuppress(loaded, named_addresses(addresses, lists, loaded), out)
     if not output.quiet:
         named = counted(done.named, "address")
-        print_message(
-            "info",
-            f"{done.removed:,} of {named} {'was' if done.removed == 1 else 'were'} on the list, and no longer;"
-            f" {done.left:,} left on it",
-        )
+        print_message("info", f"{done.removed:,} of {named} taken off the list; {done.left:,} left on it")
     if output.as_json:
         print_json(done)

@@ -248,11 +248,11 @@ def test_what_unsuppress_refuses_it_does_not_repeat(tmp_path: Path) -> None:
     path = suppress(out, ANN)
     before = path.read_bytes()
     odd = write_list(tmp_path / "odd.csv", [ANN, "secret name"])
-    for words, sentence in (
-        ([ANN, "secret name", "--out", out], "ADDRESS 2: has no at sign; nothing was done."),
-        (["--list", odd, "--out", out], "odd.csv, line 3: has no at sign; nothing was done."),
-        (["--out", out], "No address is named; give some, or --list FILE, or - for standard input."),
-        ([ANN, "--out", tmp_path / "none"], f"{tmp_path / 'none'}: there is no such folder."),
+    for words, place in (
+        ([ANN, "secret name", "--out", out], "ADDRESS 2"),
+        (["--list", odd, "--out", out], "odd.csv, line 3"),
+        ([ANN, "--out", tmp_path / "none"], str(tmp_path / "none")),
     ):
-        assert lead_export("unsuppress", *words, **KEY).sentence == sentence
+        sentence = lead_export("unsuppress", *words, **KEY).sentence
+        assert (sentence.startswith(f"{place}: "), "secret" in sentence, "@" in sentence) == (True, False, False)
     assert path.read_bytes() == before

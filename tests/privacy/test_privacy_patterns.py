@@ -112,59 +112,22 @@ def test_a_pattern_hashes_nothing_that_says_nothing_about_people() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "sentence"),
+    ("settings", "hint"),
     [
-        (
-            {"drop_columns": ["leads.phon"]},
-            "drop_columns: there is no column 'leads.phon'. Did you mean 'leads.phone'?",
-        ),
-        ({"drop_columns": ["phone"]}, "drop_columns: there is no table 'phone'. Did you mean 'leads.phone'?"),
-        (
-            {"hash_columns": ["email"]},
-            "hash_columns: there is no table 'email'. Did you mean 'leads.email' or '*.email'?",
-        ),
-        (
-            {"keep_columns": ["lead.notes"]},
-            "keep_columns: there is no column 'lead.notes'. Did you mean 'leads.notes'?",
-        ),
-        (
-            {"drop_columns": ["replies.body"]},
-            ("drop_columns: there are no columns of replies to choose; the setting replies says where they go."),
-        ),
-        (
-            {"drop_columns": ["outcomes"]},
-            (
-                "drop_columns: outcomes.code is needed, for every row is accounted for by the columns code, input,"
-                " outcome, row of outcomes; name the others one by one."
-            ),
-        ),
-        (
-            {"hash_columns": ["outcomes.input"]},
-            (
-                "hash_columns: outcomes.input is needed, for every row is accounted for by the columns code, input,"
-                " outcome, row of outcomes; name the others one by one."
-            ),
-        ),
-        ({"drop_columns": ["leads"]}, "drop_columns: the table leads would have no column left; keep at least one."),
-        (
-            {"drop_columns": ["leads.ip"], "keep_columns": ["*.extra"]},
-            (
-                "leads.lead_picture, leads.notes, custom_fields.value and 1 more are free text, which may repeat what"
-                " drop_columns and hash_columns name; name each in one of them or in keep_columns."
-            ),
-        ),
-        (
-            {"drop_columns": ["custom.age"], "keep_columns": TEXTS[:4]},
-            (
-                "outcomes.message is free text, which may repeat what drop_columns and hash_columns name; name it in"
-                " one of them or in keep_columns."
-            ),
-        ),
+        ({"drop_columns": ["leads.fone"]}, "leads.phone"),
+        ({"hash_columns": ["email"]}, "leads.email"),
+        ({"keep_columns": ["led.notes"]}, "leads.notes"),
+        ({"drop_columns": ["replies.body"]}, "setting replies"),
+        ({"drop_columns": ["outcomes"]}, "outcomes.code is needed"),
+        ({"hash_columns": ["outcomes.input"]}, "outcomes.input is needed"),
+        ({"drop_columns": ["leads"]}, "keep at least one"),
+        ({"drop_columns": ["leads.ip"], "keep_columns": ["*.extra"]}, "leads.notes"),
+        ({"drop_columns": ["custom.age"], "keep_columns": TEXTS[:4]}, "outcomes.message is free text"),
     ],
 )
-def test_what_is_refused(settings: dict[str, object], sentence: str) -> None:
-    """One sentence that says which setting, and what to do."""
-    assert refusal(**settings) == sentence
+def test_what_is_refused(settings: dict[str, object], hint: str) -> None:
+    """One sentence that says what to do."""
+    assert hint in refusal(**settings)
 
 
 def test_hashes_need_a_key_and_nothing_else_does() -> None:
