@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
-from cli_command import CREDENTIALS, NO_DELAYS, Result, lead_export, manifest_of, run, write_list
+from cli_command import CREDENTIALS, NO_DELAYS, Result, lead_export, manifest_of, run, target, write_list
 from monitoring_service import service
 
 from pipeline.privacy.key import PrivacyKey
@@ -124,6 +124,48 @@ def test_a_run_that_is_resumed_forgets_her_answer(sandbox: RunningSandbox, rows:
     assert pd.read_parquet(out / "latest" / "leads.parquet")["requested_email"].tolist() == [ROWS[0], ROWS[4]]
     assert manifest_of(out)["calls"]["resumed"] == 2
     assert ANN.lower() not in texts_in(out / "latest")
+
+
+def planned_by(sandbox: RunningSandbox, people: Path, out: Path) -> dict[str, Any]:
+    """What a run that carries answers over would do."""
+    words = ("plan", people, *target(sandbox, out), "--max-age", 5, "--json")
+    return lead_export(*words, **CREDENTIALS, **KEY).json
+
+
+def test_her_answer_is_not_carried_over(sandbox: RunningSandbox, rows: Path, tmp_path: Path) -> None:
+    """The next night has the others' answers of the run before, and neither hers nor a call for her."""
+    out = tmp_path / "out"
+    assert run(rows, sandbox, out, "--max-age", 5).code == 0
+    suppress(out, ANN, ERIN)
+    sandbox.control(reset_stats=True)
+    planned = planned_by(sandbox, rows, out)
+    assert run(rows, sandbox, out, "--max-age", 5, "--replies", "private", **KEY).code == 0
+    manifest = manifest_of(out)
+    assert (manifest["rows"], sandbox.stats()["calls"]) == (FOUND, planned["to_ask"])
+    freshness = manifest["freshness"]
+    assert (freshness["asked"] + freshness["carried"], freshness["pending"]) == (2, 0)
+    assert (freshness["carried"], sum(freshness["ages"].values())) == (planned["carried"], 2)
+    assert ANN.lower() not in texts_in(out / "latest")
+    assert run(rows, sandbox, out, "--max-age", 5, **KEY).code == 0  # carries over what was kept apart
+    assert manifest_of(out)["rows"] == FOUND
+
+
+def test_a_resumed_selection_is_smaller(sandbox: RunningSandbox, rows: Path, tmp_path: Path) -> None:
+    """Whom an unfinished run had chosen to ask is not asked; the rest is, and the count is right."""
+    out = tmp_path / "out"
+    assert run(rows, sandbox, out, "--max-age", 5).code == 0
+    more = write_list(tmp_path / "more.csv", [*ROWS, *(f"new.{number}@example.com" for number in range(6))])
+    sandbox.control(revoke_after=2, reset_stats=True)
+    assert run(more, sandbox, out, "--max-age", 5, "--concurrency", 1).code == 4
+    suppress(out, ANN, "new.4@example.com")
+    sandbox.control(revoke_after=0, reset_stats=True)
+    planned = planned_by(sandbox, more, out)
+    assert run(more, sandbox, out, "--max-age", 5, **KEY).code == 0
+    asked = sandbox.stats(addresses=True)["addresses"]
+    assert "new.4@example.com" not in asked
+    assert manifest_of(out)["rows"]["suppressed"] == 3
+    assert manifest_of(out)["freshness"]["pending"] == 0
+    assert len(asked) <= planned["to_ask"] <= len(asked) + 1  # until it is resumed, nobody is taken out of it
 
 
 def test_everybody_may_be_suppressed(sandbox: RunningSandbox, tmp_path: Path) -> None:
