@@ -31,6 +31,7 @@ class Outcome(StrEnum):
     SUPPRESSED = "suppressed"
     INVALID = "invalid"
     DUPLICATE = "duplicate"
+    ERASED = "erased"
 
     @property
     def meaning(self) -> str:
@@ -47,10 +48,14 @@ _MEANINGS = {
     Outcome.SUPPRESSED: "erased, and not to be asked for again; never looked up, and the address is not kept",
     Outcome.INVALID: "not an email address; never looked up",
     Outcome.DUPLICATE: "same address as an earlier row, which is looked up for both",
+    Outcome.ERASED: "somebody was erased with `purge`, and nothing but the number of the row is left",
 }
 
 ANSWERED = (Outcome.FOUND, Outcome.NOT_FOUND, Outcome.DELETED, Outcome.FAILED)
 """What an address that was asked for ends as."""
+
+FORGOTTEN = (Outcome.SUPPRESSED, Outcome.ERASED)
+"""The classes of rows of which nothing but their place is kept."""
 
 KEPT = "kept:"
 """How the code of an answer begins that stays because asking again failed; the code of that failure follows."""

@@ -249,11 +249,11 @@ OUTCOMES = Table(
     (
         _string("input", "name of the file that holds the row", NEUTRAL),
         Column("row", "int64", "data row in that file, from 1", NEUTRAL, mostly_unique=True),
-        _address("given", "the cell as it is in the file; null if suppressed"),
-        _address("email", "the address it was read as; null if invalid or suppressed"),
+        _address("given", "the cell as it is in the file; null if suppressed or erased"),
+        _address("email", "the address it was read as; null if invalid, suppressed or erased"),
         _string(
             "outcome",
-            "`found`, `not_found`, `deleted`, `failed`, `pending`, `suppressed`, `invalid` or `duplicate`",
+            "`found`, `not_found`, `deleted`, `failed`, `pending`, `suppressed`, `invalid`, `duplicate` or `erased`",
             PERSONAL,
         ),
         _string(

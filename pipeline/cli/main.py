@@ -20,7 +20,9 @@ from pipeline.cli.expire import expire_command
 from pipeline.cli.key import key_group
 from pipeline.cli.monitor import Monitor
 from pipeline.cli.output import MessageFormat, is_of_output, not_printed, print_message
+from pipeline.cli.person import person_command
 from pipeline.cli.plan import plan_command
+from pipeline.cli.purge import purge_command
 from pipeline.cli.rebuild import rebuild_command
 from pipeline.cli.report import report_command
 from pipeline.cli.run import run_command
@@ -69,6 +71,8 @@ for command in (
     verify_command,
     report_command,
     expire_command,
+    person_command,
+    purge_command,
     schema_command,
     unsuppress_command,
     key_group,

@@ -72,14 +72,14 @@ def exchange(new: Path, place: Path, swap: Swap | None) -> bool:
 def recover(scratch: Path, root: Path) -> list[Path]:
     """Put folders back into `root` that gave way to others when their process was killed; return those.
 
-    Where the other one is in place already, nothing is put back. What was replaced stays in `scratch`, for its owner to
-    remove.
+    Where the other one is in place already, nothing is put back. What was replaced stays in `scratch`, or in the folder
+    in there that it was in, for its owner to remove.
 
     Raises:
         OSError: one cannot be put back.
     """
     found = []
-    for aside in scratch.glob(f"*{REPLACED}"):
+    for aside in [*scratch.glob(f"*{REPLACED}"), *scratch.glob(f"*/*{REPLACED}")]:
         place = root / aside.name.removesuffix(REPLACED)
         if not place.exists():
             found.append(aside.rename(place))

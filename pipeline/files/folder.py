@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.files import durable
+from pipeline.files.exchange import recover
 from pipeline.files.latest import RUN_PREFIX, Latest
 from pipeline.files.modes import OWNER_ONLY, Modes
 from pipeline.files.private import move_private, remove_orphans
@@ -69,6 +70,8 @@ class OutputFolder:
                 self._modes.grant_folder(self.root)
         self.check_publishable()
         with self.state.held():
+            with durable.storage_errors(self.root):
+                recover(self.state.path, self.root)
             remove_orphans(self.state.path, lambda name: self.is_published(name) or self.state.journal(name).exists())
             with durable.storage_errors(self.root):
                 has_links = self.latest.can_be_link()

@@ -15,6 +15,7 @@ from pipeline.jobs.freshness import Freshness  # noqa: TC001 - msgspec resolves 
 from pipeline.jobs.manifest_counts import DriftCounts, RowCounts
 from pipeline.jobs.manifest_files import OutputFile, PublishedTable, ReportFile, private_of, tables_of
 from pipeline.jobs.odd_rows import OddRows  # noqa: TC001 - msgspec resolves it when a manifest is read
+from pipeline.jobs.purge_note import PurgeNote  # noqa: TC001 - msgspec resolves it
 from pipeline.journal.rows import FailedLine  # noqa: TC001 - msgspec resolves it
 from pipeline.outcomes import KEPT, Outcome, iso, now_ms
 from pipeline.settings.account import Account, account_of
@@ -80,6 +81,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         reason: why the job stopped.
         resume: the command that resumes a stopped job, or that asks again for failed rows of `enrich`; "" from Python.
         kept_until: until when that asks for the failed rows of `enrich` alone; ISO 8601 in UTC.
+        generation: how often the published files were replaced; absent for 0.
+        purged: by which purges.
     """
 
     manifest_version: int
@@ -111,6 +114,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str | None = None
     resume: str | None = None
     kept_until: str | None = None
+    generation: int = 0
+    purged: list[PurgeNote] | None = None
 
     @property
     def exit_code(self) -> ExitCode:

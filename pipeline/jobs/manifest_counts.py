@@ -19,6 +19,7 @@ class RowCounts(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         suppressed: rows of people who are not to be asked for; absent from the JSON if there are none.
+        erased: rows of people who were erased; absent from the JSON if there are none.
         pending: rows without an answer yet; None (and absent from the JSON) if the job finished and there are none.
     """
 
@@ -30,6 +31,7 @@ class RowCounts(msgspec.Struct, frozen=True, omit_defaults=True):
     invalid: int
     duplicate: int
     suppressed: int = 0
+    erased: int = 0
     pending: int | None = None
 
     @classmethod
@@ -40,7 +42,7 @@ class RowCounts(msgspec.Struct, frozen=True, omit_defaults=True):
         return cls(sum(rows.values()), **counts, pending=pending if pending or stopped else None)
 
     def by_outcome(self) -> dict[str, int]:
-        """The rows of each outcome, `pending` among them if there may be any, and `suppressed` if there are."""
+        """The rows of each outcome; `pending` only if there may be any, `suppressed` and `erased` if there are."""
         counts: dict[str, int] = msgspec.to_builtins(self)
         del counts["read"]
         return counts

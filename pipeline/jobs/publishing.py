@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from pipeline.errors import InternalError
 from pipeline.jobs.targets import Target
 from pipeline.jobs.workers import open_pool
-from pipeline.outcomes import ANSWERED, Answer, Outcome, RowOutcome
+from pipeline.outcomes import ANSWERED, FORGOTTEN, Answer, Outcome, RowOutcome
 from pipeline.privacy.columns import AS_THEY_ARE, ColumnRules
 from pipeline.replies.drift import Drift
 from pipeline.schema import LEAD_TABLES, LEADS, OUTCOMES, REPLIES
@@ -232,7 +232,7 @@ class LeadBatches:
             StorageError: the answers cannot be read.
         """
         read = _read(self.answers, number, self.size)
-        answers = [answer for answer in read if answer.outcome is not Outcome.SUPPRESSED]
+        answers = [answer for answer in read if answer.outcome not in FORGOTTEN]
         found = [answer for answer in answers if answer.outcome is Outcome.FOUND]
         frames = flatten(found, timezone=self.timezone)
         _check_leads(frames, len(found))

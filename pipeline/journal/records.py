@@ -145,7 +145,11 @@ def in_packs(batch: Iterable[tuple[int, Answer]]) -> Iterator[list[tuple[int, An
 
 def packed(part: Iterable[tuple[int, Answer]], compressor: zstandard.ZstdCompressor) -> bytes:
     """The bodies of these answers by the numbers of their addresses, compressed."""
-    bodies = {address: answer.body for address, answer in part if answer.body is not None}
+    return packed_bodies({address: answer.body for address, answer in part if answer.body is not None}, compressor)
+
+
+def packed_bodies(bodies: Mapping[int, bytes], compressor: zstandard.ZstdCompressor) -> bytes:
+    """The same for bodies by the numbers of their addresses."""
     return compressor.compress(msgspec.msgpack.encode(bodies))
 
 

@@ -111,8 +111,8 @@ def summarize(db: sqlite3.Connection, path: Path) -> JournalSummary | None:
 
     failed = count("SELECT count(*) FROM answers WHERE outcome = 'failed'")
     carried = count(f"SELECT count(*) FROM answers WHERE carried = {Carried.YES:d}")  # noqa: S608 - a number of ours
-    suppressed = count("SELECT count(*) FROM answers WHERE outcome = 'suppressed'")
-    answered = count("SELECT count(*) FROM answers") - failed - carried - suppressed
+    forgotten = count("SELECT count(*) FROM answers WHERE outcome IN ('suppressed', 'erased')")
+    answered = count("SELECT count(*) FROM answers") - failed - carried - forgotten
     run = db.execute(select(RunRecord._fields, "run")).fetchone()
     if run is None:
         if answered or failed:  # what was carried over is still where it came from
@@ -132,7 +132,7 @@ def summarize(db: sqlite3.Connection, path: Path) -> JournalSummary | None:
         written=written and msgspec.convert(written, WrittenRecord),
         carried=carried,
         calls=count("SELECT coalesce(max(calls), 0) FROM spent"),
-        suppressed=suppressed,
+        suppressed=forgotten,
     )
 
 

@@ -1,1 +1,1 @@
-"""Whose data is kept: the key under which people are hashed, and those who are not to be asked for."""
+"""Whose data is where: the key of hashes, who is not to be asked for, and finding and erasing people."""

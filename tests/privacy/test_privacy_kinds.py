@@ -9,6 +9,7 @@ import pytest
 from cli_command import CREDENTIALS, NO_DELAYS, Running, lead_export, run, write_list
 
 from pipeline.privacy.key import PrivacyKey
+from pipeline.privacy.places import FOREIGN, kind_of
 from pipeline.privacy.suppression import SUPPRESSED, SuppressionList
 from pipeline.schema import FREE_TEXT, IDENTITY, NEUTRAL, TABLES, Column, Kind
 
@@ -106,6 +107,8 @@ def test_every_file_that_is_left_has_a_kind(
     left = {path.relative_to(tmp_path).as_posix(): path for path in files}
     kinds = {name: [kind for kind in FILES if re.fullmatch(kind, name)] for name in left}
     assert {name: found for name, found in kinds.items() if len(found) != 1} == {}
+    of_runs = [name.removeprefix("out/") for name in left if name.startswith("out/")]
+    assert [name for name in of_runs if kind_of(name) is FOREIGN] == []  # a purge would not know it
     told = {name: left[name].read_bytes() for name, (kind,) in kinds.items() if FILES[kind] != "people"}
     assert [name for name, content in told.items() for one in emails if one.encode() in content] == []
     assert {kind for found in kinds.values() for kind in found} == set(FILES)
