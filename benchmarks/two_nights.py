@@ -22,7 +22,7 @@ from server import Template
 from pipeline.emails.lists import EmailList
 from pipeline.files.folder import OutputFolder
 from pipeline.jobs.comparing import compared_with_run_before
-from pipeline.jobs.export import publish_run
+from pipeline.jobs.export import People, publish_run
 from pipeline.jobs.import_lists import import_lists
 from pipeline.jobs.manifest import ManifestBuilder
 from pipeline.jobs.publishing import write_tables
@@ -80,7 +80,9 @@ def make(root: Path, given: argparse.Namespace) -> None:
     folder = OutputFolder(root / "out")
     with folder.locked():
         with journal_of(folder, emails, 0, given) as journal:
-            publish_run(folder, journal, SETTINGS, ManifestBuilder.start(journal, SETTINGS))
+            publish_run(
+                folder, journal, SETTINGS, People.of(SETTINGS, folder), ManifestBuilder.start(journal, SETTINGS)
+            )
         journal_of(folder, emails, 1, given).close()
 
 
@@ -96,7 +98,7 @@ def publish(root: Path, *, without: bool) -> None:
         seconds["tables"] = time.process_time() - began
         if not without:
             began = time.process_time()
-            with compared_with_run_before(folder, journal, SETTINGS) as comparison:
+            with compared_with_run_before(folder, journal, SETTINGS, *People.of(SETTINGS, folder)) as comparison:
                 seconds["match"] = time.process_time() - began
                 feed = comparison.feed
                 with open_table(staging, CHANGES.name, empty_frame(CHANGES), SETTINGS, "parquet") as file:

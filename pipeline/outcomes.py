@@ -28,8 +28,10 @@ class Outcome(StrEnum):
     DELETED = "deleted"
     FAILED = "failed"
     PENDING = "pending"
+    SUPPRESSED = "suppressed"
     INVALID = "invalid"
     DUPLICATE = "duplicate"
+    ERASED = "erased"
 
     @property
     def meaning(self) -> str:
@@ -43,8 +45,10 @@ _MEANINGS = {
     Outcome.DELETED: "the API says that the lead was deleted",
     Outcome.FAILED: "no usable answer; `code` says why, and a later run tries again",
     Outcome.PENDING: "not asked yet: the deadline or the allowed number of calls came first; a later run asks",
+    Outcome.SUPPRESSED: "erased, and not to be asked for again; never looked up, and the address is not kept",
     Outcome.INVALID: "not an email address; never looked up",
     Outcome.DUPLICATE: "same address as an earlier row, which is looked up for both",
+    Outcome.ERASED: "somebody was erased with `purge`, and nothing but the number of the row is left",
 }
 
 ANSWERED = (Outcome.FOUND, Outcome.NOT_FOUND, Outcome.DELETED, Outcome.FAILED)
@@ -52,6 +56,8 @@ ANSWERED = (Outcome.FOUND, Outcome.NOT_FOUND, Outcome.DELETED, Outcome.FAILED)
 
 CONCLUSIVE = frozenset((Outcome.FOUND, Outcome.NOT_FOUND, Outcome.DELETED))
 """The outcomes that say what the API knows of an address."""
+FORGOTTEN = (Outcome.SUPPRESSED, Outcome.ERASED)
+"""The classes of rows of which nothing but their place is kept."""
 
 KEPT = "kept:"
 """How the code of an answer begins that stays because asking again failed; the code of that failure follows."""
@@ -88,7 +94,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     Attributes:
         email: the address as it was sent.
-        outcome: `found`, `not_found`, `deleted` or `failed`.
+        outcome: `found`, `not_found`, `deleted` or `failed`; or `suppressed`, and then the address is empty.
         code: the API's error type or our reason; `email_mismatch` when the reply is for another address.
         message: one sentence for a person, or None.
         lead_id: the lead's id in the API, if one was given.
@@ -122,8 +128,8 @@ class RowOutcome(msgspec.Struct, frozen=True):
     Attributes:
         input: name of the list.
         row: number of the data row in it, from 1.
-        given: the cell as it stood in the list.
-        email: the address it was read as; None if it is not one.
+        given: the cell as it stood in the list; None if it is suppressed.
+        email: the address it was read as; None if it is not one, or is suppressed.
         outcome: a value of `Outcome`; `pending` if the address has no answer yet.
         code: as in `Answer`, or why the cell is not an address.
         message: one sentence for a person, or None.
@@ -134,7 +140,7 @@ class RowOutcome(msgspec.Struct, frozen=True):
 
     input: str
     row: int
-    given: str
+    given: str | None
     email: str | None
     outcome: str
     code: str | None

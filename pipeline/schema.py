@@ -8,103 +8,12 @@ to UTC. Source of the `leads` and collection columns: Kartra's inbound API docum
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from pipeline.columns import FREE_TEXT, IDENTITY, NEUTRAL, PERSONAL, Column, Table, address, date, flag, lead_id, string
 
-Type = Literal["string", "int8", "int32", "int64", "timestamp[s]", "timestamp[ms, UTC]", "binary"]
-
-_IN_FILES: dict[Type, str] = {"timestamp[s]": "timestamp[ms]", "timestamp[ms, UTC]": "timestamp[ms, tz=UTC]"}
-"""What types are in Parquet, where that differs from frames: Parquet has no timestamps in whole seconds."""
-
-ZERO_DATES = ("0000-00-00 00:00:00", "0000-00-00")
-"""How MySQL, and therefore the API, writes "no date"."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: its name, Arrow type and meaning.
-
-    Attributes:
-        source_key: the key under which the API's objects hold the value; the column's name unless stated otherwise.
-        nested_in: the key of an item's member objects that hold the value, where the item itself does not.
-        derived: whether lead-export computes the value, rather than reading it from the reply.
-        mostly_unique: whether values rarely repeat within the column.
-    """
-
-    name: str
-    type: Type
-    meaning: str
-    source_key: str = ""
-    nested_in: str = ""
-    derived: bool = False
-    mostly_unique: bool = False
-
-    def __post_init__(self) -> None:
-        """Default the key in the API's objects to the column's name."""
-        if not self.source_key:
-            object.__setattr__(self, "source_key", self.name)
-
-    def type_in_files(self, *, timezone: bool = False) -> str:
-        """Arrow's name of its type in Parquet files; `timezone` says whether the setting of that name is set."""
-        return _IN_FILES.get("timestamp[ms, UTC]" if timezone and self.type == "timestamp[s]" else self.type, self.type)
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """One table: its name, what one row is, and its columns in order.
-
-    Attributes:
-        grain: what one row stands for.
-        names: the names of all columns, in order.
-        api_columns: the columns that are read from the API's objects, in order.
-        mostly_unique: the names of the columns whose values rarely repeat.
-    """
-
-    name: str
-    grain: str
-    columns: tuple[Column, ...]
-    names: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    api_columns: tuple[Column, ...] = field(init=False, repr=False, compare=False)
-    mostly_unique: frozenset[str] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Work out what follows from the columns, once."""
-        derived_facts = {
-            "names": tuple(column.name for column in self.columns),
-            "api_columns": tuple(column for column in self.columns if not column.derived),
-            "mostly_unique": frozenset(column.name for column in self.columns if column.mostly_unique),
-        }
-        for name, value in derived_facts.items():
-            object.__setattr__(self, name, value)
-
-    def type_of(self, name: str) -> Type:
-        """The Arrow type of the column called `name`; KeyError if there is none."""
-        return {column.name: column.type for column in self.columns}[name]
-
-
-def _string(
-    name: str,
-    meaning: str,
-    *,
-    source_key: str = "",
-    nested_in: str = "",
-    derived: bool = False,
-    mostly_unique: bool = False,
-) -> Column:
-    return Column(name, "string", meaning, source_key, nested_in, derived, mostly_unique)
-
-
-def _flag(name: str, meaning: str) -> Column:
-    return Column(name, "int8", meaning)
-
-
-def _date(name: str, meaning: str) -> Column:
-    return Column(name, "timestamp[s]", meaning, mostly_unique=True)
-
-
-_EXTRA = _string(
+_EXTRA = string(
     "extra",
     "JSON object of unknown keys and of values that do not fit their column; null if there are none",
+    FREE_TEXT,
     derived=True,
 )
 
@@ -115,9 +24,9 @@ def _child(name: str, grain: str, *columns: Column) -> Table:
         name,
         grain,
         (
-            _string("lead_id", "`leads.id`", derived=True),
-            _string("email", "`leads.email`", derived=True),
-            Column("position", "int32", "index among the lead's rows in this table, from 0", derived=True),
+            string("lead_id", "`leads.id`", IDENTITY, derived=True, copy_of="leads.id"),
+            string("email", "`leads.email`", IDENTITY, derived=True, copy_of="leads.email"),
+            Column("position", "int32", "index among the lead's rows in this table, from 0", NEUTRAL, derived=True),
             *columns,
             _EXTRA,
         ),
@@ -128,89 +37,95 @@ LEADS = Table(
     "leads",
     "an address for which a lead was found",
     (
-        _string("id", "the lead's id in the API, as a string like all ids", mostly_unique=True),
-        _string("email", "address as stored in the API", mostly_unique=True),
-        _string("requested_email", "address as it was looked up", derived=True, mostly_unique=True),
-        _string("first_name", "first name"),
-        _string("middle_name", "middle name"),
-        _string("last_name", "last name"),
-        _string("last_name2", "second last name"),
-        _string("company", "company"),
-        _string("phone_country_code", "country calling code, without `+`"),
-        _string("phone", "phone number as entered"),
-        _string("address", "street address"),
-        _string("zip", "postal code, leading zeros kept"),
-        _string("city", "city"),
-        _string("state", "state or province"),
-        _string("country", "country"),
-        _string("website", "website"),
-        _string("facebook", "Facebook profile"),
-        _string("twitter", "Twitter profile"),
-        _string("linkedin", "LinkedIn profile"),
-        _string("google_plus", "Google+ profile, in old accounts only"),
-        _string("lead_picture", "URL of the lead's picture"),
-        _string("lead_preferred_time_zone", "time zone chosen by the lead"),
-        _string("notes", "free text, may contain line breaks"),
-        Column("score", "int64", "lead score"),
-        _string("source", "how the lead was acquired: `checkout`, `import`, `api`, … (open set)"),
-        _string("source_id", "id of the form, product or other source through which the lead was acquired"),
-        _string("ip", "IP address at sign-up"),
-        _string("ip_country", "country of that IP address"),
-        _date("date_joined", "when the lead joined"),
-        _flag("blacklisted", "1 if blacklisted"),
-        _flag("lead_deleted", "1 if the lead is marked as deleted but still returned"),
-        _date("lead_deleted_date", "when the lead was deleted"),
-        _flag("gdpr_lead_status", "0 off, 1 not subject to GDPR, 2 accepted, 3 not accepted, 4 unknown, 5 pending"),
-        _date("gdpr_lead_status_date", "when the GDPR status was set"),
-        _string("gdpr_lead_status_ip", "IP address from which the GDPR status was set"),
-        _flag(
+        string("id", "the lead's id in the API, as a string like all ids", IDENTITY, mostly_unique=True),
+        string("email", "address as stored in the API", IDENTITY, mostly_unique=True),
+        address("requested_email", "address as it was looked up", derived=True),
+        string("first_name", "first name", PERSONAL),
+        string("middle_name", "middle name", PERSONAL),
+        string("last_name", "last name", PERSONAL),
+        string("last_name2", "second last name", PERSONAL),
+        string("company", "company", PERSONAL),
+        string("phone_country_code", "country calling code, without `+`", PERSONAL),
+        string("phone", "phone number as entered", PERSONAL),
+        string("address", "street address", PERSONAL),
+        string("zip", "postal code, leading zeros kept", PERSONAL),
+        string("city", "city", PERSONAL),
+        string("state", "state or province", PERSONAL),
+        string("country", "country", PERSONAL),
+        string("website", "website", PERSONAL),
+        string("facebook", "Facebook profile", PERSONAL),
+        string("twitter", "Twitter profile", PERSONAL),
+        string("linkedin", "LinkedIn profile", PERSONAL),
+        string("google_plus", "Google+ profile, in old accounts only", PERSONAL),
+        string("lead_picture", "URL of the lead's picture, which may hold the lead's id", FREE_TEXT),
+        string("lead_preferred_time_zone", "time zone chosen by the lead", PERSONAL),
+        string("notes", "free text, may contain line breaks", FREE_TEXT),
+        Column("score", "int64", "lead score", PERSONAL),
+        string("source", "how the lead was acquired: `checkout`, `import`, `api`, … (open set)", PERSONAL),
+        string("source_id", "id of the form, product or other source through which the lead was acquired", PERSONAL),
+        string("ip", "IP address at sign-up", PERSONAL),
+        string("ip_country", "country of that IP address", PERSONAL),
+        date("date_joined", "when the lead joined"),
+        flag("blacklisted", "1 if blacklisted"),
+        flag("lead_deleted", "1 if the lead is marked as deleted but still returned"),
+        date("lead_deleted_date", "when the lead was deleted"),
+        flag("gdpr_lead_status", "0 off, 1 not subject to GDPR, 2 accepted, 3 not accepted, 4 unknown, 5 pending"),
+        date("gdpr_lead_status_date", "when the GDPR status was set"),
+        string("gdpr_lead_status_ip", "IP address from which the GDPR status was set", PERSONAL),
+        flag(
             "gdpr_lead_communications", "0 or 1 as received; Kartra documents both meanings, so it is not interpreted"
         ),
         _EXTRA,
-        Column("fetched_at", "timestamp[ms, UTC]", "when the reply was received", derived=True, mostly_unique=True),
+        Column(
+            "fetched_at", "timestamp[ms, UTC]", "when the reply was received", NEUTRAL, derived=True, mostly_unique=True
+        ),
     ),
 )
-TAGS = _child("tags", "a lead's tag", _string("tag_name", "name of the tag"))
+TAGS = _child("tags", "a lead's tag", string("tag_name", "name of the tag", PERSONAL))
 TRANSACTIONS = _child(
     "transactions",
     "a lead's transaction",
-    _string("transaction_id", "id of the transaction", source_key="id", mostly_unique=True),
-    _string("product_name", "name of the product"),
-    _string("transaction_type", "`Sale`, `Refund`, `Cancelation`, `Rebill`, `Chargeback`, … (open set)"),
-    _date("transaction_date", "when the transaction took place"),
+    string("transaction_id", "id of the transaction", PERSONAL, source_key="id", mostly_unique=True),
+    string("product_name", "name of the product", PERSONAL),
+    string("transaction_type", "`Sale`, `Refund`, `Cancelation`, `Rebill`, `Chargeback`, … (open set)", PERSONAL),
+    date("transaction_date", "when the transaction took place"),
 )
 LISTS = _child(
     "lists",
     "a list the lead is or was on",
-    _string("list_name", "name of the list"),
-    _flag("active", "1 if currently subscribed"),
+    string("list_name", "name of the list", PERSONAL),
+    flag("active", "1 if currently subscribed"),
 )
 SEQUENCES = _child(
     "sequences",
     "a sequence the lead is or was in",
-    _string("sequence_name", "name of the sequence"),
-    _string("step", "step reached"),
-    _string("status", "`active` or `unsubscribed`"),
+    string("sequence_name", "name of the sequence", PERSONAL),
+    string("step", "step reached", PERSONAL),
+    string("status", "`active` or `unsubscribed`", PERSONAL),
 )
 MEMBERSHIPS = _child(
     "memberships",
     "a level of a lead's membership",
-    _string("name", "name of the membership; repeats if the lead has several of its levels"),
-    _string("level_name", "name of the level"),
-    _flag("active", "1 if currently active"),
+    string("name", "name of the membership; repeats if the lead has several of its levels", PERSONAL),
+    string("level_name", "name of the level", PERSONAL),
+    flag("active", "1 if currently active"),
 )
 CUSTOM_FIELDS = _child(
     "custom_fields",
     "a chosen option of a custom field, or a custom field that holds text or is empty",
-    _string("field_id", "id of the field"),
-    _string("field_identifier", "name of the field: letters, digits, `-`, `_`"),
-    _string("field_type", "`input_field`, `text_area`, `drop_down`, `radio_button`, `checkbox`"),
-    _string(
-        "option_id", "id of the option, unique only within its field; null for text fields", nested_in="field_value"
+    string("field_id", "id of the field", NEUTRAL),
+    string("field_identifier", "name of the field: letters, digits, `-`, `_`", NEUTRAL),
+    string("field_type", "`input_field`, `text_area`, `drop_down`, `radio_button`, `checkbox`", NEUTRAL),
+    string(
+        "option_id",
+        "id of the option, unique only within its field; null for text fields",
+        PERSONAL,
+        nested_in="field_value",
     ),
-    _string(
+    string(
         "value",
         "the text, or the name of the option; null if the field is empty",
+        FREE_TEXT,
         source_key="option_value",
         nested_in="field_value",
     ),
@@ -219,16 +134,24 @@ OUTCOMES = Table(
     "outcomes",
     "an input row",
     (
-        _string("input", "name of the file that holds the row"),
-        Column("row", "int64", "data row in that file, from 1", mostly_unique=True),
-        _string("given", "the cell as it is in the file", mostly_unique=True),
-        _string("email", "the address it was read as; null if invalid", mostly_unique=True),
-        _string("outcome", "`found`, `not_found`, `deleted`, `failed`, `pending`, `invalid` or `duplicate`"),
-        _string("code", "the API's error type, or our reason; `email_mismatch` if the reply is for another address"),
-        _string("message", "one sentence for a person"),
-        _string("lead_id", "`leads.id`, also on duplicates", mostly_unique=True),
-        Column("attempts", "int32", "calls made for the row; 0 if it was never looked up"),
-        Column("answered_at", "timestamp[ms, UTC]", "when the last reply arrived", mostly_unique=True),
+        string("input", "name of the file that holds the row", NEUTRAL),
+        Column("row", "int64", "data row in that file, from 1", NEUTRAL, mostly_unique=True),
+        address("given", "the cell as it is in the file; null if suppressed or erased"),
+        address("email", "the address it was read as; null if invalid, suppressed or erased"),
+        string(
+            "outcome",
+            "`found`, `not_found`, `deleted`, `failed`, `pending`, `suppressed`, `invalid`, `duplicate` or `erased`",
+            PERSONAL,
+        ),
+        string(
+            "code",
+            "the API's error type, or our reason; `email_mismatch` if the reply is for another address",
+            PERSONAL,
+        ),
+        string("message", "one sentence for a person", FREE_TEXT),
+        lead_id("`leads.id`, also on duplicates"),
+        Column("attempts", "int32", "calls made for the row; 0 if it was never looked up", NEUTRAL),
+        Column("answered_at", "timestamp[ms, UTC]", "when the last reply arrived", NEUTRAL, mostly_unique=True),
     ),
 )
 """Documents the fields of `outcomes.RowOutcome`."""
@@ -236,14 +159,14 @@ REPLIES = Table(
     "replies",
     "an address that was looked up",
     (
-        _string("email", "the address as it was sent", mostly_unique=True),
-        _string("outcome", "`found`, `not_found`, `deleted` or `failed`"),
-        _string("code", "as in `outcomes`"),
-        _string("message", "as in `outcomes`"),
-        _string("lead_id", "as in `outcomes`", mostly_unique=True),
-        Column("attempts", "int32", "calls made for the address"),
-        Column("answered_at", "timestamp[ms, UTC]", "when the last reply arrived", mostly_unique=True),
-        Column("body", "binary", "the raw reply; null if none arrived whole", mostly_unique=True),
+        address("email", "the address as it was sent"),
+        string("outcome", "`found`, `not_found`, `deleted` or `failed`", PERSONAL),
+        string("code", "as in `outcomes`", PERSONAL),
+        string("message", "as in `outcomes`", FREE_TEXT),
+        lead_id("as in `outcomes`"),
+        Column("attempts", "int32", "calls made for the address", NEUTRAL),
+        Column("answered_at", "timestamp[ms, UTC]", "when the last reply arrived", NEUTRAL, mostly_unique=True),
+        Column("body", "binary", "the raw reply; null if none arrived whole", FREE_TEXT, mostly_unique=True),
     ),
 )
 """Documents the fields of `outcomes.Answer`."""
@@ -252,17 +175,25 @@ CHANGES = Table(
     "changes",
     "a value that changed, or a row that came or went, since the run before",
     (
-        _string("requested_email", "the address as it was looked up", mostly_unique=True),
-        _string("lead_id", "`leads.id`, of a lead that is gone the one it had", mostly_unique=True),
-        _string("table_name", "the table: `leads` to `custom_fields`, or `outcomes` for what became of the address"),
-        _string("change", "`changed`, `added` or `removed`"),
-        _string("item", "JSON array of what identifies the row among the lead's; null for `leads` and `outcomes`"),
-        _string("column_name", "the column that changed, `extra.KEY` for a key of `extra`; null if a row came or went"),
-        _string("old_value", "the value before; of a row that went, all of it as a JSON object"),
-        _string("new_value", "the value now; of a row that came, all of it as a JSON object"),
-        Column("seen_before", "timestamp[ms, UTC]", "when it was not so yet: it happened after this …"),
-        Column("seen_at", "timestamp[ms, UTC]", "… and before this, when it was first seen"),
-        _string("since_run", "name of the run that this one was compared with"),
+        address("requested_email", "the address as it was looked up"),
+        lead_id("`leads.id`, of a lead that is gone the one it had"),
+        string(
+            "table_name", "the table: `leads` to `custom_fields`, or `outcomes` for what became of the address", NEUTRAL
+        ),
+        string("change", "`changed`, `added` or `removed`", NEUTRAL),
+        string(
+            "item", "JSON array of what identifies the row among the lead's; null for `leads` and `outcomes`", PERSONAL
+        ),
+        string(
+            "column_name",
+            "the column that changed, `extra.KEY` for a key of `extra`; null if a row came or went",
+            NEUTRAL,
+        ),
+        string("old_value", "the value before; of a row that went, all of it as a JSON object", PERSONAL),
+        string("new_value", "the value now; of a row that came, all of it as a JSON object", PERSONAL),
+        Column("seen_before", "timestamp[ms, UTC]", "when it was not so yet: it happened after this …", NEUTRAL),
+        Column("seen_at", "timestamp[ms, UTC]", "… and before this, when it was first seen", NEUTRAL),
+        string("since_run", "name of the run that this one was compared with", NEUTRAL),
     ),
 )
 

@@ -65,6 +65,11 @@ int symlink(const char *target, const char *path) {
     return NEXT(int (*)(const char *, const char *), "symlink")(target, path);
 }
 
+int renameat2(int from, const char *one, int to, const char *other, unsigned int flags) {
+    FAIL(error_of("EXCHANGE", other));
+    return NEXT(int (*)(int, const char *, int, const char *, unsigned int), "renameat2")(from, one, to, other, flags);
+}
+
 static int locking(const char *name, int fd, int command, void *argument) {
     char buffer[PATH_MAX];
     if (command == F_SETLK || command == F_SETLKW || command == F_OFD_SETLK)

@@ -10,10 +10,12 @@ import msgspec
 import pytest
 
 from pipeline.outcomes import Answer, Outcome, RowOutcome, column_names, from_row, to_row
-from pipeline.schema import OUTCOMES, REPLIES, Table
+from pipeline.schema import OUTCOMES, REPLIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pipeline.columns import Table
 
 ANSWER = Answer("joe@example.com", Outcome.FOUND, attempts=2, answered_at_ms=1_795_003_200_123, body=b"\xff{}")
 

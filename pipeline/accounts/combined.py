@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from pipeline.columns import Table
     from pipeline.files.output_format import FileInfo
-    from pipeline.schema import Table
     from pipeline.settings import Settings
 
 ACCOUNT = "account"

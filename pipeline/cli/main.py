@@ -18,10 +18,13 @@ from pipeline.cli.completion import completion_command
 from pipeline.cli.config import config_group
 from pipeline.cli.enrich import enrich_command
 from pipeline.cli.expire import expire_command
+from pipeline.cli.key import key_group
 from pipeline.cli.lane import lane_command
 from pipeline.cli.monitor import Monitor
 from pipeline.cli.output import MessageFormat, is_of_output, not_printed, print_message
+from pipeline.cli.person import person_command
 from pipeline.cli.plan import plan_command
+from pipeline.cli.purge import purge_command
 from pipeline.cli.rebuild import rebuild_command
 from pipeline.cli.report import report_command
 from pipeline.cli.run import run_command
@@ -31,6 +34,7 @@ from pipeline.cli.schema import schema_command
 from pipeline.cli.screen import discard
 from pipeline.cli.status import status_command
 from pipeline.cli.timeline import timeline_command
+from pipeline.cli.unsuppress import unsuppress_command
 from pipeline.cli.verify import verify_command
 from pipeline.errors import ExitCode, InternalError, StopRun
 from pipeline.version import __version__
@@ -74,7 +78,11 @@ for command in (
     changes_command,
     timeline_command,
     expire_command,
+    person_command,
+    purge_command,
     schema_command,
+    unsuppress_command,
+    key_group,
     config_group,
     sandbox_command,
     completion_command,

@@ -116,6 +116,7 @@ SETTING_OPTIONS: dict[str, Callable[[Command], Command]] = {
         ("formats", "--format", "FORMAT"),
         ("timezone", "--timezone", "ZONE"),
         ("keep_replies", "--keep-replies/--no-keep-replies", None),
+        ("replies", "--replies", "WHERE"),
         ("csv_bom", "--csv-bom/--no-csv-bom", None),
         ("formula_guard", "--formula-guard/--no-formula-guard", None),
         ("keep_runs", "--keep-runs", "N"),
@@ -134,7 +135,7 @@ CALL_OPTIONS = ("rate_per_s", "concurrency", "api_url")
 RETENTION_OPTIONS = ("keep_runs", "keep_changes", "keep_days", "keep_replies_days", "keep_unfinished_days")
 BUDGET_OPTIONS = ("deadline", "max_calls")
 CSV_OPTIONS = ("csv_bom", "formula_guard")
-TABLE_OPTIONS = ("formats", "timezone", "keep_replies", *CSV_OPTIONS, "workers")
+TABLE_OPTIONS = ("formats", "timezone", "keep_replies", "replies", *CSV_OPTIONS, "workers")
 _CONFIG = click.option(
     "--config",
     type=UserPath(dir_okay=False),

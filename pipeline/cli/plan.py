@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from pipeline.accounts.lanes import Accounts
     from pipeline.cli.options import GivenSettings, OutputOptions
-    from pipeline.jobs.plan import Plan
+    from pipeline.jobs.plan import Plan, PlannedRows
     from pipeline.jobs.plan_lists import PlannedList
     from pipeline.journal.rows import OddRow
 
@@ -146,10 +146,7 @@ def _lines(plan: Plan, *, starts: str) -> Iterator[str]:
     for entry in plan.lists:
         yield from _list(entry)
     rows = plan.rows
-    yield (
-        f"{counted(rows.read, 'row')}: {counted(rows.distinct, 'distinct address')}, {rows.duplicate:,} duplicate,"
-        f" {rows.invalid:,} invalid"
-    )
+    yield f"{counted(rows.read, 'row')}: {counted(rows.distinct, 'distinct address')},{_others(rows)}"
     if plan.answered:
         yield f"{plan.answered:,} already answered in an unfinished run, {plan.to_ask:,} to look up"
     if plan.carried:
@@ -204,14 +201,17 @@ def _list(entry: PlannedList) -> Iterator[str]:
     yield f"{entry.name}: {entry.read_as}"
     if entry.guessed:
         yield f"  detected: {', '.join(entry.guessed).replace('_', ' ')}"
-    yield (
-        f"  {counted(entry.rows, 'row')}, {counted(entry.new_addresses, 'new address')}, {entry.duplicate:,} duplicate,"
-        f" {entry.invalid:,} invalid"
-    )
+    yield f"  {counted(entry.rows, 'row')}, {counted(entry.new_addresses, 'new address')},{_others(entry)}"
     yield from _rows(entry.first_invalid, entry.invalid)
     if entry.suspicious:
         yield f"  {entry.suspicious:,} suspicious, looked up all the same"
         yield from _rows(entry.first_suspicious, entry.suspicious)
+
+
+def _others(counts: PlannedRows | PlannedList) -> str:
+    """The rows that are not asked for."""
+    suppressed = f" {counts.suppressed:,} suppressed," if counts.suppressed else ""
+    return f" {counts.duplicate:,} duplicate,{suppressed} {counts.invalid:,} invalid"
 
 
 def _rows(first: Sequence[OddRow], count: int) -> Iterator[str]:

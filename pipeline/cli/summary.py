@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pipeline.cli.options import OutputOptions
     from pipeline.cli.progress import Progress
     from pipeline.jobs.call_facts import CallTotals, Speed
-    from pipeline.jobs.drift_counts import DriftCounts
     from pipeline.jobs.manifest import Manifest
+    from pipeline.jobs.manifest_counts import DriftCounts
     from pipeline.jobs.manifest_files import OutputFile
     from pipeline.jobs.odd_rows import OddRows
     from pipeline.journal.rows import OddRow
@@ -214,7 +214,8 @@ def _results(manifest: Manifest, out: Path) -> list[str]:
     if manifest.report:
         text.append(f"  report in {folder / manifest.report.name}")
     if manifest.in_failures():
-        text.append(f"  failed rows in {folder / 'failures.csv'}, which can be run again as a list")
+        again = ", which can be run again as a list" if manifest.failures_can_be_run else ""
+        text.append(f"  failed rows in {folder / 'failures.csv'}{again}")
     return text
 
 

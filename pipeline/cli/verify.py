@@ -37,8 +37,10 @@ differs. 6: something does; each difference is a line on standard error, with --
 def verify_command(run: Path, settings: GivenSettings, output: OutputOptions) -> ExitCode:
     """Check that a published RUN is intact and can be rebuilt."""
     from pipeline.jobs.verify import verify
+    from pipeline.privacy.key import load_key
 
-    found = verify(run, workers=settings.load().workers)
+    loaded = settings.load()
+    found = verify(run, workers=loaded.workers, key=load_key(loaded))
     for difference in found.differences:
         print_message("error", difference.message)
     if not output.quiet:

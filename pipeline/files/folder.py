@@ -2,7 +2,7 @@
 
 DIR/run=ID/            a published run
 DIR/latest             symbolic link to the newest one; latest.json names it where there are no links
-DIR/.lead-export/      ID.journal of unfinished runs, ID.staging while a run is being written
+DIR/.lead-export/      ID.journal of unfinished runs, ID.staging while a run is being written, private/ID
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.files import durable
+from pipeline.files.exchange import recover
 from pipeline.files.latest import RUN_PREFIX, Latest
 from pipeline.files.modes import OWNER_ONLY, Modes
+from pipeline.files.private import move_private, remove_orphans
 from pipeline.files.state import StateFolder
 from pipeline.filesystem import sync
 
@@ -68,6 +70,9 @@ class OutputFolder:
                 self._modes.grant_folder(self.root)
         self.check_publishable()
         with self.state.held():
+            with durable.storage_errors(self.root):
+                recover(self.state.path, self.root)
+            remove_orphans(self.state.path, lambda name: self.is_published(name) or self.state.journal(name).exists())
             with durable.storage_errors(self.root):
                 has_links = self.latest.can_be_link()
             if not has_links:
@@ -152,12 +157,15 @@ class OutputFolder:
     def publish(self, staging: Path, run_id: str, manifest: Mapping[str, object]) -> Path:
         """Write the manifest and move the staged run into place; return its folder.
 
+        What it does not publish, see `files.private`, is moved right before that.
+
         Raises:
             StorageError: it could not be moved; nothing is published.
         """
         with durable.create(staging / MANIFEST) as file:
             file.write(json.dumps(manifest, ensure_ascii=False, indent=2).encode() + b"\n")
         sync(staging / MANIFEST)
+        move_private(staging, self.state.path, run_id)
         self._modes.grant(staging)
         sync(staging)
         path = self.run(run_id)

@@ -17,6 +17,7 @@ from pipeline.errors import StorageError, UsageError
 from pipeline.files import durable
 from pipeline.files.folder import read_manifest
 from pipeline.files.output_format import FileInfo
+from pipeline.files.private import private_folder
 from pipeline.outcomes import Answer, Outcome, Record, RowOutcome, column_names, from_row
 from pipeline.schema import OUTCOMES, REPLIES
 
@@ -46,10 +47,14 @@ class PublishedRun:
         self.outcomes_path = self._file(path, OUTCOMES.name)
 
     def _file(self, folder: Path, table: str) -> Path:
-        described = _described(self.manifest, table)
+        path, described = source_file(folder, self.manifest, table)
         if described is None:
             raise UsageError(f"{folder}: this run has no replies (--no-keep-replies, or older than keep_replies_days).")
-        path: Path = folder / described.name
+        if not path.parent.is_dir():
+            raise UsageError(
+                f"{folder}: the replies of this run are not published but kept in {path.parent}, and that folder is not"
+                " there; restore it."
+            )
         with durable.storage_errors(path):
             intact = durable.sha256(path) == described.sha256
         if not intact:
@@ -85,6 +90,7 @@ class PublishedRun:
 
     def copy_replies(self, folder: Path, schema: pa.Schema) -> FileInfo | None:
         """Copy the table of the replies into `folder` if it has this schema; None if it has to be rebuilt."""
+        folder.mkdir(mode=0o700, exist_ok=True)
         copy = folder / self.replies_path.name
         with open_table(self.replies_path) as file:
             if not file.schema_arrow.equals(schema):
@@ -97,26 +103,44 @@ class PublishedRun:
 
 def has_replies(manifest: Mapping[str, Any]) -> bool:
     """Whether a run was published with what its answers can be read from, by its manifest."""
-    return all(_described(manifest, table.name) is not None for table in (REPLIES, OUTCOMES))
+    return all(
+        _described(manifest, "private", table.name) or _described(manifest, "tables", table.name)
+        for table in (REPLIES, OUTCOMES)
+    )
 
 
-def _described(manifest: Mapping[str, Any], table: str) -> _File | None:
+def source_file(run: Path, manifest: Mapping[str, Any], table: str) -> tuple[Path, SourceFile | None]:
+    """Where the answers, or the rows, of a published run are as they are, and what its manifest says about that file.
+
+    A file that the run does not publish goes before the published one, in which columns may be hashed.
+    """
+    if hidden := _described(manifest, "private", table):
+        return private_folder(run, str(manifest["run_id"])) / hidden.name, hidden
+    described = _described(manifest, "tables", table)
+    return run / (described.name if described else f"{table}.parquet"), described
+
+
+def _described(manifest: Mapping[str, Any], place: str, table: str) -> SourceFile | None:
     """What a manifest says about the Parquet file of a table; None if there is none."""
     try:
-        tables = msgspec.convert(manifest["tables"], dict[str, _Table])
+        tables = msgspec.convert(manifest.get(place) or {}, dict[str, _Table])
     except msgspec.ValidationError:
         return None
     files = tables[table].files if table in tables else []
     return next((file for file in files if file.name.endswith(".parquet")), None)
 
 
-class _File(msgspec.Struct, frozen=True):
+class SourceFile(msgspec.Struct, frozen=True):
+    """A file that tables are made of; `sha256` (hex) is that of its bytes."""
+
     name: str
     sha256: str
+    rows: int = 0
+    bytes: int = 0
 
 
 class _Table(msgspec.Struct, frozen=True):
-    files: list[_File]
+    files: list[SourceFile]
 
 
 def published_manifest(path: Path) -> dict[str, Any]:

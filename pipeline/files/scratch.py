@@ -34,7 +34,7 @@ def scratch_folder(preferred: Path, needed_bytes: int) -> Iterator[Path]:
         StorageError: there is no room in either, or an error of the operating system in the block.
     """
     parent = _with_room([preferred, Path(tempfile.gettempdir())], needed_bytes)
-    _remove_abandoned(parent)
+    remove_abandoned(parent)
     folder = parent / f"{secrets.token_hex(4)}{_SUFFIX}"
     with durable.storage_errors(folder):
         folder.mkdir(mode=0o700)
@@ -59,11 +59,11 @@ def _with_room(places: list[Path], needed_bytes: int) -> Path:
     )
 
 
-def _remove_abandoned(parent: Path) -> None:
-    """Remove the folders of processes that are gone: nobody holds the lock in them."""
+def remove_abandoned(parent: Path, *, new_s: float = _NEW_S) -> None:
+    """Remove the folders of processes that are gone: nobody holds their lock, and they are `new_s` seconds old."""
     for folder in parent.glob(f"*{_SUFFIX}"):
         with suppress(OSError):
-            if time.time() - folder.stat().st_mtime < _NEW_S:
+            if time.time() - folder.stat().st_mtime < new_s:
                 continue
             with (folder / _LOCK).open("rb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

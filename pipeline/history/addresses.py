@@ -33,7 +33,9 @@ def published_addresses(outcomes: Path, chunk: int = CHUNK) -> Iterator[Addresse
     position = number = 0
     with open_table(outcomes) as file:
         for batch in file.iter_batches(chunk, columns=_COLUMNS):
-            first = batch.filter(pc.invert(pc.is_in(batch.column("outcome"), value_set=_REPEATED)))
+            repeated = pc.is_in(batch.column("outcome"), value_set=_REPEATED)
+            # Of people who are suppressed or were erased there is no address.
+            first = batch.filter(pc.and_not(batch.column("email").is_valid(), repeated))
             emails, names, times = (first.column(name) for name in _COLUMNS)
             has_answer = times.is_valid().to_numpy(zero_copy_only=False)
             numbers = np.where(has_answer, number - 1 + np.cumsum(has_answer), -1)

@@ -42,6 +42,19 @@ class Replies(Protocol):
         """The replies with these numbers, by number."""
 
 
+class Rules(Protocol):
+    """What becomes of people's data in the feed; picklable."""
+
+    def mask(self, frames: Frames) -> Frames:
+        """The tables of leads as they are published, row by row: what these leave out is null."""
+
+    def publish(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Rows of the feed, made of such tables, as they are published."""
+
+    def forgets(self, email: str) -> bool:
+        """Whether nothing is to be said about an address."""
+
+
 class Since(NamedTuple):
     """What is compared: the name of the earlier run, and when both started, in milliseconds since 1970 UTC."""
 
@@ -111,6 +124,7 @@ class Feed:
         old: the replies before.
         new: the replies now.
         since: the runs.
+        rules: what becomes of people's data.
         timezone: the zone of the API's dates; see `flatten`.
         ignore: patterns of columns that are not compared; see `Ignored`.
         ends: the numbers after the last addresses to look at, on the list and not on it any more.
@@ -121,6 +135,7 @@ class Feed:
     old: Replies
     new: Replies
     since: Since
+    rules: Rules
     timezone: str | None
     ignore: tuple[str, ...]
     ends: tuple[int, int]
@@ -154,13 +169,16 @@ class Feed:
         for number, before in pairs:
             new = now[number]
             old = moved[number] if number in moved else None if before is None else near[before]
+            if self.rules.forgets(new.email):
+                continue
             if old is None or old.body != new.body or old.outcome != new.outcome:
                 twos.append(_Two(new.email, old, new))
         return twos
 
     def _departed(self, first: int) -> list[_Two]:
         gone = self.old.take(self.matched.departed(first, first + self.chunk))
-        return [_Two(reply.email, reply, None) for _, reply in sorted(gone.items())]
+        left = (reply for _, reply in sorted(gone.items()) if not self.rules.forgets(reply.email))
+        return [_Two(reply.email, reply, None) for reply in left]
 
     def _batch(self, twos: list[_Two]) -> FeedBatch:
         old, before = self._leads([two.old for two in twos])
@@ -168,7 +186,8 @@ class Feed:
         if old.skipped or new.skipped:
             readable = [two for two in twos if _is_readable(two.old) and _is_readable(two.new)]
             return replace(self._batch(readable), unreadable=len(twos) - len(readable))
-        compared = compare(old, new, list(map(Pair, before, now)), Ignored(self.ignore))
+        pairs = list(map(Pair, before, now))
+        compared = compare(self.rules.mask(old), self.rules.mask(new), pairs, Ignored(self.ignore))
         for two, changes in zip(twos, compared.changes, strict=True):
             changes.extend(_of_outcome(two))
         ids = _first_values(_ids(new, now), _ids(old, before))
@@ -176,11 +195,7 @@ class Feed:
         return FeedBatch(frame, compared.appeared, compared.vanished, _left_out(twos, compared))
 
     def _leads(self, replies: Sequence[Reply | None]) -> tuple[Frames, list[int | None]]:
-        """The tables of the leads in replies, and for each reply the number of its lead, or None.
-
-        Whatever transforms the tables that are published must be applied here as well: what these leave out, or hash,
-        is then not in the feed either.
-        """
+        """The tables of the leads in replies, and for each reply the number of its lead, or None."""
         bodies = [_lead_in(reply) for reply in replies]
         numbers = itertools.count()
         found = [None if body is None else next(numbers) for body in bodies]
@@ -193,9 +208,8 @@ class Feed:
             for change in of_lead
         ]
         columns = list(zip(*rows, strict=True)) or [()] * len(CHANGES.columns)
-        return make_frame(
-            CHANGES.names, [value_column(cells, c.type) for cells, c in zip(columns, CHANGES.columns, strict=True)]
-        )
+        cells = [value_column(values, c.type) for values, c in zip(columns, CHANGES.columns, strict=True)]
+        return self.rules.publish(make_frame(CHANGES.names, cells))
 
     def _seen(self, two: _Two) -> tuple[int, int]:
         """Between which times it happened; an address joins and leaves the list between the starts of the runs."""

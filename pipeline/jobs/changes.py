@@ -16,9 +16,12 @@ from pipeline.files.state import StateFolder
 from pipeline.history.predecessor import account_in
 from pipeline.jobs.change_facts import ChangeFacts  # noqa: TC001 - the type of a field
 from pipeline.jobs.comparing import check_ignored, compared_runs
+from pipeline.jobs.feed_rules import FeedRules
 from pipeline.jobs.manifest_files import PublishedFile
 from pipeline.jobs.table_files import open_table, write_changes
 from pipeline.jobs.workers import open_pool
+from pipeline.privacy.columns import ColumnRules
+from pipeline.privacy.key import load_key
 from pipeline.schema import CHANGES
 from pipeline.tables.frames import empty_frame
 
@@ -51,6 +54,7 @@ def changes(old: Path, new: Path, out: Path, settings: Settings, *, force: bool 
         StorageError: a run is damaged, or something cannot be read or written.
     """
     check_ignored(settings)
+    rules = ColumnRules.of(settings, load_key(settings))
     _check_out(out, force=force)
     before, now = (PublishedRun(run_at(run)) for run in (old, new))
     if account_in(before.manifest) != account_in(now.manifest):
@@ -60,7 +64,7 @@ def changes(old: Path, new: Path, out: Path, settings: Settings, *, force: bool 
     place = StateFolder.in_folder(run_at(new).resolve().parent).path
     with (
         durable.storage_errors(out),
-        compared_runs(before, now, settings, place) as comparison,
+        compared_runs(before, now, settings, place, FeedRules(rules)) as comparison,
         open_pool(settings, now.answers().count) as pool,
     ):
         path = out.with_name(f"{staged}.{suffix}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
+from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,10 +30,13 @@ from pipeline.files.locks import hold_lock
 from pipeline.files.output_format import check_formats
 from pipeline.files.state import StateFolder
 from pipeline.filesystem import sync
+from pipeline.jobs.column_rules import rules_of
 from pipeline.jobs.list_size import addresses_of
 from pipeline.jobs.plan_budget import PlannedBudget
+from pipeline.jobs.suppressing import suppression_of
 from pipeline.journal import database
 from pipeline.outcomes import now_ms
+from pipeline.privacy.key import load_key
 from pipeline.reporters.ending import REPORTING_S, Context, Deadline, ReporterFailed
 from pipeline.reporters.ping import try_out
 from pipeline.settings import CREDENTIAL_VARIABLES
@@ -60,9 +64,10 @@ def check(settings: Settings, out: Path | None = None, *, ping: bool = False) ->
 
     With `ping`, the service of `ping_url` is sent a text that changes nothing.
     """
-    checks = [_credentials(settings), *_formats(settings)]
+    checks = [_credentials(settings), *_formats(settings), *_columns(settings)]
     if out is not None:
         checks += _folder(out)
+    checks += _suppression(settings, out)
     network = _network(settings)
     checks += network
     if all(one.code == ExitCode.OK for one in (checks[0], *network)):
@@ -85,6 +90,29 @@ def _formats(settings: Settings) -> list[Check]:
     except StopRun as error:
         return [Check("formats", str(error), error.exit_code)]
     return []
+
+
+def _columns(settings: Settings) -> list[Check]:
+    """Whether columns can be left out and hashed as the settings say; nothing is listed if none are."""
+    try:
+        rules = rules_of(settings)
+    except StopRun as error:
+        return [Check("columns", str(error), error.exit_code)]
+    counts = Counter(rules.actions.values())
+    text = f"{counts['drop']:,} left out, {counts['hash']:,} hashed; replies: {settings.replies_go}"
+    return [] if rules.is_empty else [Check("columns", text)]
+
+
+def _suppression(settings: Settings, out: Path | None) -> list[Check]:
+    """Whether people who are not to be asked for can be recognised; nothing is listed if there are none, and no key."""
+    try:
+        people = len(suppression_of(settings, *([OutputFolder(out).state.path] if out else ())))
+        key = load_key(settings)
+    except StopRun as error:
+        return [Check("privacy key", str(error), error.exit_code)]
+    if key is None:
+        return []
+    return [Check("privacy key", f"its id is {key.id}; {people:,} on the suppression list")]
 
 
 def _folder(out: Path) -> list[Check]:

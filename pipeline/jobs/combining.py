@@ -15,7 +15,8 @@ from pipeline.files.folder import OutputFolder
 from pipeline.files.modes import Modes
 from pipeline.jobs.call_facts import CallRate, CallTotals, Speed
 from pipeline.jobs.expire import expire_after_run
-from pipeline.jobs.manifest import MANIFEST_VERSION, InputList, Manifest, RowCounts, Tool, status_of
+from pipeline.jobs.manifest import MANIFEST_VERSION, InputList, Manifest, Tool, status_of
+from pipeline.jobs.manifest_counts import RowCounts
 from pipeline.jobs.manifest_files import PublishedFile, PublishedTable
 from pipeline.outcomes import iso, now_ms
 from pipeline.version import __version__

@@ -19,6 +19,7 @@ from pipeline.history.matched import Matched, matching_database
 from pipeline.history.matching import Tally, match
 from pipeline.history.predecessor import Candidates
 from pipeline.jobs.change_facts import ChangeFacts
+from pipeline.jobs.feed_rules import FeedRules
 from pipeline.journal.addresses import JournalReplies, address_book
 from pipeline.settings.account import account_of
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from pipeline.history.predecessor import Predecessor
     from pipeline.journal.addresses import AddressBook
     from pipeline.journal.store import Journal
+    from pipeline.privacy.columns import ColumnRules
+    from pipeline.privacy.suppression import SuppressionList
     from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -76,7 +79,13 @@ class Comparison:
 
 
 @contextmanager
-def compared_with_run_before(folder: OutputFolder, journal: Journal, settings: Settings) -> Iterator[Comparison]:
+def compared_with_run_before(
+    folder: OutputFolder,
+    journal: Journal,
+    settings: Settings,
+    rules: ColumnRules,
+    suppressed: SuppressionList,
+) -> Iterator[Comparison]:
     """Compare the answers of a journal with those of the newest run of the same account whose replies are intact.
 
     Raises:
@@ -92,15 +101,16 @@ def compared_with_run_before(folder: OutputFolder, journal: Journal, settings: S
     with folder.staging(f"{run.run.run_id}.matches") as scratch:
         with address_book(journal.path) as book:
             tally = matched(before.run, book, scratch / "matches")
-        yield Comparison(
-            before.run_id,
-            feed_of(scratch / "matches", before.run, JournalReplies(journal.path), since, settings),
-            tally,
-        )
+        feed_rules = FeedRules.of(rules, suppressed, before.run.outcomes_path)
+        replies = JournalReplies(journal.path)
+        feed = feed_of(scratch / "matches", before.run, replies, since, settings, feed_rules)
+        yield Comparison(before.run_id, feed, tally)
 
 
 @contextmanager
-def compared_runs(old: PublishedRun, new: PublishedRun, settings: Settings, place: Path) -> Iterator[Comparison]:
+def compared_runs(
+    old: PublishedRun, new: PublishedRun, settings: Settings, place: Path, rules: FeedRules
+) -> Iterator[Comparison]:
     """Compare two published runs; `place` is the folder for what is needed for a moment, if it has room for that.
 
     Raises:
@@ -112,7 +122,7 @@ def compared_runs(old: PublishedRun, new: PublishedRun, settings: Settings, plac
         with matching_database(scratch / "addresses") as db:
             tally = matched(old, indexed_addresses(new.outcomes_path, db), scratch / "matches")
         replies = PublishedReplies(new.replies_path)
-        yield Comparison(since.run_id, feed_of(scratch / "matches", old, replies, since, settings), tally)
+        yield Comparison(since.run_id, feed_of(scratch / "matches", old, replies, since, settings, rules), tally)
 
 
 def matched(old: PublishedRun, new: AddressBook, path: Path) -> Tally:
@@ -126,11 +136,12 @@ def matched(old: PublishedRun, new: AddressBook, path: Path) -> Tally:
         return match(published_addresses(old.outcomes_path), new, replies.take, db)
 
 
-def feed_of(path: Path, old: PublishedRun, new: Replies, since: Since, settings: Settings) -> Feed:
+def feed_of(path: Path, old: PublishedRun, new: Replies, since: Since, settings: Settings, rules: FeedRules) -> Feed:
     """The feed of what `matched` has found."""
     found = Matched(path)
     ignore = settings.changes_ignore
-    return Feed(found, PublishedReplies(old.replies_path), new, since, settings.timezone, ignore, found.ends())
+    before = PublishedReplies(old.replies_path)
+    return Feed(found, before, new, since, rules, settings.timezone, ignore, found.ends())
 
 
 def check_ignored(settings: Settings) -> None:

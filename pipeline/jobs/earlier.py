@@ -97,7 +97,7 @@ def check_carrying(settings: Settings) -> None:
     Raises:
         UsageError: they are such.
     """
-    if settings.max_age_days and not settings.keep_replies:
+    if settings.max_age_days and settings.replies_go == "none":
         raise UsageError(
             "--max-age needs the replies of each run for the next one; leave out --no-keep-replies"
             " (keep_replies = false)."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.calls.network import check_access
@@ -25,8 +26,11 @@ from pipeline.jobs.manifest_files import OutputFile
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import open_run, recorded_attempt
 from pipeline.jobs.space import check_space
+from pipeline.jobs.suppressing import state_folders_around, suppress_in, suppress_replies_in, suppression_of
 from pipeline.journal.database import remove_journal
 from pipeline.outcomes import Outcome, iso
+from pipeline.privacy.columns import ColumnRules
+from pipeline.privacy.key import load_key
 from pipeline.tables.wide import select_fields
 
 if TYPE_CHECKING:
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 
     from pipeline.jobs.manifest import Manifest, ManifestBuilder
     from pipeline.journal.store import Journal
+    from pipeline.privacy.suppression import SuppressionList
     from pipeline.replies.drift import Drift
     from pipeline.settings import Settings
 
@@ -64,15 +69,17 @@ def enrich(
     check_access(settings)
     check_room(tables=1)
     (source,), fields = email_lists([path], settings), select_fields(how.fields, how.prefix)
-    file = _check_out(path, out, how)
+    file, rules = _check_out(path, out, how), ColumnRules.of(settings, load_key(settings))
     folder = StateFolder.of_file(file)
     remove_old(file.parent)
+    suppressed = suppression_of(settings, folder.path, *state_folders_around(file, path))
     with folder.locked_while_needed():
         observer.began()
         request = Request.of(folder, [source], settings, resume=resume, command=command)
-        target = EnrichTarget.of(source, file, fields, how, settings)
-        with open_run(folder, [source], settings, request) as journal:
-            manifest = _fetch_and_write(folder, journal, target, observer)
+        target = EnrichTarget.of(source, file, fields, how, settings, rules)
+        hide = partial(suppress_in, suppressed=suppressed)
+        with open_run(folder, [source], settings, request, prepare=hide) as journal:
+            manifest = _fetch_and_write(folder, journal, target, suppressed, observer)
         _remove_journals(folder, kept=journal.path if manifest.kept_until else None)
     observer.published(out)
     return manifest
@@ -93,11 +100,14 @@ def _check_out(path: Path, out: Path, how: Enrichment) -> Path:
         return behind_links(out)
 
 
-def _fetch_and_write(folder: StateFolder, journal: Journal, target: EnrichTarget, observer: Observer) -> Manifest:
+def _fetch_and_write(
+    folder: StateFolder, journal: Journal, target: EnrichTarget, suppressed: SuppressionList, observer: Observer
+) -> Manifest:
     """Look up what has no answer yet, and write the file."""
     with recorded_attempt(journal, target.settings, observer) as attempt:
         check_space(folder, journal, target.settings)
         fetch_leads(target.settings, journal, observer, attempt.calls)
+        suppress_replies_in(journal, suppressed)
         return _publish(folder, journal, target, attempt)
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pipeline.errors import UsageError
 from pipeline.files.output_format import WriteOptions, check_fits
 from pipeline.files.workbook_plan import CopyPlan, plan_copy
+from pipeline.privacy.columns import AS_THEY_ARE, ColumnRules
 from pipeline.tables.frames import make_frame
 from pipeline.tables.wide import ALWAYS, CUSTOM, column_name
 from pipeline.words import counted
@@ -61,6 +62,7 @@ class EnrichTarget:
         fields: names of fields and patterns of custom fields, see `pipeline.tables.wide`.
         how: prefix and separator, and whether rows without a lead are left out.
         settings: the zone of dates, the guard against formulas, and what was stated about the list.
+        rules: what becomes of each column of the tables that the added columns are made of.
         copy: how a workbook is copied to a workbook; None for other formats.
     """
 
@@ -70,10 +72,19 @@ class EnrichTarget:
     fields: list[str]
     how: Enrichment
     settings: Settings
+    rules: ColumnRules
     copy: CopyPlan | None = None
 
     @classmethod
-    def of(cls, source: EmailList, out: Path, fields: list[str], how: Enrichment, settings: Settings) -> Self:
+    def of(
+        cls,
+        source: EmailList,
+        out: Path,
+        fields: list[str],
+        how: Enrichment,
+        settings: Settings,
+        rules: ColumnRules = AS_THEY_ARE,
+    ) -> Self:
         """Check that the list can be written to `out` with these fields, and that no two columns share a name.
 
         Raises:
@@ -84,7 +95,8 @@ class EnrichTarget:
         check_fits(out, header, counts.rows)
         _check_names(source.name, list(header.columns), fields, how.prefix)
         _warn_of_ragged_rows(source, counts)
-        target = cls(source, counts.width, out, fields, how, settings, _copy_plan(source, counts, out, fields, how))
+        copy = _copy_plan(source, counts, out, fields, how)
+        target = cls(source, counts.width, out, fields, how, settings, rules, copy)
         options = target.write_options(0)
         if options.announce_delimiter and options.bom and options.encoding == "utf-8":
             logger.warning(

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pipeline.errors import InternalError, UsageError
 from pipeline.jobs.enrich_rows import open_rows
 from pipeline.outcomes import Outcome
+from pipeline.privacy.added_columns import AddedColumns
 from pipeline.replies.drift import Drift
 from pipeline.tables.flatten import flatten
 from pipeline.tables.frames import arrow_column
@@ -22,7 +23,6 @@ from pipeline.tables.wide import (
     custom_field_identifiers,
     expand_custom_fields,
     field_types,
-    widen,
 )
 
 if TYPE_CHECKING:
@@ -91,8 +91,11 @@ class _LeadColumns:
         self._target, self._answers = target, journal.answers()
         self._zone = target.settings.timezone
         wants_custom = any(name.startswith(CUSTOM) for name in target.fields)
-        self._fields = expand_custom_fields(target.fields, self._identifiers() if wants_custom else ())
-        types = {**dict.fromkeys(ALWAYS, pa.string()), **field_types(self._fields, self._zone)}
+        self._added = AddedColumns(target.rules)
+        expanded = expand_custom_fields(target.fields, self._identifiers() if wants_custom else ())
+        self._fields = self._added.left(expanded)
+        always = [name for name in ALWAYS if name != "id" or self._added.has_id]
+        types = {**dict.fromkeys(always, pa.string()), **self._added.types(field_types(self._fields, self._zone))}
         self.names = [target.column_name(name) for name in types]
         self.types = list(types.values())
 
@@ -111,16 +114,15 @@ class _LeadColumns:
         drift.add(frames.drift)
         position = {address: number for number, address in enumerate(found)}
         positions = np.array([position.get(row.address or 0, -1) for row in rows], np.int64)
-        leads = widen(frames, self._fields, separator=self._target.how.separator).reindex(positions)  # -1 gives nulls
+        leads = self._added.widened(frames, self._fields, separator=self._target.how.separator)
+        leads = leads.reindex(positions)  # -1 gives nulls
         return [
             pa.array([row.outcome for row in rows], pa.string()),
-            pa.array([_reason(row) for row in rows], pa.string()),
-            *(arrow_column(leads, name) for name in leads.columns),
+            pa.array([self._reason(row) for row in rows], pa.string()),
+            *(arrow_column(leads, name) for name in leads.columns if name != "id" or self._added.has_id),
         ]
 
-
-def _reason(row: RowAddress) -> str | None:
-    """Why a row has no answer, as `CODE: SENTENCE`; None if it has one."""
-    if row.outcome not in (Outcome.FAILED, Outcome.INVALID):
-        return None
-    return f"{row.code}: {row.message}" if row.message else row.code
+    def _reason(self, row: RowAddress) -> str | None:
+        """Why a row has no answer, as `CODE: SENTENCE`; None if it has one."""
+        has_none = row.outcome in (Outcome.FAILED, Outcome.INVALID)
+        return self._added.reason(row.code, row.message) if has_none else None

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import StopRun, StorageError, UsageError
 from pipeline.files import durable
 from pipeline.files.folder import MANIFEST, OutputFolder, read_manifest
+from pipeline.files.latest import RUN_PREFIX
 from pipeline.files.modes import take_over_mode
+from pipeline.files.private import remove_private
 from pipeline.files.state import SUFFIX, StateFolder
 from pipeline.filesystem import sync
 from pipeline.jobs.retention import REPLIES_FILE, Expired, besides_changes, expired
@@ -81,6 +83,7 @@ def _tried(path: Path, remove: Callable[[Path], None]) -> Iterator[str]:
 def _remove_run(folder: OutputFolder, run: Path) -> None:
     """Let a run disappear in one step."""
     shutil.rmtree(run.rename(folder.state.path / f"{run.name}.removed"))
+    remove_private(folder.state.path, run.name.removeprefix(RUN_PREFIX))
     logger.info("removed the older run %s", run.name)
 
 
@@ -91,8 +94,10 @@ def _remove_replies(folder: OutputFolder, run: Path, now_ms: int) -> None:
         return
     if not manifest.get("replies_removed_at"):
         tables = {name: table for name, table in manifest["tables"].items() if name != REPLIES.name}
-        _replace_manifest(folder, run, {**manifest, "tables": tables, "replies_removed_at": iso(now_ms)})
+        left = {key: value for key, value in manifest.items() if key != "private"}
+        _replace_manifest(folder, run, {**left, "tables": tables, "replies_removed_at": iso(now_ms)})
     (run / REPLIES_FILE).unlink(missing_ok=True)
+    remove_private(folder.state.path, str(manifest["run_id"]))
     sync(run)
     logger.info("removed the replies of the run %s", run.name)
 

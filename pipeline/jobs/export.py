@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.calls.network import check_access
 from pipeline.calls.open_files import check_room
@@ -11,6 +12,7 @@ from pipeline.files.folder import OutputFolder
 from pipeline.files.modes import Modes
 from pipeline.files.output_format import check_formats
 from pipeline.jobs.budget import budget_of
+from pipeline.jobs.column_rules import rules_of
 from pipeline.jobs.comparing import check_ignored, compared_with_run_before
 from pipeline.jobs.earlier import check_carrying
 from pipeline.jobs.expire import expire_after_run
@@ -26,6 +28,7 @@ from pipeline.jobs.report.write import add_report
 from pipeline.jobs.request import Request
 from pipeline.jobs.runs import open_run, recorded_attempt
 from pipeline.jobs.space import check_space
+from pipeline.jobs.suppressing import suppress_in, suppress_replies_in, suppression_of
 from pipeline.outcomes import now_ms
 from pipeline.schema import LEAD_TABLES
 
@@ -33,9 +36,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from pipeline.emails.lists import EmailList
     from pipeline.jobs.freshness import EndedBy
     from pipeline.jobs.manifest import Manifest, ManifestBuilder
     from pipeline.journal.store import Journal
+    from pipeline.privacy.columns import ColumnRules
+    from pipeline.privacy.suppression import SuppressionList
     from pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -67,12 +73,13 @@ def export(
     _check_settings(settings)
     sources, folder = email_lists(lists, settings), OutputFolder(out, Modes.of(settings))
     with folder.locked():
+        people = People.of(settings, folder)
         observer.began()
         request = Request.of(folder.state, sources, settings, run_id=run_id, resume=resume, command=command)
         manifest = finish_published(folder, request)
         if manifest is None:
-            with open_run(folder.state, sources, settings, request, output=folder, clock=clock) as journal:
-                manifest = _ask_and_publish(folder, journal, settings, observer, clock)
+            with _opened(folder, sources, settings, request, people, clock) as journal:
+                manifest = _ask_and_publish(folder, journal, settings, people, observer, clock)
             expire_after_run(folder, settings, clock())
     observer.published(folder.run(manifest.run_id))
     return manifest
@@ -89,10 +96,46 @@ def _check_settings(settings: Settings) -> None:
     check_formats(settings.formats)
     check_ignored(settings)
     check_carrying(settings)
+    rules_of(settings)
+
+
+class People(NamedTuple):
+    """What is done about people: to the columns about them, and with those who are not to be asked for."""
+
+    rules: ColumnRules
+    suppressed: SuppressionList
+
+    @classmethod
+    def of(cls, settings: Settings, folder: OutputFolder) -> People:
+        """What the settings, and the suppression list of the folder, say.
+
+        Raises:
+            UsageError: the settings are wrong, or the key is missing or another one.
+            StorageError: the suppression list cannot be read.
+        """
+        return cls(rules_of(settings), suppression_of(settings, folder.state.path))
+
+
+def _opened(
+    folder: OutputFolder,
+    lists: Sequence[EmailList],
+    settings: Settings,
+    request: Request,
+    people: People,
+    clock: Callable[[], int],
+) -> Journal:
+    """The journal of a new or resumed run, with nobody in it who is not to be asked for."""
+    hide = partial(suppress_in, suppressed=people.suppressed)
+    return open_run(folder.state, lists, settings, request, output=folder, clock=clock, prepare=hide)
 
 
 def _ask_and_publish(
-    folder: OutputFolder, journal: Journal, settings: Settings, observer: Observer, clock: Callable[[], int]
+    folder: OutputFolder,
+    journal: Journal,
+    settings: Settings,
+    people: People,
+    observer: Observer,
+    clock: Callable[[], int],
 ) -> Manifest:
     check_size(folder, journal, settings)
     with recorded_attempt(journal, settings, observer, clock) as attempt:
@@ -102,14 +145,20 @@ def _ask_and_publish(
         else:
             budget = budget_of(journal, settings, clock)
             ended = fetch_leads(settings, journal, observer, attempt.calls, clock, budget)
-        manifest = publish_run(folder, journal, settings, attempt, ended)
+        suppress_replies_in(journal, people.suppressed)
+        manifest = publish_run(folder, journal, settings, people, attempt, ended)
     folder.switch_latest_to(manifest.run_id)
     remove_journals(folder.state, journal)
     return manifest
 
 
 def publish_run(
-    folder: OutputFolder, journal: Journal, settings: Settings, attempt: ManifestBuilder, ended: EndedBy = "done"
+    folder: OutputFolder,
+    journal: Journal,
+    settings: Settings,
+    people: People,
+    attempt: ManifestBuilder,
+    ended: EndedBy = "done",
 ) -> Manifest:
     """Publish what a journal holds, with what changed since the run before; return the manifest.
 
@@ -118,13 +167,14 @@ def publish_run(
         InternalError, StorageError: as from `write_tables`.
     """
     run_id = attempt.run.run_id
-    with compared_with_run_before(folder, journal, settings) as comparison, folder.staging(run_id) as staging:
+    rules, pending = people.rules, ended != "done"
+    compared = compared_with_run_before(folder, journal, settings, rules, people.suppressed)
+    with compared as comparison, folder.staging(run_id) as staging:
         check_gone(comparison.tally, comparison.since_run, settings)
-        pending = ended != "done"
-        tables = write_tables(journal, settings, staging, may_be_pending=pending, feed=comparison.feed)
+        tables = write_tables(journal, settings, staging, rules=rules, may_be_pending=pending, feed=comparison.feed)
         codes, failed = journal.rows().codes(), failed_lines(journal)
-        facts = comparison.facts(tables.changes)
-        manifest = attempt.published(tables, codes, failed, facts, Freshness.of(journal, ended))
+        facts, fresh = comparison.facts(tables.changes), Freshness.of(journal, ended)
+        manifest = attempt.published(tables, codes, failed, facts, fresh, key_id=rules.key_id)
         if settings.report:
             manifest = add_report(manifest, staging, folder.state.path)
         path = folder.publish(staging, run_id, manifest.to_dict())

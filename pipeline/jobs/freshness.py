@@ -56,7 +56,7 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True):
             asked=ages.asked,
             carried=ages.carried,
             refresh_failed=ages.kept,
-            pending=seen.addresses - ages.asked - ages.carried,
+            pending=seen.askable - ages.asked - ages.carried,
             overdue=too_old if run.max_age_days else 0,
             oldest_answered_at=None if ages.oldest_ms is None else iso(ages.oldest_ms),
             ages={str(nights): count for nights, count in ages.by_night.items()},

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline.history.feed import FeedBatch
+    from pipeline.jobs.feed_rules import FeedRules
     from pipeline.jobs.manifest import Manifest
     from pipeline.jobs.manifest_files import PublishedFile
     from pipeline.jobs.table_files import Parts
@@ -78,7 +79,7 @@ def _frames(path: Path) -> Iterator[pd.DataFrame]:
 
 @contextmanager
 def feed_again(
-    run: Path, manifest: Manifest, settings: Settings, findings: Findings
+    run: Path, manifest: Manifest, settings: Settings, rules: FeedRules, findings: Findings
 ) -> Iterator[Parts[FeedBatch] | None]:
     """The feed of a run made again, to be compared with what it published; None, and a note, if that is not possible.
 
@@ -90,15 +91,13 @@ def feed_again(
         return
     since = manifest.changes.since_run
     before = _intact(run.resolve().parent / f"{RUN_PREFIX}{since}")
-    if before is None:
-        findings.notes.append(
-            f"{run / FILE}: was not made again, as that needs the replies of the run {since}, too; only its checksum"
-            " and rows were verified."
-        )
+    if before is None or manifest.rows.suppressed:
+        why = f"that needs the replies of the run {since}, too" if before is None else "people are suppressed in it"
+        findings.notes.append(f"{run / FILE}: was not made again, as {why}; only its checksum and rows were verified.")
         yield None
         return
     place = StateFolder.in_folder(run.resolve().parent).path
-    with compared_runs(before, PublishedRun(run), settings, place) as comparison:
+    with compared_runs(before, PublishedRun(run), settings, place, rules) as comparison:
         yield comparison.feed
 
 

@@ -11,7 +11,7 @@ from pipeline.errors import UsageError
 from pipeline.files.folder import read_manifest
 from pipeline.files.latest import RUN_PREFIX
 from pipeline.journal.database import remove_journal
-from pipeline.outcomes import Outcome
+from pipeline.outcomes import FORGOTTEN, Outcome
 from pipeline.settings.account import api_of
 from pipeline.words import counted
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FEW = 20
 """Addresses that may always be missing: short lists that are made by hand may shrink as they like."""
 ACCEPT = "--accept-shrink"
-_WITHOUT_ADDRESS = (Outcome.INVALID, Outcome.DUPLICATE)
+_WITHOUT_ADDRESS = (*FORGOTTEN, Outcome.INVALID, Outcome.DUPLICATE)
 
 
 def check_size(folder: OutputFolder, journal: Journal, settings: Settings) -> None:
@@ -33,7 +33,7 @@ def check_size(folder: OutputFolder, journal: Journal, settings: Settings) -> No
         UsageError: they are fewer than `min_rows`, or than `max_shrink` allows after the newest published run.
     """
     seen = journal.summary()
-    reason = too_few(folder, settings, seen.addresses)
+    reason = too_few(folder, settings, seen.askable)
     if reason is None:
         return
     if not seen.answered:

@@ -13,10 +13,11 @@ from pipeline.calls.counts import CallCounts
 from pipeline.errors import ExitCode, StorageError
 from pipeline.jobs.call_facts import CallRate, CallTotals, Speed, Trouble
 from pipeline.jobs.change_facts import ChangeFacts  # noqa: TC001 - msgspec resolves it when a manifest is read
-from pipeline.jobs.drift_counts import DriftCounts
 from pipeline.jobs.freshness import Freshness  # noqa: TC001 - msgspec resolves it when a manifest is read
-from pipeline.jobs.manifest_files import OutputFile, PublishedFile, PublishedTable, ReportFile, tables_of
+from pipeline.jobs.manifest_counts import DriftCounts, RowCounts
+from pipeline.jobs.manifest_files import OutputFile, PublishedFile, PublishedTable, ReportFile, private_of, tables_of
 from pipeline.jobs.odd_rows import OddRows  # noqa: TC001 - msgspec resolves it when a manifest is read
+from pipeline.jobs.purge_note import PurgeNote  # noqa: TC001 - msgspec resolves it
 from pipeline.journal.rows import FailedLine  # noqa: TC001 - msgspec resolves it
 from pipeline.outcomes import KEPT, Outcome, iso, now_ms
 from pipeline.settings.account import Account, account_of
@@ -52,36 +53,6 @@ class InputList(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class RowCounts(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Input rows by outcome; the outcomes add up to `read`.
-
-    Attributes:
-        pending: rows without an answer yet; None (and absent from the JSON) if the job finished and there are none.
-    """
-
-    read: int
-    found: int
-    not_found: int
-    deleted: int
-    failed: int
-    invalid: int
-    duplicate: int
-    pending: int | None = None
-
-    @classmethod
-    def of(cls, rows: Mapping[str, int], *, stopped: bool = False) -> Self:
-        """Count rows by the name of their outcome; a name that is missing counts as zero."""
-        counts = {outcome.value: rows.get(outcome, 0) for outcome in Outcome}
-        pending = counts.pop(Outcome.PENDING)
-        return cls(sum(rows.values()), **counts, pending=pending if pending or stopped else None)
-
-    def by_outcome(self) -> dict[str, int]:
-        """The rows of each outcome, `pending` among them if there may be any."""
-        counts: dict[str, int] = msgspec.to_builtins(self)
-        del counts["read"]
-        return counts
-
-
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a job did. Fields that are None do not appear in the JSON.
 
@@ -99,6 +70,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         settings: all settings but the credentials, as `Settings.public` gives them.
         freshness: how old the answers are; of a published run only.
         tables: files by the name of the table; of a published run only.
+        private: files that tables are made of and that are not published, in DIR/.lead-export/private/RUN_ID.
+        key_id: names the key with which columns were hashed; None if none was.
         output: of `enrich` only.
         changes: how a published run differs from the one before; None in manifests of earlier versions.
         report: of a run with the setting `report`, unless it could not be made.
@@ -111,6 +84,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         reason: why the job stopped.
         resume: the command that resumes a stopped job, or that asks again for failed rows of `enrich`; "" from Python.
         kept_until: until when that asks for the failed rows of `enrich` alone; ISO 8601 in UTC.
+        generation: how often the published files were replaced; absent for 0.
+        purged: by which purges.
     """
 
     manifest_version: int
@@ -131,6 +106,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     settings: dict[str, Any]
     freshness: Freshness | None = None
     tables: dict[str, PublishedTable] | None = None
+    private: dict[str, PublishedTable] | None = None
+    key_id: str | None = None
     output: OutputFile | None = None
     changes: ChangeFacts | None = None
     report: ReportFile | None = None
@@ -143,6 +120,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str | None = None
     resume: str | None = None
     kept_until: str | None = None
+    generation: int = 0
+    purged: list[PurgeNote] | None = None
 
     @property
     def exit_code(self) -> ExitCode:
@@ -152,6 +131,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def in_failures(self) -> int:
         """Rows that failed, or keep an older answer because asking again failed: those in `failures.csv`."""
         return self.rows.failed + kept_rows(self.codes)
+
+    @property
+    def failures_can_be_run(self) -> bool:
+        """Whether `failures.csv` is a list of addresses, which it may not be if columns are left out or hashed."""
+        return not (self.settings.get("drop_columns") or self.settings.get("hash_columns"))
 
     def files(self) -> list[PublishedFile]:
         """The files of all tables."""
@@ -216,8 +200,10 @@ class ManifestBuilder:
         failed: list[FailedLine] | None,
         changes: ChangeFacts | None = None,
         freshness: Freshness | None = None,
+        *,
+        key_id: str | None = None,
     ) -> Manifest:
-        """Describe a published run; `failed` are the first rows that failed."""
+        """Describe a published run; `failed` are the first rows that failed, `key_id` names the key of hashes."""
         return self._build(
             status_of(published.rows, codes, freshness),
             RowCounts.of(published.rows),
@@ -225,6 +211,8 @@ class ManifestBuilder:
             freshness=freshness,
             tables=tables_of(published),
             changes=changes,
+            private=private_of(published),
+            key_id=key_id,
             drift=DriftCounts.of(published.drift),
             first_failed=failed,
         )

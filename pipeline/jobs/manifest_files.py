@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.files.output_format import FileInfo
     from pipeline.jobs.publishing import Published
 
 
@@ -52,7 +55,16 @@ class OutputFile(msgspec.Struct, frozen=True):
 
 def tables_of(published: Published) -> dict[str, PublishedTable]:
     """The files of every table."""
+    return _tables(published.tables)
+
+
+def private_of(published: Published) -> dict[str, PublishedTable] | None:
+    """The files that tables are made of and that are not published; None if there are none."""
+    return _tables(published.private) or None
+
+
+def _tables(files: Mapping[str, list[FileInfo]]) -> dict[str, PublishedTable]:
     return {
         name: PublishedTable([PublishedFile(info.name, info.rows, info.bytes, info.sha256) for info in infos])
-        for name, infos in published.tables.items()
+        for name, infos in files.items()
     }

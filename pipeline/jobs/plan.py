@@ -13,6 +13,7 @@ from pipeline.files import durable
 from pipeline.files.folder import OutputFolder
 from pipeline.files.state import StateFolder
 from pipeline.history.due import share_of
+from pipeline.jobs.column_rules import rules_of
 from pipeline.jobs.import_lists import email_lists
 from pipeline.jobs.list_size import too_few
 from pipeline.jobs.plan_budget import PlannedBudget
@@ -21,6 +22,7 @@ from pipeline.jobs.plan_night import tonight
 from pipeline.jobs.request import Request
 from pipeline.jobs.retention import Expired, expired
 from pipeline.jobs.space import needed_bytes
+from pipeline.jobs.suppressing import suppression_of
 from pipeline.outcomes import now_ms
 
 if TYPE_CHECKING:
@@ -34,11 +36,12 @@ if TYPE_CHECKING:
 
 
 class PlannedRows(msgspec.Struct, frozen=True):
-    """Rows of all lists; distinct, duplicate and invalid ones add up to `read`."""
+    """Rows of all lists; distinct, duplicate, suppressed and invalid ones add up to `read`."""
 
     read: int
     distinct: int
     duplicate: int
+    suppressed: int
     invalid: int
 
 
@@ -102,10 +105,12 @@ def plan(
         StorageError: standard input cannot be stored in a temporary file.
     """
     sources = email_lists(lists, settings)
-    planned, counts = read_all(sources)
+    rules_of(settings)  # refuses what a run would refuse
+    folder = OutputFolder(out) if out else None
+    planned, counts = read_all(sources, suppression_of(settings, *([folder.state.path] if folder else ())))
     request = Request.of(None, sources, settings, run_id=run_id, resume=resume)
     moment_ms = now_ms() if start_ms is None else start_ms
-    return _planned(settings, planned, counts, request, OutputFolder(out) if out else None, moment_ms)
+    return _planned(settings, planned, counts, request, folder, moment_ms)
 
 
 def _planned(
@@ -123,7 +128,7 @@ def _planned(
     least_s = _least_s(night.to_ask, settings.rate_per_s)
     return Plan(
         lists=lists,
-        rows=PlannedRows(counts.rows, addresses, counts.duplicates, counts.invalid),
+        rows=PlannedRows(counts.rows, addresses, counts.duplicates, counts.suppressed, counts.invalid),
         answered=night.answered,
         carried=night.carried,
         to_ask=night.to_ask,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.emails.lists import EmailList
+    from pipeline.privacy.suppression import SuppressionList
 
 
 class PlannedList(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +37,7 @@ class PlannedList(msgspec.Struct, frozen=True, kw_only=True):
         rows: rows of data.
         new_addresses: distinct addresses that are in no list before this one.
         duplicate: rows whose address an earlier row has, of this or another list.
+        suppressed: rows of people who are not to be asked for.
         invalid: rows without a valid address.
         first_invalid: the first ten of these.
         suspicious: rows of new addresses that are probably mistyped, and looked up all the same.
@@ -56,6 +58,7 @@ class PlannedList(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     new_addresses: int
     duplicate: int
+    suppressed: int
     invalid: int
     first_invalid: list[OddRow]
     suspicious: int
@@ -71,14 +74,27 @@ class Counts:
     ten million addresses share a hash, and count as one here, are 1 in 400,000. The run itself compares strings.
     """
 
+    people: SuppressionList
     rows: int = 0
     duplicates: int = 0
+    suppressed: int = 0
     invalid: int = 0
     seen: set[int] = field(default_factory=set)
 
+    def add(self, address: str) -> bool:
+        """Count an address; return whether it is a new one to look up."""
+        if address in self.people:
+            self.suppressed += 1
+            return False
+        hashed, before = hash(key(address)), len(self.seen)
+        self.seen.add(hashed)
+        is_new = len(self.seen) > before
+        self.duplicates += not is_new
+        return is_new
+
     def check(self, lists: Sequence[EmailList]) -> None:
         """Refuse lists without any address, unless they may be empty."""
-        if not self.seen:
+        if not self.seen and not self.suppressed:
             refuse_without_address(lists, self.rows)
 
 
@@ -100,9 +116,9 @@ class _FirstRows:
         return [OddRow(source.name, row, source.unit, lines[row], code) for row, code in self._codes.items()]
 
 
-def read_all(lists: Sequence[EmailList]) -> tuple[list[PlannedList], Counts]:
+def read_all(lists: Sequence[EmailList], people: SuppressionList) -> tuple[list[PlannedList], Counts]:
     """Read the lists, one after the other, and refuse them if they are of no use."""
-    counts = Counts()
+    counts = Counts(people)
     planned = [_read(source, counts) for source in lists]
     counts.check(lists)
     return planned, counts
@@ -111,19 +127,14 @@ def read_all(lists: Sequence[EmailList]) -> tuple[list[PlannedList], Counts]:
 def _read(source: EmailList, counts: Counts) -> PlannedList:
     """Read one list and add its rows to the counts."""
     detected = source.detected()
-    distinct, duplicates = len(counts.seen), counts.duplicates
+    distinct, duplicates, suppressed = len(counts.seen), counts.duplicates, counts.suppressed
     invalid, suspicious = _FirstRows(), _FirstRows()
     for row, given in enumerate(source.cells(), 1):
         address = clean(given)
         if isinstance(address, Refusal):
             invalid.add(row, address.code)
-            continue
-        hashed = hash(key(address))
-        if hashed in counts.seen:
-            counts.duplicates += 1
-        elif code := suspicion(address):
+        elif counts.add(address) and (code := suspicion(address)):
             suspicious.add(row, code)
-        counts.seen.add(hashed)
     counts.rows += source.rows
     counts.invalid += invalid.count
     return PlannedList(
@@ -140,6 +151,7 @@ def _read(source: EmailList, counts: Counts) -> PlannedList:
         rows=source.rows,
         new_addresses=len(counts.seen) - distinct,
         duplicate=counts.duplicates - duplicates,
+        suppressed=counts.suppressed - suppressed,
         invalid=invalid.count,
         first_invalid=invalid.named(source),
         suspicious=suspicious.count,

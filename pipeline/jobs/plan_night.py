@@ -63,7 +63,7 @@ def tonight(folder: OutputFolder | None, request: Request, settings: Settings, a
 def _in_folder(folder: OutputFolder, request: Request, settings: Settings, addresses: set[int]) -> Tonight:
     count, known, moment_ms = len(addresses), _unfinished(folder), now_ms()
     if same := to_resume(known, request, settings, moment_ms):
-        carried = same.addresses - same.answered - same.to_ask
+        carried = same.askable - same.answered - same.to_ask
         return Tonight(same.answered, same.to_ask, carried=carried, resumed=same)
     in_the_way = [run for run in known if request.run_id in (None, run.run.run_id)]
     if not is_replacing(request, settings) and (reason := refusal(in_the_way, request)):

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pipeline.errors import InternalError
 from pipeline.history.feed import FeedCounts
-from pipeline.jobs.table_files import feed_formats, open_table, write_changes
+from pipeline.jobs.batches import PLAIN, LeadBatches, OutcomeBatches
+from pipeline.jobs.table_files import feed_formats, write_changes
+from pipeline.jobs.targets import Target
 from pipeline.jobs.workers import open_pool
 from pipeline.outcomes import ANSWERED, Answer, Outcome, RowOutcome
+from pipeline.privacy.columns import AS_THEY_ARE, ColumnRules
 from pipeline.replies.drift import Drift
 from pipeline.schema import CHANGES, LEAD_TABLES, LEADS, OUTCOMES, REPLIES
-from pipeline.tables.flatten import Frames, flatten
-from pipeline.tables.frames import FAILURE_COLUMNS, empty_frame, failure_frame, outcome_frame, reply_frame
+from pipeline.tables.frames import empty_frame, failure_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from pipeline.files.output_format import FileInfo, TableWriter
     from pipeline.history.feed import FeedBatch
+    from pipeline.jobs.batches import Batch, Sliceable
     from pipeline.jobs.table_files import Parts
     from pipeline.settings import Settings
 
@@ -39,17 +42,6 @@ T_co = TypeVar("T_co", covariant=True)
 
 FAILURES = "failures"
 _BATCH_ROWS = 20_000
-
-
-class Sliceable(Protocol[T_co]):
-    """Items numbered from 0 to `count` - 1; pickled, they can be read by another process too."""
-
-    @property
-    def count(self) -> int:
-        """The number of items."""
-
-    def slice(self, first: int, last: int) -> Iterator[T_co]:
-        """Items from number `first` up to, but not including, `last`."""
 
 
 class Records(Protocol):
@@ -67,10 +59,16 @@ class Records(Protocol):
 
 @dataclass(slots=True)
 class Published:
-    """What was written: rows by outcome, files by table, and how replies differ from the documentation."""
+    """What was written: rows by outcome, answers, files by table, and how replies differ from the documentation.
+
+    Attributes:
+        private: files that tables are made of and that are not published, in the folder `PRIVATE` of the run.
+    """
 
     rows: Counter[str] = field(default_factory=Counter)
+    answers: int = 0
     tables: dict[str, list[FileInfo]] = field(default_factory=dict)
+    private: dict[str, list[FileInfo]] = field(default_factory=dict)
     drift: Drift = field(default_factory=Drift)
     changes: FeedCounts = field(default_factory=FeedCounts)
 
@@ -80,14 +78,23 @@ def write_tables(
     settings: Settings,
     folder: Path,
     *,
+    rules: ColumnRules = AS_THEY_ARE,
     replies: FileInfo | None = None,
+    sources: bool = True,
     may_be_pending: bool = False,
     feed: Parts[FeedBatch] | None = None,
 ) -> Published:
-    """Write every table of a run into `folder`, except `replies` if that is passed because it exists already.
+    """Write every table of a run into `folder`, and what is not published into the folder `PRIVATE` in it.
 
-    With `may_be_pending`, addresses may be without an answer. The table `changes` is written only if there is a `feed`:
-    it is not made of the records.
+    Args:
+        records: what the tables are made of.
+        settings: formats, and where the raw replies go.
+        folder: that of the run.
+        rules: what becomes of each column.
+        replies: the table of the raw replies, if it exists already.
+        sources: whether to write what tables can be made of again.
+        may_be_pending: whether addresses may be without an answer.
+        feed: what the table `changes` is made of, which is not the records; None does not write it.
 
     Raises:
         InternalError: rows do not add up, an answer that counts as found gave no row, or a child row has no lead.
@@ -95,64 +102,75 @@ def write_tables(
     """
     published = Published()
     answers = records.answers()
-    wanted = settings.keep_replies and replies is None
-    leads = LeadBatches(answers, settings.batch_leads, settings.timezone, replies=wanted)
-    outcomes = OutcomeBatches(records.rows(), _BATCH_ROWS)
+    target = Target(folder, settings, rules, sources=sources and settings.replies_go != "none")
+    wanted = target.sources and replies is None
+    leads = LeadBatches(answers, settings.batch_leads, settings.timezone, replies=wanted, rules=rules)
+    outcomes = OutcomeBatches(records.rows(), _BATCH_ROWS, rules, plain=target.hides_rows)
     with open_pool(settings, answers.count) as pool:
-        _write_leads(pool.map(leads.build, range(leads.count)), settings, folder, published, replies=wanted)
+        _write_leads(pool.map(leads.build, range(leads.count)), target, published, replies=wanted)
         if replies is not None:
-            published.tables[REPLIES.name] = [replies]
-        _write_outcomes(pool.map(outcomes.build, range(outcomes.count)), settings, folder, published)
+            _listed(published, target)[REPLIES.name] = [replies]
+        _write_outcomes(pool.map(outcomes.build, range(outcomes.count)), target, published)
         if feed is not None:
-            with open_table(folder, CHANGES.name, empty_frame(CHANGES), settings, *feed_formats(settings)) as file:
-                published.changes = write_changes(pool.map(feed.build, range(feed.count)), file)
-            published.tables[CHANGES.name] = file.files()
-    _check_tally(records.rows_read(), answers.count, published, may_be_pending=may_be_pending)
+            _write_changes(pool.map(feed.build, range(feed.count)), target, published)
+    _check_tally(records.rows_read(), published, may_be_pending=may_be_pending)
     return published
 
 
-def _write_leads(
-    batches: Iterator[Batch], settings: Settings, folder: Path, published: Published, *, replies: bool
-) -> None:
+def _write_leads(batches: Iterator[Batch], target: Target, published: Published, *, replies: bool) -> None:
     """Write the tables of the leads, and `replies`, in one pass over the answers."""
+    rules, zone = target.rules, target.settings.timezone
     with ExitStack() as stack:
         files = {
-            table.name: stack.enter_context(
-                open_table(folder, table.name, empty_frame(table, settings.timezone), settings)
-            )
+            table.name: stack.enter_context(target.open(table.name, rules.header(table, zone)))
             for table in LEAD_TABLES
+            if rules.publishes(table)
         }
         if replies:
-            files[REPLIES.name] = stack.enter_context(
-                open_table(folder, REPLIES.name, empty_frame(REPLIES), settings, "parquet")
-            )
+            files[REPLIES.name] = stack.enter_context(target.open_replies())
         for batch in batches:
             published.drift.add(batch.drift)
+            published.answers += batch.answers
             for name in batch.tables:
                 files[name].write(batch.tables[name])
             del batch  # tens of megabytes, before the next one is built
     for name, file in files.items():
-        published.tables[name] = file.files()
+        listed = _listed(published, target) if name == REPLIES.name else published.tables
+        listed[name] = file.files()
 
 
-def _write_outcomes(batches: Iterator[Batch], settings: Settings, folder: Path, published: Published) -> None:
-    # `rebuild` needs the exact values, which CSV does not keep.
-    formats = tuple(dict.fromkeys([*settings.formats, "parquet"])) if settings.keep_replies else settings.formats
-    with open_table(folder, OUTCOMES.name, empty_frame(OUTCOMES), settings, *formats) as file, ExitStack() as stack:
+def _listed(published: Published, target: Target) -> dict[str, list[FileInfo]]:
+    """Where the files of the raw replies are listed."""
+    return published.private if target.hides_replies else published.tables
+
+
+def _write_outcomes(batches: Iterator[Batch], target: Target, published: Published) -> None:
+    header = target.rules.header(OUTCOMES)
+    with target.open(OUTCOMES.name, header, *target.outcome_formats) as file, ExitStack() as stack:
+        plain = stack.enter_context(target.open_private(OUTCOMES)) if target.hides_rows else None
         failures: TableWriter | None = None
         for batch in batches:
             outcomes = batch.tables[OUTCOMES.name]
             file.write(outcomes)
+            if plain is not None:
+                plain.write(batch.tables[PLAIN])
             rows = Counter({str(outcome): count for outcome, count in outcomes["outcome"].value_counts().items()})
             published.rows.update(rows)
             if len(failed := failure_frame(outcomes)):
                 if failures is None:
-                    header = empty_frame(OUTCOMES)[FAILURE_COLUMNS]
-                    failures = stack.enter_context(open_table(folder, FAILURES, header, settings, "csv"))
+                    failures = stack.enter_context(target.open(FAILURES, failure_frame(header), "csv"))
                 _write_failures(failures, failed)
     published.tables[OUTCOMES.name] = file.files()
+    if plain is not None:
+        published.private[OUTCOMES.name] = plain.files()
     if failures is not None:
         published.tables[FAILURES] = failures.files()
+
+
+def _write_changes(batches: Iterator[FeedBatch], target: Target, published: Published) -> None:
+    with target.open(CHANGES.name, empty_frame(CHANGES), *feed_formats(target.settings)) as file:
+        published.changes = write_changes(batches, file)
+    published.tables[CHANGES.name] = file.files()
 
 
 def _write_failures(file: TableWriter, failed: pd.DataFrame) -> None:
@@ -161,7 +179,7 @@ def _write_failures(file: TableWriter, failed: pd.DataFrame) -> None:
         logger.info("%s, data row %d: failed (%s)", name, row, code)
 
 
-def _check_tally(read: int, answers: int, published: Published, *, may_be_pending: bool) -> None:
+def _check_tally(read: int, published: Published, *, may_be_pending: bool) -> None:
     """Check that every row read is accounted for, every found address is a lead, and every answer has its row."""
     known = {outcome.value for outcome in Outcome if may_be_pending or outcome is not Outcome.PENDING}
     if published.rows.total() != read or not known.issuperset(published.rows):
@@ -172,99 +190,7 @@ def _check_tally(read: int, answers: int, published: Published, *, may_be_pendin
     if leads != published.rows[Outcome.FOUND]:
         raise InternalError(f"{published.rows[Outcome.FOUND]} found, but {leads} leads; please report this.")
     answered = sum(published.rows[outcome] for outcome in ANSWERED)
-    if answered != answers:
-        raise InternalError(f"{answered} rows have an answer, but there are {answers} answers; please report this.")
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Tables by name, and how the replies deviate from the documented shape."""
-
-    tables: dict[str, pd.DataFrame]
-    drift: Drift = field(default_factory=Drift)
-
-
-@dataclass(frozen=True, slots=True)
-class LeadBatches:
-    """Batches of the lead tables, and of the table of raw replies.
-
-    Attributes:
-        answers: what they are built from.
-        size: answers per batch.
-        timezone: the zone of the API's dates; see `flatten`.
-        replies: whether to build the table of raw replies.
-    """
-
-    answers: Sliceable[Answer]
-    size: int
-    timezone: str | None
-    replies: bool
-
-    @property
-    def count(self) -> int:
-        """The number of batches."""
-        return -(-self.answers.count // self.size)
-
-    def build(self, number: int) -> Batch:
-        """Build one batch; `number` counts from 0.
-
-        Raises:
-            InternalError: an answer is missing or gave no row, or a row does not belong to its lead.
-            StorageError: the answers cannot be read.
-        """
-        answers = _read(self.answers, number, self.size)
-        found = [answer for answer in answers if answer.outcome is Outcome.FOUND]
-        frames = flatten(found, timezone=self.timezone)
-        _check_leads(frames, len(found))
-        replies = {REPLIES.name: reply_frame(answers)} if self.replies else {}
-        return Batch(frames.by_name() | replies, frames.drift)
-
-
-@dataclass(frozen=True, slots=True)
-class OutcomeBatches:
-    """Batches of the table `outcomes`.
-
-    Attributes:
-        rows: what they are built from.
-        size: rows per batch.
-    """
-
-    rows: Sliceable[RowOutcome]
-    size: int
-
-    @property
-    def count(self) -> int:
-        """The number of batches."""
-        return -(-self.rows.count // self.size)
-
-    def build(self, number: int) -> Batch:
-        """Build one batch; `number` counts from 0.
-
-        Raises:
-            InternalError: a row is missing.
-            StorageError: the rows cannot be read.
-        """
-        return Batch({OUTCOMES.name: outcome_frame(_read(self.rows, number, self.size))})
-
-
-def _read(items: Sliceable[T], number: int, size: int) -> list[T]:
-    first = number * size
-    last = min(first + size, items.count)
-    read = list(items.slice(first, last))
-    if len(read) != last - first:
-        raise InternalError(f"Expected {last - first} records but read {len(read)}; please report this.")
-    return read
-
-
-def _check_leads(frames: Frames, leads: int) -> None:
-    """Check that every found answer became a lead, and that every other row has the keys of its lead."""
-    if len(frames.leads) != leads:
-        raise InternalError("A reply that counts as found cannot be flattened; please report this.")
-    keys = frames.leads[["id", "email"]].set_axis(["lead_id", "email"], axis="columns")
-    for table in LEAD_TABLES:
-        if table is LEADS:
-            continue
-        rows = frames.by_name()[table.name]
-        parents = keys.take(frames.parents[table.name]).reset_index(drop=True)
-        if not rows[["lead_id", "email"]].equals(parents):
-            raise InternalError(f"A row of {table.name} does not belong to its lead; please report this.")
+    if answered != published.answers:
+        raise InternalError(
+            f"{answered} rows have an answer, but there are {published.answers} answers; please report this."
+        )

@@ -14,13 +14,17 @@ from pipeline.files.folder import OutputFolder, read_manifest
 from pipeline.files.latest import run_at
 from pipeline.files.modes import Modes
 from pipeline.files.output_format import check_formats
+from pipeline.files.private import PRIVATE
 from pipeline.files.published import PublishedRun, published_manifest
-from pipeline.jobs.drift_counts import DriftCounts
+from pipeline.jobs.column_rules import rules_of_run
 from pipeline.jobs.kept_changes import copied_changes
-from pipeline.jobs.manifest import Manifest, RowCounts, status_of
-from pipeline.jobs.manifest_files import tables_of
+from pipeline.jobs.manifest import Manifest, status_of
+from pipeline.jobs.manifest_counts import DriftCounts, RowCounts
+from pipeline.jobs.manifest_files import private_of, tables_of
 from pipeline.jobs.publishing import write_tables
 from pipeline.jobs.report.write import add_report
+from pipeline.jobs.suppressing import codes_of, state_folders_around, suppression_of, without_suppressed
+from pipeline.privacy.key import load_key
 from pipeline.schema import CHANGES, REPLIES
 from pipeline.settings import OUTPUT_SETTINGS, Settings
 from pipeline.tables.frames import arrow_schema
@@ -30,7 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from pipeline.files.output_format import FileInfo
+    from pipeline.jobs.manifest import Codes
     from pipeline.jobs.publishing import Published
+    from pipeline.privacy.columns import ColumnRules
 
 logger = logging.getLogger(__name__)
 
@@ -70,26 +77,28 @@ class Source:
         plain: its manifest; keys that only another version knows are kept, too.
         before: the same.
         settings: those to make its tables with.
+        rules: what becomes of each column.
     """
 
     run: Path
     plain: dict[str, Any]
     before: Manifest
     settings: Settings
+    rules: ColumnRules
 
     @classmethod
     def of(cls, run: Path, load: Callable[[Mapping[str, object]], Settings]) -> Self:
         """The run in the folder `run`; see `rebuild` for `load`.
 
         Raises:
-            UsageError: it is not a published run, or the settings are wrong.
+            UsageError: it is not a published run, the settings are wrong, or the key of hashes is.
             StorageError: its manifest is damaged.
         """
         plain = published_manifest(run)
         before = Manifest.from_dict(plain, run)
         settings = load({key: before.settings[key] for key in OUTPUT_SETTINGS if before.settings.get(key) is not None})
         check_formats(settings.formats)
-        return cls(run, plain, before, settings)
+        return cls(run, plain, before, settings, rules_of_run(run, before, settings, load_key(settings)))
 
     def check_target(self, folder: OutputFolder) -> bool:
         """Whether `folder` seems to have this run already, rebuilt by this version with the same settings.
@@ -139,25 +148,50 @@ class Source:
         return found
 
     def rebuild(self, published: PublishedRun, folder: OutputFolder) -> Manifest:
-        """Publish the run in `folder`, whose lock is held; `latest` stays as it is.
+        """Publish the run in `folder`, whose lock is held, without those who are suppressed; `latest` stays as it is.
 
         Raises:
             StorageError: something cannot be read or written, or is damaged; nothing is published.
         """
         settings, run_id = self.settings, self.before.run_id
+        suppressed = suppression_of(settings, folder.state.path, *state_folders_around(self.run))
         with folder.staging(run_id) as staging:
-            replies = published.copy_replies(staging, arrow_schema(REPLIES)) if settings.keep_replies else None
-            pending = bool(self.before.rows.pending)
-            tables = write_tables(published, settings, staging, replies=replies, may_be_pending=pending)
-            if changes := copied_changes(self.run, self.before, settings, staging):
+            kept = without_suppressed(published, suppressed)
+            replies = _copied(published, settings, staging) if kept is None else None
+            tables = write_tables(
+                kept or published,
+                settings,
+                staging,
+                rules=self.rules,
+                replies=replies,
+                may_be_pending=bool(self.before.rows.pending),
+            )
+            if changes := self._changes(staging, is_whole=kept is None):
                 tables.tables[CHANGES.name] = changes
-            manifest = _rebuilt(self._remade(), tables)
+            manifest = _rebuilt(self._remade(), tables, self.rules)
+            if kept is not None:
+                manifest = _without_suppressed(manifest, self.before, codes_of(kept))
             if settings.report:
                 manifest = add_report(manifest, staging, folder.state.path)
-            kept = {key: value for key, value in self.plain.items() if key != "report"}
-            path = folder.publish(staging, run_id, {**kept, **manifest.to_dict()})
+            path = folder.publish(staging, run_id, _with_unknown_keys(manifest.to_dict(), self.plain))
         logger.info("published %s", path)
         return manifest
+
+    def _changes(self, staging: Path, *, is_whole: bool) -> list[FileInfo]:
+        """The feed of the run, taken over into the folder `staging` as it is.
+
+        It is left out if it may hold what the tables are not to hold: it cannot be made again.
+        """
+        if self.before.changes is None:
+            return []
+        was, is_now = self.before.settings, self.settings.output_settings()
+        if is_whole and all(was.get(name, []) == is_now[name] for name in ("drop_columns", "hash_columns")):
+            return copied_changes(self.run, self.before, self.settings, staging)
+        why = (
+            "other columns are dropped or hashed than when it was made" if is_whole else "it may name suppressed people"
+        )
+        logger.warning("%s: its table of changes is left out, as %s.", self.run, why)
+        return []
 
     def _remade(self) -> Manifest:
         """The manifest with what is known before the tables are made again."""
@@ -173,15 +207,40 @@ class Source:
         return all(found.get(key) == expected[key] for key in expected.keys() - _FROM_TABLES)
 
 
-_FROM_TABLES = frozenset(("status", "rows", "tables", "drift", "report"))
+_FROM_TABLES = frozenset(
+    ("status", "rows", "codes", "first_failed", "tables", "private", "key_id", "changes", "drift", "report")
+)
 
 
-def _rebuilt(remade: Manifest, published: Published) -> Manifest:
+def _with_unknown_keys(plain: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest with the keys of the one before that only another version knows, all in the order they had."""
+    known = set(Manifest.__struct_fields__)
+    return {**{key: value for key, value in before.items() if key in plain or key not in known}, **plain}
+
+
+def _without_suppressed(manifest: Manifest, before: Manifest, codes: Codes) -> Manifest:
+    """The same with the codes of the rows that are left; the first failed rows stay if they are the same."""
+    same = manifest.rows.failed == before.rows.failed
+    return msgspec.structs.replace(manifest, codes=codes, first_failed=before.first_failed if same else None)
+
+
+def _copied(published: PublishedRun, settings: Settings, staging: Path) -> FileInfo | None:
+    """The table of the raw replies, copied to where it belongs; None if it has to be made again, or is not wanted."""
+    if settings.replies_go == "none":
+        return None
+    folder = staging / PRIVATE if settings.replies_go == "private" else staging
+    return published.copy_replies(folder, arrow_schema(REPLIES))
+
+
+def _rebuilt(remade: Manifest, published: Published, rules: ColumnRules) -> Manifest:
     """The manifest with the keys `_FROM_TABLES`, but for the report."""
     changes: dict[str, Any] = {
         "status": status_of(published.rows, remade.codes, remade.freshness),
         "rows": RowCounts.of(published.rows),
         "tables": tables_of(published),
+        "changes": remade.changes if CHANGES.name in published.tables else None,
+        "private": private_of(published),
+        "key_id": rules.key_id,
         "drift": DriftCounts.of(published.drift),
         "report": None,
     }

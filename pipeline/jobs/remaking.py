@@ -7,27 +7,31 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from pipeline.errors import InternalError, UsageError
+from pipeline.files import durable
 from pipeline.files.folder import MANIFEST
 from pipeline.files.output_format import FileInfo, check_formats, load_format
-from pipeline.files.published import PublishedRun
+from pipeline.files.published import PublishedRun, source_file
 from pipeline.files.scratch import scratch_folder
 from pipeline.files.state import StateFolder
-from pipeline.jobs.drift_counts import DriftCounts
+from pipeline.jobs.column_rules import rules_of_run
+from pipeline.jobs.feed_rules import FeedRules
 from pipeline.jobs.kept_changes import feed_again
+from pipeline.jobs.manifest_counts import DriftCounts
 from pipeline.jobs.publishing import FAILURES, write_tables
 from pipeline.jobs.tallies import first_stray_reply
+from pipeline.jobs.verification import Difference
 from pipeline.schema import CHANGES, OUTCOMES, REPLIES, TABLES
 from pipeline.settings import OUTPUT_SETTINGS, Settings
 from pipeline.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from pathlib import Path
 
+    from pipeline.files.published import SourceFile
     from pipeline.jobs.manifest import Manifest
-    from pipeline.jobs.manifest_files import PublishedFile
     from pipeline.jobs.publishing import Published
     from pipeline.jobs.verification import Findings
+    from pipeline.privacy.key import PrivacyKey
 
 SPARE_BYTES = 1_000_000
 """Room to be left next to the tables."""
@@ -35,28 +39,34 @@ _MADE = {table.name for table in TABLES if table is not CHANGES} | {FAILURES}
 _REPLIES, _OUTCOMES = f"{REPLIES.name}.parquet", f"{OUTCOMES.name}.parquet"
 
 
-def compare_with_replies(run: Path, manifest: Manifest, findings: Findings, *, workers: int) -> None:
+def compare_with_replies(
+    run: Path, manifest: Manifest, findings: Findings, *, workers: int, key: PrivacyKey | None = None
+) -> None:
     """Make all tables of a run again and compare them with those that are intact, as far as it kept what they need.
 
     Raises:
-        UsageError: a format needs a library that is not installed, and nothing else is known to be wrong.
+        UsageError: a format needs a library that is not installed, and nothing else is known to be wrong; or the key
+            with which columns were hashed is missing or another one.
         StorageError: there is no room for the tables, or a file cannot be read.
     """
-    files = {file.name: file for file in manifest.files()}
-    if not _has_sources(run, files.keys(), findings):
+    sources = _sources(run, manifest, findings)
+    settings = _settings(run, manifest, findings, workers) if sources else None
+    if sources is None or settings is None:
         return
-    settings = _settings(run, manifest, findings, workers)
-    if settings is None:
-        return
-    room = sum(file.bytes for file in files.values()) - files[_REPLIES].bytes + SPARE_BYTES
+    rules = rules_of_run(run, manifest, settings, key)
+    info = sources[REPLIES.name][1]
+    replies = FileInfo(info.name, info.rows, info.bytes, info.sha256)
+    room = sum(file.bytes for file in manifest.files() if file.name != _REPLIES) + SPARE_BYTES
     with scratch_folder(StateFolder.in_folder(run.resolve().parent).path, room) as folder:
         try:
-            with feed_again(run, manifest, settings, findings) as feed:
+            with feed_again(run, manifest, settings, FeedRules(rules), findings) as feed:
                 made = write_tables(
                     PublishedRun(run),
                     settings,
                     folder,
-                    replies=_info(files[_REPLIES]),
+                    rules=rules,
+                    replies=replies,
+                    sources=False,
                     may_be_pending=bool(manifest.rows.pending),
                     feed=feed,
                 )
@@ -67,21 +77,44 @@ def compare_with_replies(run: Path, manifest: Manifest, findings: Findings, *, w
         _compare_all(run, manifest, made, folder, findings)
 
 
-def _has_sources(run: Path, names: Collection[str], findings: Findings) -> bool:
-    """Whether there is what tables are made of: intact replies that are those of the rows."""
-    if _REPLIES not in names:
+def _sources(run: Path, manifest: Manifest, findings: Findings) -> dict[str, tuple[Path, SourceFile]] | None:
+    """The files that tables are made of, by table, if they are intact, and the replies are those of the rows."""
+    files = {name: source_file(run, manifest.to_dict(), name) for name in (REPLIES.name, OUTCOMES.name)}
+    found = {name: (path, described) for name, (path, described) in files.items() if described}
+    if len(found) < len(files):
         findings.notes.append(
             f"{run}: has no replies (--no-keep-replies, or older than keep_replies_days), so its tables could not be"
             " made again; only checksums and counts were verified."
         )
-        return False
-    if damaged := [name for name in (_REPLIES, _OUTCOMES) if not findings.is_intact(name)]:
+        return None
+    hidden = [path for path, _ in found.values() if path.parent != run]
+    if hidden and not hidden[0].parent.is_dir():
+        findings.notes.append(
+            f"{run}: its replies are not published but kept in {hidden[0].parent}, which is not there, so its tables"
+            " could not be made again; only checksums and counts were verified."
+        )
+        return None
+    damaged = [path.name for path, described in found.values() if not _is_intact(run, path, described, findings)]
+    if damaged:
         findings.notes.append(f"{run}: its tables were not made again, as that needs {' and '.join(damaged)}.")
-        return False
-    if number := first_stray_reply(run / _REPLIES, run / _OUTCOMES):
+        return None
+    if number := first_stray_reply(*(path for path, _ in found.values())):
         findings.differs(_REPLIES, "replies", f"is not about the rows in {_OUTCOMES}, from reply {number:,} on.")
-        return False
-    return True
+        return None
+    return found
+
+
+def _is_intact(run: Path, path: Path, described: SourceFile, findings: Findings) -> bool:
+    """Whether a file that tables are made of is as it was; published ones were compared before."""
+    if path.parent == run:
+        return findings.is_intact(path.name)
+    if path.is_file():
+        with durable.storage_errors(path):
+            if durable.sha256(path) == described.sha256:
+                return True
+    what = "has changed or is damaged: its checksum is another one." if path.is_file() else "is missing."
+    findings.differences.append(Difference(path.name, "checksum" if path.is_file() else "missing", f"{path}: {what}"))
+    return False
 
 
 def _settings(run: Path, manifest: Manifest, findings: Findings, workers: int) -> Settings | None:
@@ -104,10 +137,6 @@ def _settings(run: Path, manifest: Manifest, findings: Findings, workers: int) -
         findings.notes.append(f"{run}: its tables were not made again ({error})")
         return None
     return settings
-
-
-def _info(file: PublishedFile) -> FileInfo:
-    return FileInfo(file.name, file.rows, file.bytes, file.sha256)
 
 
 def _compare_all(run: Path, manifest: Manifest, made: Published, folder: Path, findings: Findings) -> None:

@@ -13,6 +13,7 @@ import msgspec
 from pipeline.errors import StorageError
 from pipeline.files.folder import MANIFEST, read_manifest
 from pipeline.files.latest import RUN_PREFIX
+from pipeline.files.private import private_folder
 from pipeline.jobs.kept_answers import state_folders_of_files
 from pipeline.journal.replay import read_summary
 from pipeline.outcomes import iso
@@ -103,7 +104,7 @@ def _name(run: Path) -> str:
 
 def _replies_go(run: Path, manifest: dict[str, Any], settings: Settings, now_ms: int) -> bool:
     """Whether the raw replies of a run are there, and too old; or left over from a removal that was interrupted."""
-    if not (run / REPLIES_FILE).exists():
+    if not (run / REPLIES_FILE).exists() and not private_folder(run, str(manifest["run_id"])).exists():
         return False
     if manifest.get("replies_removed_at"):
         return True

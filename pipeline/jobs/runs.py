@@ -46,6 +46,7 @@ def open_run(
     *,
     output: OutputFolder | None = None,
     clock: Callable[[], int] = now_ms,
+    prepare: Callable[[Journal], None] = lambda _: None,
 ) -> Journal:
     """Open the journal of the unfinished run that `request` matches, or create one; the folder's lock must be held.
 
@@ -58,6 +59,7 @@ def open_run(
         request: which run the command wants.
         output: where runs are published; None if the job writes a file.
         clock: gives the time, milliseconds since 1970 UTC.
+        prepare: is done with the journal before anything else, once it has its lists.
 
     Raises:
         UsageError: a list cannot be read, the name is taken, or there is an unfinished run of a different account.
@@ -70,8 +72,9 @@ def open_run(
         journal = _open(same.path)
         deadline_ms = deadline_of_resumed(same, settings, moment_ms) if output else None
         journal.resume(request.names, command=request.command, folder=request.folder, deadline_ms=deadline_ms)
+        prepare(journal)
     else:
-        journal = _new_run(folder, lists, settings, request, found, output, moment_ms)
+        journal = _new_run(folder, lists, settings, request, found, output, moment_ms, prepare)
     return journal
 
 
@@ -83,6 +86,7 @@ def _new_run(
     found: Unfinished,
     output: OutputFolder | None,
     moment_ms: int,
+    prepare: Callable[[Journal], None],
 ) -> Journal:
     """A run that starts now, next to those that were found in its folder."""
     deadline_ms = deadline_of_new(settings, moment_ms) if output else None
@@ -100,7 +104,12 @@ def _new_run(
         deadline_ms=deadline_ms,
     )
     earlier = _earlier(found.known, adopted, request, settings, output)
-    journal = import_lists(lists, folder.journal(run_id), run, earlier.take_over)
+
+    def take_over(journal: Journal, run: RunRecord) -> RunRecord:
+        prepare(journal)
+        return earlier.take_over(journal, run)
+
+    journal = import_lists(lists, folder.journal(run_id), run, take_over)
     remove_kept(found.known)  # only now: a list that cannot be read costs nobody an answer
     return journal
 

@@ -47,7 +47,7 @@ def needed_bytes(settings: Settings, *, rows: int, addresses: int, unanswered: i
         UsageError: an output format does not exist, or its library is not installed.
     """
     tables = sum(_table_bytes(name, rows=rows, addresses=addresses) for name in settings.formats)
-    if settings.keep_replies:
+    if settings.replies_go != "none":
         tables += addresses * REPLY_BYTES
         if "parquet" not in settings.formats:  # outcomes.parquet, which belongs to the replies
             tables += load_format("parquet").bytes_per_row * rows
@@ -81,7 +81,7 @@ def check_space(folder: StateFolder, journal: Journal, settings: Settings) -> No
     """
     run = journal.summary()
     needed = needed_bytes(
-        settings, rows=run.rows, addresses=run.addresses, unanswered=run.addresses - run.answered, new=False
+        settings, rows=run.rows, addresses=run.addresses, unanswered=run.askable - run.answered, new=False
     )
     free = folder.free_bytes()
     addresses = f"{counted(run.addresses, 'address')} {'needs' if run.addresses == 1 else 'need'}"

@@ -245,7 +245,7 @@ def _unfinished(
     return UnfinishedStatus(
         run_id=seen.run.run_id,
         started_at=_time(seen.run.started_at_ms),
-        addresses=seen.addresses,
+        addresses=seen.askable,
         answered=seen.answered,
         failed=seen.failed,
         to_ask=seen.to_ask,

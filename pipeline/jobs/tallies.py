@@ -14,7 +14,7 @@ from pipeline.files import durable
 from pipeline.files.batches import first_difference
 from pipeline.files.latest import RUN_PREFIX
 from pipeline.jobs.manifest import status_of
-from pipeline.outcomes import Answer, Outcome, column_names
+from pipeline.outcomes import FORGOTTEN, Answer, Outcome, column_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.jobs.manifest import Manifest
 
 _BATCH_ROWS = 10_000
-_WITHOUT_REPLY = (Outcome.PENDING.value, Outcome.INVALID.value, Outcome.DUPLICATE.value)
+_WITHOUT_REPLY = tuple(one.value for one in (*FORGOTTEN, Outcome.PENDING, Outcome.INVALID, Outcome.DUPLICATE))
 _SHARED = tuple(name for name in column_names(Answer) if name != "body")
 """Columns that an address has in `replies` and its first row has in `outcomes`."""
 

@@ -165,7 +165,7 @@ def refusal(in_the_way: Sequence[JournalSummary], request: Request) -> str | Non
     if not foreign:
         return None
     run = foreign[0]
-    answers = f"{run.answered:,} of {counted(run.addresses, 'address')} answered"
+    answers = f"{run.answered:,} of {counted(run.askable, 'address')} answered"
     more = f", and {len(foreign) - 1} more" if len(foreign) > 1 else ""
     resume = f"resume it with {run.run.command!r} and its original lists" if run.run.command else "resume it"
     return (

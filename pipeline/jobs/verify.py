@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pipeline.privacy.key import PrivacyKey
+
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
     """What was verified, and what differs.
@@ -56,15 +58,17 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str]
 
 
-def verify(run: Path, *, workers: int = 0) -> Verification:
+def verify(run: Path, *, workers: int = 0, key: PrivacyKey | None = None) -> Verification:
     """Compare the run in the folder `run` with its manifest, and with tables made again from the replies it kept.
 
     Args:
         run: the folder of a published run, or `latest`.
         workers: processes that make tables, as in `Settings`.
+        key: the key with which columns were hashed, if any were.
 
     Raises:
-        UsageError: `run` is not a published run, or a format needs a library that is not installed.
+        UsageError: `run` is not a published run, its key is missing or another one, or a format needs a library that
+            is not installed.
         StorageError: there is no room for the tables, or the run was removed meanwhile.
     """
     run = run_at(run)
@@ -75,7 +79,7 @@ def verify(run: Path, *, workers: int = 0) -> Verification:
     if manifest is not None:
         _compare_files(run, manifest, findings)
         _compare_counts(run, manifest, findings)
-        compare_with_replies(run, manifest, findings, workers=workers)
+        compare_with_replies(run, manifest, findings, workers=workers, key=key)
         if not run.is_dir():
             raise StorageError(f"{run}: was removed while it was being verified.")
     files = manifest.files() if manifest else []

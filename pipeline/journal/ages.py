@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _COUNT = """SELECT carried, outcome, max(0, (:as_of_ms - answered_at + :tolerance_ms) / :night_ms), count(*),
-min(answered_at) FROM answers GROUP BY 1, 2, 3"""
+min(answered_at) FROM answers WHERE outcome <> 'suppressed' GROUP BY 1, 2, 3"""
 
 
 class Ages(NamedTuple):
@@ -41,7 +41,10 @@ def answer_dates(path: Path) -> Iterator[tuple[str, int]]:
     Raises:
         StorageError: the journal cannot be read.
     """
-    query = "SELECT email, answered_at FROM answers JOIN addresses ON id = address WHERE outcome <> 'failed'"
+    query = (
+        "SELECT email, answered_at FROM answers JOIN addresses ON id = address"
+        " WHERE outcome NOT IN ('failed', 'suppressed')"
+    )
     with reading(path), closing(connect_read_only(path)) as db:
         yield from db.execute(query)
 

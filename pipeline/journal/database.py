@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import StorageError, storage_advice
 from pipeline.filesystem import USE_LOCAL_DISK, sync
 from pipeline.journal.records import ANSWER_COLUMNS, RunRecord, StopRecord, WrittenRecord
-from pipeline.outcomes import Outcome
+from pipeline.outcomes import FORGOTTEN, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _APPLICATION_ID = 0x6C656164
-_VERSION = 4
+_VERSION = 5
 _LOCK_TIMEOUT_S = 60
 _SQLITE_HEADER = b"SQLite format 3\0"
+_FORGOTTEN = f"coalesce(answers.outcome IN {tuple(map(str, FORGOTTEN))}, FALSE)"
 # Columns without a type keep every value as it is; its type is checked when the record is read back. Rows and
 # addresses are numbered from 1 without gaps.
 _TABLES = f"""
@@ -46,16 +47,20 @@ CREATE TABLE spent (id INTEGER PRIMARY KEY, calls INTEGER NOT NULL);
 CREATE TABLE due (id INTEGER PRIMARY KEY, address INTEGER NOT NULL);
 CREATE TABLE adopted (run_id TEXT NOT NULL, started_at_ms INTEGER NOT NULL);
 CREATE VIEW row_outcomes AS
-SELECT rows.id AS id, lists.name AS input, rows.row AS row, rows.given AS given, addresses.email AS email,
-    CASE WHEN rows.address IS NULL THEN 'invalid' WHEN first.id <> rows.id THEN 'duplicate'
+SELECT rows.id AS id, lists.name AS input, rows.row AS row,
+    CASE WHEN {_FORGOTTEN} THEN NULL ELSE rows.given END AS given,
+    CASE WHEN {_FORGOTTEN} THEN NULL ELSE addresses.email END AS email,
+    CASE WHEN rows.address IS NULL THEN 'invalid' WHEN {_FORGOTTEN} THEN answers.outcome
+        WHEN first.id <> rows.id THEN 'duplicate'
         ELSE coalesce(answers.outcome, '{Outcome.PENDING}') END AS outcome,
     CASE WHEN rows.address IS NULL THEN rows.code WHEN first.id = rows.id THEN answers.code END AS code,
-    CASE WHEN rows.address IS NULL THEN rows.message WHEN first.id = rows.id THEN answers.message
+    CASE WHEN rows.address IS NULL THEN rows.message
+        WHEN first.id = rows.id OR {_FORGOTTEN} THEN answers.message
         ELSE 'the same address as ' || first_list.unit || ' ' || coalesce(first.line, first.row) || ' of '
         || first_list.name END AS message,
     answers.lead_id AS lead_id,
     CASE WHEN first.id = rows.id THEN coalesce(answers.attempts, 0) ELSE 0 END AS attempts,
-    CASE WHEN first.id = rows.id THEN answers.answered_at END AS answered_at
+    CASE WHEN first.id = rows.id AND NOT {_FORGOTTEN} THEN answers.answered_at END AS answered_at
 FROM rows JOIN lists ON lists.id = rows.list
 LEFT JOIN addresses ON addresses.id = rows.address
 LEFT JOIN rows AS first ON first.id = addresses.first_row

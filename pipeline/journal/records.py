@@ -17,7 +17,7 @@ import zstandard
 from pipeline.outcomes import Answer, column_names, from_row, to_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 PACK_BYTES = 256 * 1024
 """Bodies are packed together up to this size; reading one of them unpacks all."""
@@ -145,7 +145,11 @@ def in_packs(batch: Iterable[tuple[int, Answer]]) -> Iterator[list[tuple[int, An
 
 def packed(part: Iterable[tuple[int, Answer]], compressor: zstandard.ZstdCompressor) -> bytes:
     """The bodies of these answers by the numbers of their addresses, compressed."""
-    bodies = {address: answer.body for address, answer in part if answer.body is not None}
+    return packed_bodies({address: answer.body for address, answer in part if answer.body is not None}, compressor)
+
+
+def packed_bodies(bodies: Mapping[int, bytes], compressor: zstandard.ZstdCompressor) -> bytes:
+    """The same for bodies by the numbers of their addresses."""
     return compressor.compress(msgspec.msgpack.encode(bodies))
 
 
@@ -161,6 +165,16 @@ def unpacked(pack: object) -> dict[int, bytes]:
         return _pack_decoder.decode(zstandard.decompress(pack))
     except zstandard.ZstdError as error:
         raise ValueError("a pack of replies does not match its checksum") from error
+
+
+def repacked(pack: object, without: Collection[int]) -> bytes:
+    """A pack without the bodies of the addresses with these numbers.
+
+    Raises:
+        ValueError: it is not what was stored.
+    """
+    bodies = {address: body for address, body in unpacked(pack).items() if address not in without}
+    return zstandard.ZstdCompressor(level=1, write_checksum=True).compress(msgspec.msgpack.encode(bodies))
 
 
 _pack_decoder = msgspec.msgpack.Decoder(dict[int, bytes])

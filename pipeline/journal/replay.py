@@ -53,6 +53,7 @@ class JournalSummary(NamedTuple):
         stop: why the run stopped last; None if it never stopped in an orderly way.
         written: when its file was written though rows failed; None if it is unfinished.
         carried: those with an answer of an earlier run, for which this one has not asked, or not yet.
+        suppressed: those that are not to be asked for.
         calls: that its attempts have made; up to `calls.budget.MOST_RESERVED` too many if the last one was killed.
     """
 
@@ -66,11 +67,17 @@ class JournalSummary(NamedTuple):
     written: WrittenRecord | None = None
     carried: int = 0
     calls: int = 0
+    suppressed: int = 0
 
     @property
     def to_ask(self) -> int:
         """Addresses that the run has yet to ask for."""
-        return (self.addresses if self.run.selected is None else self.run.selected) - self.answered
+        return (self.askable if self.run.selected is None else self.run.selected) - self.answered
+
+    @property
+    def askable(self) -> int:
+        """Distinct addresses that are not suppressed."""
+        return self.addresses - self.suppressed
 
     @property
     def rows(self) -> int:
@@ -104,7 +111,8 @@ def summarize(db: sqlite3.Connection, path: Path) -> JournalSummary | None:
 
     failed = count("SELECT count(*) FROM answers WHERE outcome = 'failed'")
     carried = count(f"SELECT count(*) FROM answers WHERE carried = {Carried.YES:d}")  # noqa: S608 - a number of ours
-    answered = count("SELECT count(*) FROM answers") - failed - carried
+    forgotten = count("SELECT count(*) FROM answers WHERE outcome IN ('suppressed', 'erased')")
+    answered = count("SELECT count(*) FROM answers") - failed - carried - forgotten
     run = db.execute(select(RunRecord._fields, "run")).fetchone()
     if run is None:
         if answered or failed:  # what was carried over is still where it came from
@@ -124,6 +132,7 @@ def summarize(db: sqlite3.Connection, path: Path) -> JournalSummary | None:
         written=written and msgspec.convert(written, WrittenRecord),
         carried=carried,
         calls=count("SELECT coalesce(max(calls), 0) FROM spent"),
+        suppressed=forgotten,
     )
 
 

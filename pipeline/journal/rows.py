@@ -122,13 +122,13 @@ class JournalRows:
             return [FailedLine(*row) for row in db.execute(query, (int(Carried.KEPT), most))]
 
     def emails(self) -> Iterator[tuple[int, str]]:
-        """Every distinct address, with the number of the row, over all lists from 1, in which it is first.
+        """Every distinct address that is not suppressed, with the number of its first row, over all lists from 1.
 
         Raises:
             StorageError: the journal cannot be read.
         """
         with reading(self.path), closing(connect(self.path)) as db:
-            yield from db.execute("SELECT first_row, email FROM addresses ORDER BY id")
+            yield from db.execute("SELECT first_row, email FROM addresses WHERE email <> '' ORDER BY id")
 
     def first_invalid(self, most: int) -> list[OddRow]:
         """The first rows without an address.

@@ -50,9 +50,12 @@ class Choice(NamedTuple):
         return min(max(self.share, needed), askable)
 
 
-# An address without an answer, and one whose answer has an impossible date, must be asked for.
+# An address without an answer, and one whose answer has an impossible date, must be asked for; a suppressed one, which
+# has no email any more, must not.
 _MUST = "(answered_at IS NULL OR answered_at > :ahead_ms OR answered_at <= min(:must_ms, :may_ms))"
-_ANSWERED = "addresses LEFT JOIN answers ON answers.address = addresses.id"
+_ANSWERED = (
+    "(SELECT * FROM addresses WHERE email <> '') AS addresses LEFT JOIN answers ON answers.address = addresses.id"
+)
 _IN_NIGHTS = f"CASE WHEN {_MUST} THEN 0 ELSE max(1, (answered_at - :must_ms + :night_ms - 1) / :night_ms) END"
 _COUNT = (
     f"SELECT {_IN_NIGHTS}, count(*), count(answered_at), sum({_MUST} OR answered_at <= :may_ms),"  # noqa: S608 - names in the code

@@ -16,9 +16,9 @@ from pipeline.replies.values import UnreadableValue, is_empty, is_keyed_list, re
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pipeline.columns import Type
     from pipeline.replies.envelope import JsonObject
     from pipeline.replies.shape import Shape
-    from pipeline.schema import Type
 
 # By the keys that the API uses.
 _COLUMNS = {level: {column.source_key: column for column in columns} for level, columns in COLUMNS.items()}

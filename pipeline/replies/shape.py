@@ -20,6 +20,8 @@ from pipeline import schema
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pipeline.columns import Column
+
 Scalar = str | int | float | bool | None
 
 OPTION_COLUMNS = tuple(column for column in schema.CUSTOM_FIELDS.api_columns if column.nested_in)
@@ -29,7 +31,7 @@ COLLECTIONS = tuple(table.name for table in schema.LEAD_TABLES if table is not s
 
 OPTIONS, REPLY = "options", "reply"
 """Levels of a reply besides the tables: the options of a custom field, and the object around the lead."""
-COLUMNS: Mapping[str, tuple[schema.Column, ...]] = {
+COLUMNS: Mapping[str, tuple[Column, ...]] = {
     **{table.name: table.api_columns for table in schema.LEAD_TABLES},
     "custom_fields": FIELD_COLUMNS,
     OPTIONS: OPTION_COLUMNS,

@@ -6,10 +6,10 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pipeline.schema import ZERO_DATES
+from pipeline.columns import ZERO_DATES
 
 if TYPE_CHECKING:
-    from pipeline.schema import Type
+    from pipeline.columns import Type
 
 _BITS = {"int8": 7, "int32": 31, "int64": 63}
 _INTEGER = re.compile(r"\s*([+-]?[0-9]{1,25})(?:\.0{1,10})?\s*")

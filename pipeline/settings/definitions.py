@@ -20,16 +20,22 @@ from pydantic import (
 )
 
 from pipeline.settings.deadline import checked_deadline, deadline_text
-from pipeline.settings.given import OCTAL, Unset, UnsetPath, joined, permissions, split, split_if_any
+from pipeline.settings.given import OCTAL, Unset, UnsetPath, joined, parts, permissions, split
 from pipeline.settings.layers import MONITORING_SECRETS, SECRETS
 from pipeline.settings.urls import PLACEHOLDERS, api_url, monitoring_url
 
-OUTPUT_SETTINGS = ("formats", "timezone", "keep_replies", "csv_bom", "formula_guard", "batch_leads")
+OUTPUT_SETTINGS = (
+    *("formats", "timezone", "keep_replies", "replies", "csv_bom", "formula_guard", "batch_leads"),
+    *("drop_columns", "hash_columns", "keep_columns"),
+)
 """Settings that decide how answers become files; the others are about reading lists and making calls."""
 
 
 def _credential(label: str, variable: str) -> Any:  # noqa: ANN401 - what pydantic's Field returns
     return Field(default=SecretStr(""), description=f"{label}; better set as {variable} in the environment")
+
+
+Patterns = Annotated[tuple[str, ...], BeforeValidator(parts)]
 
 
 def _monitor(description: str) -> Any:  # noqa: ANN401 - what pydantic's Field returns
@@ -117,7 +123,7 @@ class Fields(BaseModel):
         le=1,
         description="Share of the leads asked for again that may be gone, over 20 of them; 1 = all",
     )
-    changes_ignore: Annotated[tuple[str, ...], BeforeValidator(split_if_any)] = Field(
+    changes_ignore: Annotated[tuple[str, ...], BeforeValidator(parts)] = Field(
         default=(), description="Columns whose changes are not published, such as leads.score, or patterns: tags.*"
     )
     formats: Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z0-9]+$")], ...], BeforeValidator(split)] = Field(
@@ -127,7 +133,21 @@ class Fields(BaseModel):
         default=None,
         description="Time zone of the API's dates, such as EST, to convert them to UTC; unset = as given",
     )
-    keep_replies: bool = Field(default=True, description="Publish the raw replies, so that the tables can be rebuilt")
+    keep_replies: bool = Field(
+        default=True, description="Keep the raw replies, so that the tables can be rebuilt; off is replies = none"
+    )
+    replies: Annotated[Literal["publish", "private", "none"] | None, Unset] = Field(
+        default=None, description="Raw replies: publish with the tables (if unset), keep in DIR/.lead-export, or none"
+    )
+    drop_columns: Patterns = Field(
+        default=(), description="Columns to leave out: leads.phone, *.ip, transactions, custom.NAME, …"
+    )
+    hash_columns: Patterns = Field(
+        default=(), description="Columns to replace by keyed hashes, the same in all tables and runs; as drop_columns"
+    )
+    keep_columns: Patterns = Field(
+        default=(), description="Columns of free text to keep while others are left out or hashed; as drop_columns"
+    )
     csv_bom: Annotated[bool | None, Unset] = Field(
         default=None,
         description="Start CSV with a byte order mark; if unset, enrich does so for lists from Excel",
@@ -216,6 +236,16 @@ class Fields(BaseModel):
     )
     progress_interval_s: float = Field(
         default=300.0, ge=0, le=86_400, description="Seconds between two lines about progress off a terminal; 0 = none"
+    )
+
+    privacy_key: SecretStr = Field(
+        default=SecretStr(""), description="Key of hashes, as lead-export key new makes it; a secret"
+    )
+    privacy_key_file: Annotated[Path | None, UnsetPath] = Field(
+        default=None, description="File that holds this key; keep it, and a copy of it, outside the output folder"
+    )
+    suppression_file: Annotated[Path | None, UnsetPath] = Field(
+        default=None, description="Suppression list to heed in addition to that of the output folder, as for enrich"
     )
 
     @field_validator(*SECRETS)

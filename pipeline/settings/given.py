@@ -15,9 +15,9 @@ def split(value: object) -> object:
     return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
 
 
-def split_if_any(value: object) -> object:
-    """The same for lists that may be empty."""
-    return () if value == "" else split(value)
+def parts(value: object) -> object:
+    """The same for lists that may be empty, as an empty string is."""
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
 def joined(value: object) -> object:

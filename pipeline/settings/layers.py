@@ -42,7 +42,9 @@ MONITORING_SECRETS = (
     *("notify_urls", "notify_webhook"),
 )
 """Settings with URLs that hold a token: whoever knows one can report in the name of this job."""
-SECRETS = (*CREDENTIAL_VARIABLES, "proxy", *MONITORING_SECRETS)  # never shown: a proxy's URL may hold a password
+_TOKENS = (*MONITORING_SECRETS, "privacy_key")
+"""Settings that are secret in any case."""
+SECRETS = (*CREDENTIAL_VARIABLES, "proxy", *_TOKENS)  # never shown: a proxy's URL may hold a password
 ACCOUNTS = "accounts"
 """The table of a TOML file that has a table for each of several accounts; see `accounts`."""
 OPTIONS = {"rate_per_s": "--rate", "formats": "--format", "max_age_days": "--max-age"}
@@ -75,13 +77,22 @@ def read_layers(
     wanted = {key: variable_of(key) for key in SECRETS if key not in options and not given.get(key)}
     files = from_files(wanted, variables)
     in_files = {key for layer in files.values() for key in layer}
-    return {
+    layers: dict[str, Mapping[str, object]] = {
         "option": options,
         # An empty variable, as Compose makes of an unset one, does not hide a secret in a file.
         "environment": {key: value for key, value in given.items() if value or key not in in_files},
         **files,
         str(config): _from_toml(known, config) if config else {},
     }
+    return _with_one_key(layers)
+
+
+def _with_one_key(layers: Mapping[str, Mapping[str, object]]) -> dict[str, Mapping[str, object]]:
+    """The layers with the key of hashes, or the file that holds it, in the strongest only: either replaces both."""
+    keys = {"privacy_key", "privacy_key_file"}
+    strongest = next((layer for layer in layers.values() if any(map(layer.get, keys))), {})
+    hidden = keys - strongest.keys() if strongest else frozenset[str]()
+    return {name: {key: layer[key] for key in layer if key not in hidden} for name, layer in layers.items()}
 
 
 def from_environment(known: Collection[str], environ: Mapping[str, str]) -> dict[str, str]:
@@ -90,8 +101,9 @@ def from_environment(known: Collection[str], environ: Mapping[str, str]) -> dict
 
 
 def _variables(known: Collection[str]) -> dict[str, str]:
-    """The variables of all settings, with the names of these."""
-    return {variable_of(key): key for key in known}
+    """The variables of all settings, with the names of these, but for those of files that hold a secret."""
+    in_files = {variable_of(key) + FILE_SUFFIX for key in SECRETS}
+    return {variable: key for key in known if (variable := variable_of(key)) not in in_files}
 
 
 def warn_of_unknown_variables(
@@ -107,7 +119,8 @@ def warn_of_unknown_variables(
     for name in os.environ if environ is None else environ:
         if name.startswith(ENV_PREFIX) and name not in every:
             is_made_up = _MADE_UP.fullmatch(name.removeprefix(ENV_PREFIX))
-            meant = None if is_made_up else resembling(name, every, ENV_PREFIX)
+            credential = CREDENTIAL_VARIABLES.get(name.removeprefix(ENV_PREFIX).lower())
+            meant = None if is_made_up else credential or resembling(name, every, ENV_PREFIX)
             unknown.append(f"{name} (did you mean {meant}?)" if meant else name)
     if unknown:
         logger.warning("Environment: no setting has this name, so it is ignored: %s", ", ".join(unknown))
@@ -147,7 +160,7 @@ def check_private(path: Path, layer: Mapping[str, object]) -> None:
     Raises:
         UsageError: others can.
     """
-    tokens = [key for key in MONITORING_SECRETS if layer.get(key)]
+    tokens = [key for key in _TOKENS if layer.get(key)]
     what = f"{tokens[0]}, which is a secret," if tokens else "credentials"
     has_secret = tokens or CREDENTIAL_VARIABLES.keys() & layer or "@" in str(layer.get("proxy", ""))
     if has_secret and (remedy := why_not_private(path)):

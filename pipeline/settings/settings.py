@@ -6,7 +6,7 @@ import hashlib
 from collections import ChainMap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import ValidationError
 
@@ -97,6 +97,11 @@ class Settings(Fields):
         """A hash of the App id for files and file names: it tells Apps apart without revealing their IDs."""
         app_id = self.app_id.get_secret_value().encode(errors="surrogateescape")
         return hashlib.sha256(app_id).hexdigest()[:16]
+
+    @property
+    def replies_go(self) -> Literal["publish", "private", "none"]:
+        """Where the raw replies of a run go: the stricter of `replies` and `keep_replies` holds."""
+        return self.replies or "publish" if self.keep_replies else "none"
 
     def output_settings(self) -> dict[str, Any]:
         """The `OUTPUT_SETTINGS`, as plain values."""

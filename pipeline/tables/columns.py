@@ -13,15 +13,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.columns import ZERO_DATES
 from pipeline.replies.values import UnreadableValue, read_value
-from pipeline.schema import ZERO_DATES
 from pipeline.tables.frames import arrow_type, to_utc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipeline.columns import Column, Type
     from pipeline.replies.shape import Scalar
-    from pipeline.schema import Column, Type
 
     Strings = pa.Array[Any]
 

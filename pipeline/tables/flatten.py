@@ -22,12 +22,13 @@ from pipeline.replies.drift import Drift
 from pipeline.replies.lenient import add_extra
 from pipeline.replies.read import FoundLead, ReplyReader
 from pipeline.replies.shape import REPLY
-from pipeline.schema import LEAD_TABLES, LEADS, Table
+from pipeline.schema import LEAD_TABLES, LEADS
 from pipeline.tables.frames import make_frame, value_column
 from pipeline.tables.given import check_timezone, each_reply
 from pipeline.tables.rows import LeadRows
 
 if TYPE_CHECKING:
+    from pipeline.columns import Table
     from pipeline.replies.drift import Extras
     from pipeline.replies.shape import Shape
     from pipeline.tables.given import Replies

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     import msgspec
 
+    from pipeline.columns import Table, Type
     from pipeline.outcomes import Answer, RowOutcome
-    from pipeline.schema import Table, Type
 
     Column = pa.Array[Any] | pa.ChunkedArray[Any]
 
@@ -99,9 +99,13 @@ def reply_frame(answers: Sequence[Answer]) -> pd.DataFrame:
 
 
 def failure_frame(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `outcomes` that failed, or keep an older answer because asking again failed."""
+    """The rows of `outcomes` that failed, or keep an older answer because asking again failed.
+
+    They have those of the `FAILURE_COLUMNS` that `outcomes` has.
+    """
     was_kept = outcomes["code"].str.startswith(KEPT).fillna(value=False)
-    return outcomes.loc[(outcomes["outcome"] == Outcome.FAILED.value) | was_kept, FAILURE_COLUMNS]
+    columns = [name for name in FAILURE_COLUMNS if name in outcomes]
+    return outcomes.loc[(outcomes["outcome"] == Outcome.FAILED.value) | was_kept, columns]
 
 
 def _record_frame(table: Table, records: Sequence[msgspec.Struct]) -> pd.DataFrame:

@@ -14,11 +14,11 @@ import pyarrow as pa
 from msgspec import UNSET
 from msgspec.structs import astuple
 
+from pipeline.columns import FREE_TEXT, Column
 from pipeline.replies.drift import Drift
 from pipeline.replies.lenient import add_extra
 from pipeline.replies.shape import ALIASES, COLLECTIONS, COLUMNS, NAME_KEYS, OPTIONS, undocumented_field
 from pipeline.replies.values import is_empty
-from pipeline.schema import Column
 from pipeline.tables.columns import Cells
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Placed = tuple[int, Any]
     """A row, and a value in it."""
 
-_TEXT = Column("text", "string", "the value of a custom field without options", source_key="field_value")
+_TEXT = Column("text", "string", "the value of a custom field without options", FREE_TEXT, source_key="field_value")
 _CELLS = {**COLUMNS, "custom_fields": (*COLUMNS["custom_fields"], _TEXT)}
 """The columns that objects give cells to: the first fields of their structs."""
 _CONTAINERS = (list, dict)

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from cli_command import command, environment, lead_export, own_process
@@ -16,8 +17,11 @@ from pipeline.cli.main import cli
 from pipeline.cli.options import SETTING_OPTIONS, SettingOption
 from pipeline.cli.run import run_command
 from pipeline.errors import ExitCode
-from pipeline.schema import TABLES, Table
+from pipeline.schema import TABLES
 from pipeline.settings import OPTIONS, Settings
+
+if TYPE_CHECKING:
+    from pipeline.columns import Table
 
 COMMANDS = sorted(name for name, command in cli.commands.items() if not command.hidden)
 
@@ -67,8 +71,8 @@ def test_help_of_an_option_is_that_of_its_setting() -> None:
 
 
 def as_rows(table: Table) -> list[list[str]]:
-    """Name, type in files and meaning of each column."""
-    return [[column.name, column.type_in_files(), column.meaning] for column in table.columns]
+    """Name, type in files, kind and meaning of each column."""
+    return [[column.name, column.type_in_files(), column.kind, column.meaning] for column in table.columns]
 
 
 def test_schema_lists_every_table_and_column() -> None:
@@ -85,7 +89,10 @@ def test_schema_lists_every_table_and_column() -> None:
 def test_schema_of_some_tables_as_json() -> None:
     """Only the named tables, for programs; the options of every command are accepted."""
     result = lead_export("schema", "tags", "leads", "--json", "-q", "-v", "--log-format", "json")
-    actual = {name: [[c["name"], c["type"], c["meaning"]] for c in columns] for name, columns in result.json.items()}
+    actual = {
+        name: [[c["name"], c["type"], c["kind"], c["meaning"]] for c in columns]
+        for name, columns in result.json.items()
+    }
     assert actual == {table.name: as_rows(table) for table in TABLES if table.name in ("leads", "tags")}
 
 

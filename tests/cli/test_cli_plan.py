@@ -41,7 +41,7 @@ LIST_KEYS = [
         "guessed",
         "rows",
     ),
-    *("new_addresses", "duplicate", "invalid", "first_invalid", "suspicious", "first_suspicious", "unit"),
+    *("new_addresses", "duplicate", "suppressed", "invalid", "first_invalid", "suspicious", "first_suspicious", "unit"),
 ]
 
 
@@ -71,7 +71,7 @@ def test_a_plan_is_json_too(tmp_path: Path) -> None:
     found = lead_export("plan", people, "--json", "--rate", 1).json
     assert list(found) == PLAN_KEYS
     assert list(found["lists"][0]) == LIST_KEYS
-    assert found["rows"] == {"read": 35, "distinct": 21, "duplicate": 1, "invalid": 13}
+    assert found["rows"] == {"read": 35, "distinct": 21, "duplicate": 1, "suppressed": 0, "invalid": 13}
     assert (found["to_ask"], found["answered"], found["free_bytes"]) == (21, 0, None)
     assert 21 <= found["least_s"] < 22
     done = datetime.fromisoformat(found["done_at"])

@@ -49,7 +49,8 @@ def columns() -> str:
     sections = [
         f"### `{table.name}`\n\nOne row is {table.grain}.\n\n"
         + _table(
-            ("column", "type", "meaning"), ((_code(c.name), _code(c.type_in_files()), c.meaning) for c in table.columns)
+            ("column", "type", "kind", "meaning"),
+            ((_code(c.name), _code(c.type_in_files()), c.kind, c.meaning) for c in table.columns),
         )
         for table in TABLES
     ]

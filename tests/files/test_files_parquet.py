@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pipeline.schema import Table
+    from pipeline.columns import Table
 
 STRINGS = st.none() | st.text(st.characters(exclude_categories=["Cs"]))
 

@@ -12,7 +12,7 @@ from lead_shapes import reply
 
 from pipeline.emails.lists import EmailList
 from pipeline.files.folder import OutputFolder
-from pipeline.jobs.export import publish_run
+from pipeline.jobs.export import People, publish_run
 from pipeline.jobs.import_lists import import_lists
 from pipeline.jobs.manifest import ManifestBuilder
 from pipeline.journal.records import RunRecord
@@ -69,7 +69,9 @@ def night(out: Path, run_id: str, answers: Sequence[Answer | str], *, at: int, *
 
             asyncio.run(answer())
             ended: EndedBy = "deadline" if len(emails) != sum(isinstance(each, Answer) for each in answers) else "done"
-            manifest = publish_run(folder, journal, given, ManifestBuilder.start(journal, given), ended)
+            manifest = publish_run(
+                folder, journal, given, People.of(given, folder), ManifestBuilder.start(journal, given), ended
+            )
         folder.switch_latest_to(run_id)
     return manifest
 

@@ -25,6 +25,7 @@ from pipeline.history.feed import Feed, FeedCounts, Since
 from pipeline.history.matched import Matched, matching_database
 from pipeline.history.matching import Tally, match
 from pipeline.jobs.comparing import check_ignored
+from pipeline.jobs.feed_rules import FeedRules
 from pipeline.journal.addresses import AddressBook, Addresses
 from pipeline.outcomes import Outcome, Reply
 from pipeline.schema import CHANGES
@@ -263,7 +264,7 @@ def feed(old: Sequence[Answer], new: Sequence[Answer], chunk: int) -> tuple[list
         with matching_database(Path(folder) / "m") as taken:
             tally = match(chunks, book, Kept(old).take, taken, chunk)
         found = Matched(Path(folder) / "m")
-        built = Feed(found, Kept(old), Kept(new), Since("old", 0, 0), None, (), found.ends(), chunk)
+        built = Feed(found, Kept(old), Kept(new), Since("old", 0, 0), FeedRules(), None, (), found.ends(), chunk)
         counts = FeedCounts()
         parts = [built.build(number) for number in range(built.count)]
         for part in parts:
@@ -330,7 +331,7 @@ def test_an_old_reply_that_cannot_be_read_any_more_is_unknown(tmp_path: Path) ->
         match(published_addresses(old.outcomes_path), book, PublishedReplies(old.replies_path).take, db)
     matched = Matched(tmp_path / "m")
     new = PublishedReplies(tmp_path / "run=new" / "replies.parquet")
-    made = Feed(matched, OddReplies(old.replies_path), new, Since("old", 0, 0), None, (), matched.ends())
+    made = Feed(matched, OddReplies(old.replies_path), new, Since("old", 0, 0), FeedRules(), None, (), matched.ends())
     part = made.build(0)
     assert (part.unreadable, part.frame["requested_email"].tolist()) == (1, [BOB])
     with pytest.raises(StorageError, match="matched"):

@@ -12,13 +12,8 @@ import pyarrow.parquet as pq
 from pipeline.files.folder import OutputFolder
 from pipeline.files.output_format import FileInfo
 from pipeline.jobs.call_facts import CallRate, CallTotals, Speed, Spell, Trouble
-from pipeline.jobs.drift_counts import DriftCounts
-from pipeline.jobs.manifest import (
-    InputList,
-    Manifest,
-    RowCounts,
-    Tool,
-)
+from pipeline.jobs.manifest import InputList, Manifest, Tool
+from pipeline.jobs.manifest_counts import DriftCounts, RowCounts
 from pipeline.jobs.manifest_files import PublishedFile, PublishedTable
 from pipeline.outcomes import iso
 from pipeline.reporters.history import Attempt, append
@@ -30,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pipeline.schema import Table
+    from pipeline.columns import Table
 
 START_MS = 1_795_485_600_000
 """2026-11-24, 02:00 UTC."""

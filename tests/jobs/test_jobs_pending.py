@@ -14,7 +14,8 @@ from jobs_lists import journal, settings
 
 from pipeline.errors import ExitCode, InternalError
 from pipeline.files.folder import OutputFolder
-from pipeline.jobs.manifest import Manifest, ManifestBuilder, RowCounts
+from pipeline.jobs.manifest import Manifest, ManifestBuilder
+from pipeline.jobs.manifest_counts import RowCounts
 from pipeline.jobs.publishing import write_tables
 from pipeline.jobs.rebuild import rebuild
 from pipeline.jobs.tallies import first_stray_reply
@@ -139,4 +140,4 @@ def test_manifests_say_pending_only_where_rows_can_be() -> None:
     """A finished run without such rows does not mention them; a stopped one always does."""
     assert RowCounts.of({"found": 2}).by_outcome().keys().isdisjoint({"pending"})
     assert RowCounts.of({"found": 2}, stopped=True).by_outcome()["pending"] == 0
-    assert RowCounts.of({"found": 2, "pending": 1}) == RowCounts(3, 2, 0, 0, 0, 0, 0, 1)
+    assert RowCounts.of({"found": 2, "pending": 1}) == RowCounts(3, 2, 0, 0, 0, 0, 0, pending=1)

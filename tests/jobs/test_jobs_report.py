@@ -24,8 +24,8 @@ from pipeline.emails.address import REFUSALS
 from pipeline.errors import EmailMismatch, ExitCode, GiveUp, LeadExportError, TryAgain, UnknownApiError, UsageError
 from pipeline.files.folder import OutputFolder, read_manifest
 from pipeline.jobs.call_facts import CallTotals
-from pipeline.jobs.drift_counts import DriftCounts
-from pipeline.jobs.manifest import Manifest, RowCounts
+from pipeline.jobs.manifest import Manifest
+from pipeline.jobs.manifest_counts import DriftCounts, RowCounts
 from pipeline.jobs.manifest_files import PublishedFile, PublishedTable
 from pipeline.jobs.rebuild import rebuild
 from pipeline.jobs.report import words

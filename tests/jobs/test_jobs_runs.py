@@ -17,7 +17,8 @@ from pipeline.files.folder import OutputFolder
 from pipeline.jobs.call_facts import CallRate, CallTotals, Speed
 from pipeline.jobs.finished import finish_published, remove_journals
 from pipeline.jobs.import_lists import import_lists
-from pipeline.jobs.manifest import Manifest, RowCounts, Tool
+from pipeline.jobs.manifest import Manifest, Tool
+from pipeline.jobs.manifest_counts import RowCounts
 from pipeline.jobs.plan import plan
 from pipeline.jobs.request import Request, subject
 from pipeline.jobs.runs import open_run

@@ -20,7 +20,7 @@ from pipeline.errors import InternalError, StorageError
 from pipeline.files.formats.parquet import ParquetWriter
 from pipeline.files.output_format import WriteOptions
 from pipeline.files.published import PublishedRecords
-from pipeline.jobs.publishing import LeadBatches, OutcomeBatches
+from pipeline.jobs.batches import LeadBatches, OutcomeBatches
 from pipeline.jobs.workers import (
     ANSWERS_PER_WORKER,
     MAX_WORKERS,
@@ -41,7 +41,7 @@ from pipeline.tables.frames import reply_frame
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.jobs.publishing import Batch
+    from pipeline.jobs.batches import Batch
 
 SIZE = 5
 MIB = 1024**2

@@ -11,11 +11,11 @@ from pipeline import schema
 
 # A column of the schema, and the columns added after it: one of each type that replies have.
 ADDED = {
-    "company": '_string("sales_tax_id", "tax id"),',
-    "product_name": 'Column("quantity", "int64", "how many", source_key="qty"),',
-    "list_name": '_date("joined", "since when"), Column("rank", "int32", "rank"),',
+    "company": '_string("sales_tax_id", "tax id", "personal"),',
+    "product_name": 'Column("quantity", "int64", "how many", "personal", source_key="qty"),',
+    "list_name": '_date("joined", "since when"), Column("rank", "int32", "rank", "personal"),',
     "field_id": '_flag("required", "1 if required"),',
-    "field_type": 'Column("price", "int64", "of the option", nested_in="field_value"),',
+    "field_type": 'Column("price", "int64", "of the option", "personal", nested_in="field_value"),',
 }
 DETAILS = {
     "id": "1",

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.columns import Type
 from pipeline.replies.values import (
     UnreadableValue,
     is_empty,
     is_keyed_list,
     read_value,
 )
-from pipeline.schema import Type
 
 
 @pytest.mark.parametrize("value", ["", None, False, [], {}])

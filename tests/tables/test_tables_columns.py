@@ -7,22 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.columns import Column, Type
 from pipeline.replies.values import UnreadableValue, read_value
-from pipeline.schema import TAGS, Column, Type
+from pipeline.schema import TAGS
 from pipeline.tables.columns import Cells
 from pipeline.tables.frames import arrow_schema, arrow_type, make_frame, value_column
 
 
 def column(values: Sequence[Any], kind: Type, timezone: str | None = None) -> "pa.Array[Any]":
     """The only column of a table."""
-    cells = Cells([Column("only", kind, "")])
+    cells = Cells([Column("only", kind, "", "neutral")])
     cells.add(list(values))
     return cells.columns(timezone)["only"]
 
 
 def columns(*parts: list[str | None], max_bytes: int = 1000) -> dict[str, list[object]]:
     """The columns of a table with two of them, filled with these cells."""
-    cells = Cells([Column("one", "string", ""), Column("two", "string", "")], max_bytes=max_bytes)
+    cells = Cells([Column("one", "string", "", "neutral"), Column("two", "string", "", "neutral")], max_bytes=max_bytes)
     for part in parts:
         cells.add(part)
     return {name: column.to_pylist() for name, column in cells.columns().items()}
@@ -47,7 +48,9 @@ def test_a_table_may_hold_nothing(parts: tuple[list[str | None], ...]) -> None:
 
 def test_more_strings_than_one_array_holds_give_the_same_columns() -> None:
     """Numbers and dates are parsed from them as well."""
-    cells = Cells([Column("number", "int64", ""), Column("date", "timestamp[s]", "")], max_bytes=10)
+    cells = Cells(
+        [Column("number", "int64", "", "neutral"), Column("date", "timestamp[s]", "", "neutral")], max_bytes=10
+    )
     cells.add(["12", "2019-03-26 06:35:31", "", "0000-00-00 00:00:00"])
     number, date = cells.columns().values()
     assert columns(["a" * 20, "b"], ["", None], max_bytes=10) == columns(["a" * 20, "b"], ["", None])
@@ -204,7 +207,7 @@ kinds = st.sampled_from(["string", "int8", "int32", "int64", "timestamp[s]"])
 @given(st.lists(values, max_size=6), kinds)
 def test_a_column_holds_what_each_value_means_alone(cells: list[Any], kind: Type) -> None:
     """Whatever its neighbours are; what does not fit is null and set aside as it was received."""
-    collected = Cells([Column("only", kind, "")])
+    collected = Cells([Column("only", kind, "", "neutral")])
     collected.add(cells[:2])
     collected.add(cells[2:])
     meanings, unreadable = [], []
@@ -221,7 +224,7 @@ def test_a_column_holds_what_each_value_means_alone(cells: list[Any], kind: Type
 
 def test_numbers_may_come_after_thousands_of_strings() -> None:
     """Each cell is in its row, however many came before, and whatever the other columns hold."""
-    cells = Cells([Column("text", "string", ""), Column("number", "int64", "")])
+    cells = Cells([Column("text", "string", "", "neutral"), Column("number", "int64", "", "neutral")])
     numbers: list[str | int] = [str(row) if row < 2_000 else row for row in range(5_000)]
     numbers[4_321] = "odd"
     for row, number in enumerate(numbers):

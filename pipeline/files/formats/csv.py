@@ -77,7 +77,7 @@ class CsvWriter:
     def _fields(self, column: Column, number: int) -> Column:
         """A column as CSV fields."""
         if pa.types.is_timestamp(column.type):
-            strings = _times(column)
+            strings = times_as_text(column)
         else:
             strings = column.cast(pa.string())
             guarded = self._options.formula_guard and number >= self._options.unguarded
@@ -112,7 +112,7 @@ class CsvWriter:
         self._file.write(encoded)
 
 
-def _times(column: Column) -> Column:
+def times_as_text(column: Column) -> Column:
     """`2026-11-23 02:00:00` for clock times, `2026-11-23T02:00:00.123Z` for instants."""
     if column.type.tz is None:
         return column.cast(pa.string())

@@ -86,7 +86,8 @@ class Facts:
     def of(cls, manifest: Manifest, folder: Path, state: Path) -> Facts:
         """Read the files in the `folder` of a run, and the history in the hidden folder `state`."""
         before = [each for each in read_history(state) if (each.ended_at or each.started_at) < manifest.finished_at]
-        fills = [_fill(folder, manifest, table.name) for table in LEAD_TABLES]
+        published = [one for one in LEAD_TABLES if manifest.tables is None or one.name in manifest.tables]
+        fills = [_fill(folder, manifest, table.name) for table in published]
         return cls(_pace(folder, manifest), fills, before[-(ATTEMPTS - 1) :])
 
 
@@ -116,7 +117,8 @@ def _pace(folder: Path, manifest: Manifest) -> Pace | None:
 
 def _moments(folder: Path, manifest: Manifest, since_ms: int) -> Iterator[np.ndarray[Any, Any]]:
     """When addresses were answered, in milliseconds since 1970 UTC, some thousand at a time."""
-    for batch in _batches(_file(folder, manifest, OUTCOMES.name), OUTCOMES.names, ["outcome", "answered_at"]):
+    wanted = ["outcome", "answered_at"]
+    for batch in _batches(_file(folder, manifest, OUTCOMES.name), len(OUTCOMES.names), wanted):
         asked = pc.is_in(batch.column("outcome"), value_set=_ANSWERED)
         moments = batch.column("answered_at").filter(asked).drop_null()
         if pa.types.is_string(moments.type):
@@ -141,11 +143,13 @@ def _filled(path: Path, rows: int) -> dict[str, int]:
     """How many rows have a value in each column of a file."""
     if path.suffix == ".parquet" and (filled := _filled_by_statistics(path)) is not None:
         return filled
-    names = next(table.names for table in LEAD_TABLES if table.name == path.stem)
-    empty = dict.fromkeys(names, 0)
-    for batch in _batches(path, names, names):
-        for name in names:
-            column = batch.column(name)
+    width = next(len(table.names) for table in LEAD_TABLES if table.name == path.stem)
+    empty: dict[str, int] = {}
+    for batch in _batches(path, width):
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            if not name:  # beyond the header: the table has fewer columns
+                continue
+            empty.setdefault(name, 0)
             blank = sum(cell == "" for cell in column.to_pylist()) if pa.types.is_string(column.type) else 0
             empty[name] += column.null_count + blank
     return {name: rows - count for name, count in empty.items()}
@@ -170,12 +174,15 @@ def _file(folder: Path, manifest: Manifest, table: str) -> Path:
     return folder / min(names, key=lambda name: not name.endswith(".parquet"))
 
 
-def _batches(path: Path, names: Sequence[str], wanted: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Columns of a published file, in batches: with their types from Parquet, as strings from anything else."""
+def _batches(path: Path, width: int, wanted: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Columns of a published file, in batches: with their types from Parquet, as strings from anything else.
+
+    `width` is the most columns that it has; from anything but Parquet all of them are read.
+    """
     if path.suffix == ".parquet":
         with pq.ParquetFile(path, pre_buffer=False) as file:
-            yield from file.iter_batches(_BATCH_ROWS, columns=list(wanted))
+            yield from file.iter_batches(_BATCH_ROWS, columns=None if wanted is None else list(wanted))
         return
     delimiter = {".csv": ",", ".tsv": "tab"}.get(path.suffix)
-    options = ReadOptions(email_column="email", encoding="utf-8" if delimiter else None, delimiter=delimiter)
-    yield from EmailList(path, options).batches(len(names))
+    options = ReadOptions(email_column="1", encoding="utf-8" if delimiter else None, delimiter=delimiter)
+    yield from EmailList(path, options).batches(width)

@@ -1,0 +1,108 @@
+"""The manifest of a run from which people were erased."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pipeline.jobs.manifest import Manifest, status_of
+from pipeline.outcomes import Outcome
+from pipeline.privacy.reading import batches
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from pipeline.jobs.manifest_counts import DriftCounts, RowCounts
+    from pipeline.jobs.manifest_files import PublishedTable
+    from pipeline.jobs.odd_rows import OddRows
+    from pipeline.jobs.purge_note import PurgeNote
+    from pipeline.journal.rows import FailedLine, OddRow
+
+_COLUMNS = ("input", "row", "outcome", "code")
+
+
+class ErasedRows:
+    """What the rows of a run were that are erased from it.
+
+    Args:
+        outcomes: the table `outcomes` as it was, in any format; None if it is there no more.
+        erased: the numbers of the rows in it, from 0.
+    """
+
+    def __init__(self, outcomes: Path | None, erased: Collection[int]) -> None:
+        self.counts: Counter[tuple[str, str | None]] = Counter()
+        self.places: set[tuple[str, int]] = set()
+        self.failed: list[int] = []
+        first = failed = 0
+        for batch in batches(outcomes, _COLUMNS) if outcomes else ():
+            rows = zip(*(batch.column(name).to_pylist() for name in _COLUMNS), strict=True)
+            for number, (name, row, outcome, code) in enumerate(rows, first):
+                if number in erased:
+                    self.counts[outcome, code or None] += 1
+                    self.places.add((name, int(row)))
+                    if outcome == Outcome.FAILED:
+                        self.failed.append(failed)
+                failed += outcome == Outcome.FAILED
+            first += batch.num_rows
+
+    def rows(self, before: RowCounts) -> RowCounts:
+        """The rows by outcome without them."""
+        counts = before.by_outcome()
+        for (outcome, _), count in self.counts.items():
+            counts[outcome] = counts.get(outcome, 0) - count
+            counts[Outcome.ERASED] = counts.get(Outcome.ERASED, 0) + count
+        return msgspec.structs.replace(before, **{name: count for name, count in counts.items() if count is not None})
+
+    def codes(self, before: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+        """The codes by outcome without them."""
+        left = {
+            outcome: {code: count - self.counts[outcome, code] for code, count in codes.items()}
+            for outcome, codes in before.items()
+        }
+        some = {outcome: {code: count for code, count in codes.items() if count} for outcome, codes in left.items()}
+        return {outcome: codes for outcome, codes in some.items() if codes}
+
+    def first_failed(self, before: list[FailedLine] | None) -> list[FailedLine] | None:
+        """The first rows that failed without them: the n-th one named is the n-th one in the table."""
+        gone = set(self.failed)
+        return [line for number, line in enumerate(before or ()) if number not in gone] or None
+
+    def odd_rows(self, before: OddRows | None) -> OddRows | None:
+        """The rows to look at without them."""
+        if before is None:
+            return None
+        suspicious, invalid = (self._left(rows) for rows in (before.first_suspicious, before.first_invalid))
+        gone = len(before.first_suspicious) - len(suspicious)
+        return msgspec.structs.replace(
+            before, suspicious=before.suspicious - gone, first_suspicious=suspicious, first_invalid=invalid
+        )
+
+    def _left(self, rows: list[OddRow]) -> list[OddRow]:
+        return [row for row in rows if (row.input, row.row) not in self.places]
+
+
+def purged_manifest(
+    before: Manifest,
+    erased: ErasedRows,
+    tables: dict[str, PublishedTable],
+    note: PurgeNote,
+    drift: DriftCounts | None = None,
+) -> Manifest:
+    """The manifest without the rows that are erased, with these tables and a note of the purge."""
+    rows, codes = erased.rows(before.rows), erased.codes(before.codes)
+    fields: dict[str, Any] = {
+        "status": status_of(rows.by_outcome(), codes, before.freshness),
+        "rows": rows,
+        "codes": codes,
+        "tables": tables,
+        "report": None,
+        "first_failed": erased.first_failed(before.first_failed),
+        "odd_rows": erased.odd_rows(before.odd_rows),
+        "generation": before.generation + 1,
+        "purged": [*(before.purged or ()), note],
+        "drift": drift or before.drift,
+    }
+    return msgspec.structs.replace(before, **fields)
