@@ -23,7 +23,7 @@ from pipeline.jobs.manifest_files import PublishedFile, PublishedTable, private_
 from pipeline.jobs.publishing import FAILURES, write_tables
 from pipeline.jobs.purge_note import PurgeNote
 from pipeline.jobs.purge_replacement import Replacement, take_over_access
-from pipeline.jobs.purged_manifest import ErasedRows, purged_manifest
+from pipeline.jobs.purged_manifest import ErasedRows, purged_manifest, recounted
 from pipeline.jobs.report.write import REPORT, add_report
 from pipeline.outcomes import iso
 from pipeline.privacy.filtering import RowFilter, filter_file
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from pipeline.privacy.reading import RunFiles
     from pipeline.privacy.run_search import Hits
 
+_CHANGES = "changes"
 MADE_AGAIN, FILTERED = "made again", "filtered"
 
 
@@ -214,6 +215,9 @@ def _write_manifest(staging: Path, manifest: Manifest, before: Mapping[str, obje
     """Write the manifest, with what only another version knows of the one before."""
     known = set(Manifest.__struct_fields__)
     plain = {**manifest.to_dict(), **{key: value for key, value in before.items() if key not in known}}
+    changes = next((path for path in staging.glob(f"{_CHANGES}.*")), None)
+    if changes is not None and isinstance(plain.get(_CHANGES), dict):
+        plain[_CHANGES] = recounted(plain[_CHANGES], changes)
     with durable.create(staging / MANIFEST) as file:
         file.write(json.dumps(plain, ensure_ascii=False, indent=2).encode() + b"\n")
     sync(staging / MANIFEST)

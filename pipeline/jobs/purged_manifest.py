@@ -106,3 +106,16 @@ def purged_manifest(
         "drift": drift or before.drift,
     }
     return msgspec.structs.replace(before, **fields)
+
+
+def recounted(facts: Mapping[str, Any], changes: Path) -> dict[str, Any]:
+    """What a manifest says about the changes since the run before, with the rows of the table that are left."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for batch in batches(changes, ("table_name", "change")):
+        counts.update(zip(*(batch.column(name).to_pylist() for name in ("table_name", "change")), strict=True))
+    before = facts.get("tables") or {}
+    left = {table: {change: counts[table, change] for change in kinds} for table, kinds in before.items()}
+    some = {table: {change: count for change, count in kinds.items() if count} for table, kinds in left.items()}
+    tables = {table: kinds for table, kinds in some.items() if kinds}
+    changed = {**facts, "rows": counts.total(), "tables": tables}
+    return changed if tables else {key: value for key, value in changed.items() if key != "tables"}

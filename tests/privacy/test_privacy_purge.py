@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from cli_command import lead_export, manifest_of
@@ -254,6 +256,37 @@ def test_mentions_can_be_replaced_everywhere(mentioning: Path, tmp_path: Path) -
         assert leads.loc["eve@example.com", "company"] == "[erased]"
     assert lead_export("rebuild", out / "run=b-kept", "--out", tmp_path / "again", "-q").code == 0
     assert traces(tmp_path / "again", ADA) == []
+
+
+# What is not made of replies.
+
+
+def test_the_feed_of_changes(out: Path) -> None:
+    """Her rows are left out of it, in every format, and what others have is kept; the manifest counts what is left."""
+    run = out / "run=b-csv"
+    columns = ("requested_email", "lead_id", "table_name", "change", "old_value")
+    rows = [(ADA, "1", "leads", "changed", "x"), (BOB, "2", "tags", "added", ""), (NEW_ADA, "1", "tags", "added", "")]
+    table = pa.table({name: [row[number] for row in rows] for number, name in enumerate(columns)})
+    pq.write_table(table, run / "changes.parquet", compression="zstd")
+    pd.DataFrame(rows, columns=columns).to_csv(run / "changes.csv", index=False)
+    manifest = json.loads((run / "manifest.json").read_bytes())
+    manifest["tables"]["changes"] = {"files": [described(run / f"changes.{name}", 3) for name in ("parquet", "csv")]}
+    counts = {"leads": {"changed": 1}, "tags": {"added": 2}}
+    manifest["changes"] = {"baseline": False, "since_run": "a-bare", "rows": 3, "tables": counts}
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    assert purge(ADA, "--out", out).code == 0
+    assert traces(out, ADA, NEW_ADA) == []
+    assert pd.read_parquet(run / "changes.parquet")["requested_email"].tolist() == [BOB]
+    assert pd.read_csv(run / "changes.csv")["requested_email"].tolist() == [BOB]
+    after = json.loads((run / "manifest.json").read_bytes())
+    assert (after["changes"]["rows"], after["changes"]["tables"]) == (1, {"tags": {"added": 1}})
+    assert [file["rows"] for file in after["tables"]["changes"]["files"]] == [1, 1]
+
+
+def described(path: Path, rows: int) -> dict[str, Any]:
+    """What a manifest says about a file."""
+    content = path.read_bytes()
+    return {"name": path.name, "rows": rows, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 # Columns that are hashed or left out, and replies that are not published.
