@@ -48,7 +48,10 @@ def suppression_of(settings: Settings, *folders: Path) -> SuppressionList:
 
 def state_folders_around(*files: Path) -> list[Path]:
     """The state folders, with a suppression list, of the output folders that files lie in."""
-    parents = [parent for file in files for parent in Path(os.path.realpath(file)).parents]
+    try:
+        parents = [parent for file in files for parent in Path(os.path.realpath(file)).parents]
+    except FileNotFoundError:  # the current folder was deleted, from which a path is relative
+        parents = [parent for file in files if file.is_absolute() for parent in file.parents]
     states = [parent / SUFFIX for parent in dict.fromkeys(parents)]
     return [state for state in states if (state / SUPPRESSED).exists()]
 
