@@ -159,7 +159,7 @@ def killed(folder: Path, kills: int, addresses: int) -> tuple[str, ...]:
     if code or agency.codes() != [0] * 4 or stats["asked"] != 4 * addresses or len(runs) != 4:
         raise SystemExit(f"the accounts ended with {agency.codes()}, {stats['asked']} asked, {len(runs)} runs")
     again = stats["calls"] - stats["asked"]
-    return (f"{kills} kills", *(str(done[kind]) for kind in done), str(again), f"{again / kills:.1f}")
+    return (f"kills: {kills}", *(str(done[kind]) for kind in done), str(again), f"{again / kills:.1f}")
 
 
 def main() -> None:
