@@ -100,8 +100,7 @@ def write_tables(
         InternalError: rows do not add up, an answer that counts as found gave no row, or a child row has no lead.
         StorageError: the records cannot be read, or a table cannot be written.
     """
-    published = Published()
-    answers = records.answers()
+    published, answers = Published(), records.answers()
     target = Target(folder, settings, rules, sources=sources and settings.replies_go != "none")
     wanted = target.sources and replies is None
     leads = LeadBatches(answers, settings.batch_leads, settings.timezone, replies=wanted, rules=rules)
@@ -113,8 +112,7 @@ def write_tables(
         _write_outcomes(pool.map(outcomes.build, range(outcomes.count)), target, published)
         if feed is not None:
             _write_changes(pool.map(feed.build, range(feed.count)), target, published)
-    _check_tally(records.rows_read(), published, may_be_pending=may_be_pending)
-    return published
+    return _tallied(records.rows_read(), published, may_be_pending=may_be_pending)
 
 
 def _write_leads(batches: Iterator[Batch], target: Target, published: Published, *, replies: bool) -> None:
@@ -179,8 +177,8 @@ def _write_failures(file: TableWriter, failed: pd.DataFrame) -> None:
         logger.info("%s, data row %d: failed (%s)", name, row, code)
 
 
-def _check_tally(read: int, published: Published, *, may_be_pending: bool) -> None:
-    """Check that every row read is accounted for, every found address is a lead, and every answer has its row."""
+def _tallied(read: int, published: Published, *, may_be_pending: bool) -> Published:
+    """The same, checked: every row read is accounted for, every found address is a lead, every answer has its row."""
     known = {outcome.value for outcome in Outcome if may_be_pending or outcome is not Outcome.PENDING}
     if published.rows.total() != read or not known.issuperset(published.rows):
         raise InternalError(f"{read} rows were read, but {dict(published.rows)} came out; please report this.")
@@ -194,3 +192,4 @@ def _check_tally(read: int, published: Published, *, may_be_pending: bool) -> No
         raise InternalError(
             f"{answered} rows have an answer, but there are {published.answers} answers; please report this."
         )
+    return published

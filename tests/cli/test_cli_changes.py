@@ -143,7 +143,8 @@ def test_changes_stay_when_tables_go(nights: Path, sandbox: RunningSandbox, tmp_
     (nights / "run=c" / "leads.csv").touch()  # as if removing it had been interrupted
     assert "all but the changes of 1 run: c" in lead_export("expire", "--out", nights, *keep).err
     query = "SELECT count(*) FROM read_parquet(?, union_by_name = true)"
-    rows = duckdb.execute(query, [f"{nights}/run=*/changes.parquet"]).fetchone()
+    with duckdb.connect() as db:
+        rows = db.execute(query, [f"{nights}/run=*/changes.parquet"]).fetchone()
     assert rows == (len(file(nights / "run=b" / "changes.csv")),)
 
 

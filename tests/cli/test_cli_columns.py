@@ -119,7 +119,7 @@ def test_no_address_or_id_is_published(out: Path) -> None:
 def test_it_is_rebuilt_and_verified_byte_for_byte(out: Path, config: Path, tmp_path: Path) -> None:
     """With the key: what is published and what is kept apart, the report and the manifest included."""
     done = lead_export("verify", out / "latest", "--json", "-q", **KEY)
-    assert (done.code, done.json["rebuilt"], len(done.json["identical"])) == (0, True, 15)
+    assert (done.code, done.json["rebuilt"], len(done.json["identical"])) == (0, True, 17)
     assert lead_export("rebuild", out / "latest", "--out", tmp_path, "--report", **KEY).code == 3
     assert contents(tmp_path / "latest") == contents(out / "latest")
     assert contents(private_of(tmp_path)) == contents(private_of(out))

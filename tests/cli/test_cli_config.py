@@ -12,7 +12,9 @@ from cli_command import CREDENTIALS, SECRETS, lead_export
 
 from pipeline.settings import SECRETS as SECRET_KEYS
 from pipeline.settings import Settings
+from pipeline.settings.accounts import COMMON_KEYS
 from pipeline.settings.described import commented_file, json_schema, type_of, unit_of
+from pipeline.settings.layers import ACCOUNTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,7 +128,7 @@ def test_the_schema_knows_every_key_and_default() -> None:
     assert (schema["type"], schema["additionalProperties"]) == ("object", False)
     defaults = Settings().model_dump(mode="json", exclude=set(SECRET_KEYS))
     properties = schema["properties"]
-    assert set(properties) == set(Settings.model_fields)
+    assert set(properties) == {*Settings.model_fields, *COMMON_KEYS, ACCOUNTS}
     assert {key: properties[key]["default"] for key in defaults} == defaults
     assert [key for key in properties if not properties[key]["description"]] == []
     assert [key for key in SECRET_KEYS if not properties[key]["writeOnly"]] == []

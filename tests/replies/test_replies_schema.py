@@ -11,10 +11,10 @@ from pipeline import schema
 
 # A column of the schema, and the columns added after it: one of each type that replies have.
 ADDED = {
-    "company": '_string("sales_tax_id", "tax id", "personal"),',
+    "company": 'string("sales_tax_id", "tax id", "personal"),',
     "product_name": 'Column("quantity", "int64", "how many", "personal", source_key="qty"),',
-    "list_name": '_date("joined", "since when"), Column("rank", "int32", "rank", "personal"),',
-    "field_id": '_flag("required", "1 if required"),',
+    "list_name": 'date("joined", "since when"), Column("rank", "int32", "rank", "personal"),',
+    "field_id": 'flag("required", "1 if required"),',
     "field_type": 'Column("price", "int64", "of the option", "personal", nested_in="field_value"),',
 }
 DETAILS = {
@@ -62,7 +62,7 @@ def test_a_column_added_to_the_schema_is_read_from_the_replies(tmp_path: Path) -
     shutil.copytree(Path(pipeline.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     lines = (package / "schema.py").read_text(encoding="utf-8").splitlines(keepends=True)
     for name, columns in ADDED.items():
-        (index,) = [i for i, line in enumerate(lines) if line.strip().startswith(f'_string("{name}", ')]
+        (index,) = [i for i, line in enumerate(lines) if line.strip().startswith(f'string("{name}", ')]
         lines.insert(index + 1, f"{columns}\n")
     (package / "schema.py").write_text("".join(lines), encoding="utf-8")
     bodies = [json.dumps({"status": "Success", "lead_details": details}) for details in (DETAILS, NORMAL)]
