@@ -118,7 +118,8 @@ class Source:
             raise UsageError(f"{path}: this run already exists, and is the one to be rebuilt; name another --out.")
         if found is None or not self._made(found):
             raise UsageError(
-                f"{path}: this run already exists, from another version or with other settings; name another --out."
+                f"{path}: this run already exists, from another version, or with other settings or another key; name"
+                " another --out."
             )
         return True
 
@@ -204,7 +205,9 @@ class Source:
     def _made(self, found: Mapping[str, Any]) -> bool:
         """Whether a manifest differs from that which `rebuild` would write at most in what the tables decide."""
         expected = {**self.plain, **self._remade().to_dict()}
-        return all(found.get(key) == expected[key] for key in expected.keys() - _FROM_TABLES)
+        return found.get("key_id") == self.rules.key_id and all(
+            found.get(key) == expected[key] for key in expected.keys() - _FROM_TABLES
+        )
 
 
 _FROM_TABLES = frozenset(

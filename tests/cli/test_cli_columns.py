@@ -165,6 +165,22 @@ def test_another_key_is_refused(out: Path, tmp_path: Path, key: dict[str, str], 
     assert not list(tmp_path.glob("again/run=*"))
 
 
+def test_a_run_hashed_with_another_key_is_not_the_one_that_is_asked_for(
+    out: Path, config: Path, tmp_path: Path
+) -> None:
+    """A plain run that was rebuilt with hashes is there for the same key only: another one is exit code 2."""
+    plain, hashed = tmp_path / "plain", tmp_path / "hashed"
+    bare = {"LEAD_EXPORT_HASH_COLUMNS": "", "LEAD_EXPORT_DROP_COLUMNS": "", "LEAD_EXPORT_REPLIES": "publish"}
+    assert lead_export("rebuild", out / "latest", "--out", plain, **bare).code == 3
+    words = ("rebuild", plain / "latest", "--out", hashed, "--config", config)
+    assert lead_export(*words, **KEY).code == 3
+    before = contents(hashed / "latest")
+    assert lead_export(*words, **KEY).code == 3
+    refused = lead_export(*words, **OTHER_KEY)
+    assert (refused.code, "already exists" in refused.sentence, "another key" in refused.sentence) == (2, True, True)
+    assert contents(hashed / "latest") == before
+
+
 def test_without_what_is_kept_apart(out: Path, tmp_path: Path) -> None:
     """A copy of the published run alone can be verified as far as that goes; damage of the rest is found."""
     shutil.copytree(out / "latest", tmp_path / "copy" / "run=x")
