@@ -24,8 +24,10 @@ from pipeline.jobs.manifest_files import private_of, tables_of
 from pipeline.jobs.publishing import write_tables
 from pipeline.jobs.report.write import add_report
 from pipeline.jobs.suppressing import codes_of, state_folders_around, suppression_of, without_suppressed
+from pipeline.outcomes import FORGOTTEN, Outcome
 from pipeline.privacy.key import load_key
-from pipeline.schema import CHANGES, REPLIES
+from pipeline.privacy.reading import RunFiles, batches
+from pipeline.schema import CHANGES, OUTCOMES, REPLIES
 from pipeline.settings import OUTPUT_SETTINGS, Settings
 from pipeline.tables.frames import arrow_schema
 from pipeline.version import __version__
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from pipeline.jobs.manifest import Codes
     from pipeline.jobs.publishing import Published
     from pipeline.privacy.columns import ColumnRules
+    from pipeline.privacy.suppression import SuppressionList
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +130,7 @@ class Source:
         """The manifest of this run in `folder`, if it is there, rebuilt by this version with the same settings.
 
         Raises:
-            UsageError: as from `check_target`.
+            UsageError: as from `check_target`, or it holds people who are suppressed by now.
             StorageError: one of its files is not the one that its manifest describes.
         """
         if not self.check_target(folder):
@@ -145,8 +148,31 @@ class Source:
                     f"{path / name}: differs from what the manifest describes (changed or damaged); remove {path},"
                     " then run the same command again."
                 )
+        if self._holds_suppressed(path, folder):
+            raise UsageError(
+                f"{path}: holds people who were put on the suppression list after it was rebuilt; remove {path}, then"
+                " run the same command again."
+            )
         logger.info("%s is there already", path)
         return found
+
+    def _holds_suppressed(self, path: Path, folder: OutputFolder) -> bool:
+        """Whether the run as rebuilt before in `path` has a row that `rebuild` would suppress now.
+
+        Addresses may be hashed there; but its rows are those of this run, one for one, and say how each ended.
+        """
+        suppressed = self._suppressed(folder)
+        kept = without_suppressed(PublishedRun(self.run), suppressed) if len(suppressed) else None
+        if kept is None:
+            return False
+        rows, table = kept.rows(), RunFiles.of(path, published_manifest(path)).path(OUTCOMES.name)
+        ended = (one for batch in batches(table, ["outcome"]) for one in batch.column(0).to_pylist()) if table else ()
+        both = zip(rows.slice(0, rows.count), ended, strict=False)
+        return any(row.outcome == Outcome.SUPPRESSED and before not in FORGOTTEN for row, before in both)
+
+    def _suppressed(self, folder: OutputFolder) -> SuppressionList:
+        """The list of `folder`, of the settings, and of the folders that this run is in."""
+        return suppression_of(self.settings, folder.state.path, *state_folders_around(self.run))
 
     def rebuild(self, published: PublishedRun, folder: OutputFolder) -> Manifest:
         """Publish the run in `folder`, whose lock is held, without those who are suppressed; `latest` stays as it is.
@@ -155,7 +181,7 @@ class Source:
             StorageError: something cannot be read or written, or is damaged; nothing is published.
         """
         settings, run_id = self.settings, self.before.run_id
-        suppressed = suppression_of(settings, folder.state.path, *state_folders_around(self.run))
+        suppressed = self._suppressed(folder)
         with folder.staging(run_id) as staging:
             kept = without_suppressed(published, suppressed)
             replies = _copied(published, settings, staging) if kept is None else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -231,6 +232,30 @@ def test_a_restored_run_is_rebuilt_without_her(sandbox: RunningSandbox, tmp_path
     assert lead_export("rebuild", again / "latest", "--out", third, "--report").code == 0
     for path in (again / "latest").iterdir():
         assert path.read_bytes() == (third / "latest" / path.name).read_bytes(), path.name
+
+
+def test_a_run_rebuilt_before_she_was_suppressed_is_not_left_as_it_is(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """It is exit code 2, of several runs for this one alone; removed, it is rebuilt without her, and then is there."""
+    out, again = tmp_path / "out", tmp_path / "again"
+    assert run(write_list(tmp_path / "people.csv", [ANN, ERIN]), sandbox, out, "--run-id", "a").code == 0
+    assert run(write_list(tmp_path / "others.csv", [ROWS[0]]), sandbox, out, "--run-id", "b").code == 0
+    columns = {"HASH_COLUMNS": "leads.email", "DROP_COLUMNS": "*.extra,leads.notes,leads.lead_picture"}
+    columns |= {"KEEP_COLUMNS": "custom_fields.value,outcomes.message", "REPLIES": "none"}
+    env = {**KEY, **{f"LEAD_EXPORT_{name}": value for name, value in columns.items()}}
+    words = ("rebuild", out / "run=a", "--out", again)
+    assert lead_export(*words, **env).code == 0
+    suppress(again, "nobody.here@example.com")
+    assert lead_export(*words, **env).code == 0
+    suppress(out, ANN)
+    refused = lead_export(*words, **env)
+    assert (refused.code, f"{again / 'run=a'}: holds people who were put on" in refused.sentence) == (2, True)
+    assert ANN.lower() not in refused.err.lower()
+    many = lead_export("rebuild", out / "run=a", out / "run=b", "--out", again, "--workers", 1, "--json", **env)
+    assert (many.code, many.json["rebuilt"], many.json["failed"]) == (3, 1, 1)
+    shutil.rmtree(again / "run=a")
+    for _ in range(2):
+        assert lead_export(*words, **env).code == 0
+    assert pd.read_parquet(again / "run=a" / "outcomes.parquet")["outcome"].tolist() == ["suppressed", "found"]
 
 
 @pytest.mark.parametrize("accept", [True, False])
