@@ -212,10 +212,12 @@ class Source:
         if self.before.changes is None:
             return []
         was, is_now = self.before.settings, self.settings.output_settings()
-        if is_whole and all(was.get(name, []) == is_now[name] for name in ("drop_columns", "hash_columns")):
+        if is_whole and all(was.get(name, default) == is_now[name] for name, default in _OF_THE_FEED.items()):
             return copied_changes(self.run, self.before, self.settings, staging)
         why = (
-            "other columns are dropped or hashed than when it was made" if is_whole else "it may name suppressed people"
+            "it was made in another time zone, or with other columns dropped or hashed"
+            if is_whole
+            else "it may name suppressed people"
         )
         logger.warning("%s: its table of changes is left out, as %s.", self.run, why)
         return []
@@ -236,6 +238,8 @@ class Source:
         )
 
 
+_OF_THE_FEED: dict[str, object] = {"drop_columns": [], "hash_columns": [], "timezone": None}
+"""The settings that the values in the feed depend on, and what they are in a manifest that does not know them."""
 _FROM_TABLES = frozenset(
     ("status", "rows", "codes", "first_failed", "tables", "private", "key_id", "changes", "drift", "report")
 )

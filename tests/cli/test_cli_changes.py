@@ -167,6 +167,18 @@ def test_rebuilt_and_verified_changes(nights: Path, tmp_path: Path) -> None:
     assert lead_export("rebuild", nights / "run=c", "--out", tmp_path / "fourth").code == ExitCode.STORAGE
 
 
+def test_changes_in_another_time_zone_are_left_out(nights: Path, tmp_path: Path) -> None:
+    """The feed has the times of the run, not of the rebuilt tables: it is not taken over, as a warning says."""
+    zone = ("--timezone", "America/New_York")
+    for name in "ab":
+        done = lead_export("rebuild", nights / f"run={name}", "--out", tmp_path / "again", *zone)
+        assert (done.code, "its table of changes is left out" in done.err) == (0, True)
+    for name in "ab":
+        assert lead_export("verify", tmp_path / "again" / f"run={name}").code == 0
+    assert [*(tmp_path / "again").glob("run=*/changes.*")] == []
+    assert "changes" not in manifest_of(tmp_path / "again")
+
+
 def _with_new_checksum(folder: Path, name: str) -> Result:
     """Verify a run after its manifest was made to agree with a file that somebody has changed."""
     manifest = json.loads((folder / "manifest.json").read_text())
