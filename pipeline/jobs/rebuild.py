@@ -170,6 +170,15 @@ class Source:
         both = zip(rows.slice(0, rows.count), ended, strict=False)
         return any(row.outcome == Outcome.SUPPRESSED and before not in FORGOTTEN for row, before in both)
 
+    def needs_key(self, folder: OutputFolder) -> bool:
+        """Whether the key of hashes is needed to rebuild it in `folder`.
+
+        Raises:
+            UsageError: it is missing or wrong.
+            StorageError: a suppression list cannot be read.
+        """
+        return self.rules.key_id is not None or len(self._suppressed(folder)) > 0
+
     def _suppressed(self, folder: OutputFolder) -> SuppressionList:
         """The list of `folder`, of the settings, and of the folders that this run is in."""
         return suppression_of(self.settings, folder.state.path, *state_folders_around(self.run))

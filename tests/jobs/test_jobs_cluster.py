@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trustme
-from cli_command import OPTIONS, Result, Running, lead_export, run, write_list
+from cli_command import OPTIONS, Result, Running, lead_export, manifest_of, run, write_list
 from copied_nights import Trap, contents, copies, hidden, kill
 from dask_cluster import cluster
 from preloaded import COMMAND
@@ -25,6 +25,8 @@ from pipeline.errors import StorageError, UsageError
 from pipeline.jobs.nights.cluster import check_address, connected
 from pipeline.jobs.nights.many import rebuild_many
 from pipeline.jobs.nights.site import Site, versions
+from pipeline.privacy.key import create_key
+from pipeline.privacy.suppression import SUPPRESSED, SuppressionList
 from pipeline.sandbox.process import running
 from pipeline.settings import Settings
 
@@ -36,6 +38,13 @@ if TYPE_CHECKING:
     from preloaded import Preloaded
 
 EMAILS = [f"person.{number}@example.com" for number in range(20)]
+HASHES = {
+    "HASH_COLUMNS": "leads.email",
+    "DROP_COLUMNS": "*.extra,leads.notes,leads.lead_picture",
+    "KEEP_COLUMNS": "custom_fields.value,outcomes.message",
+    "REPLIES": "private",
+}
+"""Settings that hash addresses, as their variables are called."""
 needs_dask = pytest.mark.skipif(
     importlib.util.find_spec("distributed") is None or sys.platform != "linux",
     reason="needs the extra dask, and /proc to see who has a file open",
@@ -118,6 +127,36 @@ def test_the_bytes_are_those_of_one_process(
     assert hidden(out) == []
     again = rebuild(nights, out, dask, "--json").json
     assert (again["rebuilt"], again["present"], again["failed"]) == (0, 3, 0)
+
+
+@needs_dask
+def test_hashes_need_a_key_that_workers_can_read(
+    dask: Cluster, nights: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key from the environment is no worker's and refused before the first night; a file will do, however named."""
+    env = {f"LEAD_EXPORT_{name}": value for name, value in HASHES.items()}
+    words = ("rebuild", nights[0], "--out", tmp_path / "out", "--scheduler", dask.address)
+    refused = lead_export(*words, **env, LEAD_EXPORT_PRIVACY_KEY="ab" * 32).sentence
+    assert refused.startswith(f"{nights[0]}: needs the key of hashes, and a cluster is sent no secret;")
+    assert not (tmp_path / "out").exists()
+    monkeypatch.chdir(tmp_path)  # where no worker is
+    key = create_key(tmp_path / "privacy.key")
+    (tmp_path / "job.toml").write_text('privacy_key_file = "privacy.key"')
+    assert lead_export(*words, "--config", "job.toml", **env).code == 0
+    assert manifest_of(tmp_path / "out")["key_id"] == key.id
+
+
+def test_a_suppression_list_needs_a_key_file_too(nights: list[Path], tmp_path: Path) -> None:
+    """Nobody is asked, not even the scheduler, as long as workers could not tell whom to leave out."""
+    path = nights[0].parent / ".lead-export" / SUPPRESSED
+    path.parent.mkdir(mode=0o700)
+    key = create_key(tmp_path / "privacy.key")
+    SuppressionList.read(path, key).add([EMAILS[0]], reason="purge", at_ms=1_795_003_200_000)
+    words = ("rebuild", nights[0], "--out", tmp_path / "out", "--scheduler", "http://nowhere.example")
+    secret = {"LEAD_EXPORT_PRIVACY_KEY": key.secret.hex()}
+    assert "name a file that all workers can read as privacy_key_file" in lead_export(*words, **secret).sentence
+    (tmp_path / "job.toml").write_text(f'privacy_key_file = "{tmp_path / "privacy.key"}"')
+    assert "--scheduler: must be tls://HOST:PORT" in lead_export(*words, "--config", tmp_path / "job.toml").sentence
 
 
 @needs_dask
@@ -313,4 +352,6 @@ def test_a_site_is_refused_for_what_it_lacks(tmp_path: Path) -> None:
         assert "has pandas" in replace(site, versions={**site.versions, "pandas": "0.1"}).refusal([])
         assert "is not the same folder" in replace(site, token="x").refusal([])
         assert "cannot be read on a worker" in site.refusal([tmp_path, tmp_path / "run=none"])
+        (tmp_path / "privacy.key").touch(mode=0o600)
+        assert site.refusal([tmp_path, tmp_path / "privacy.key"]) == ""
     assert "is not the same folder" in site.refusal([])

@@ -66,7 +66,7 @@ class Crew:
         """One for each executor that broke."""
         return int(isinstance(error, BrokenExecutor))
 
-    def prepared(self, state: object, runs: object) -> AbstractContextManager[None]:  # noqa: ARG002 - a crew's
+    def prepared(self, state: object, paths: object) -> AbstractContextManager[None]:  # noqa: ARG002 - a crew's
         """Nothing to prepare."""
         return nullcontext()
 

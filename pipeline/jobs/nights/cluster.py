@@ -223,14 +223,14 @@ class Cluster:
                 raise UsageError(f"{who} {differs}; install the same versions everywhere, or files would differ.")
 
     @contextmanager
-    def prepared(self, state: StateFolder, runs: Sequence[Path]) -> Iterator[Site]:
-        """Have all workers try whether they can read the runs and write the folder; the site of the folder.
+    def prepared(self, state: StateFolder, paths: Sequence[Path]) -> Iterator[Site]:
+        """Have all workers try whether they can read runs and files and write the folder; the site of the folder.
 
         Raises:
             UsageError: one cannot.
         """
         with Site.open(state) as site:
-            for name, found in self._asked_workers(site.refusal, runs).items():
+            for name, found in self._asked_workers(site.refusal, paths).items():
                 if found:
                     raise UsageError(found if isinstance(found, str) else f"The worker {name} failed ({_kind(found)}).")
             yield site

@@ -39,7 +39,7 @@ class Local:
         return int(isinstance(error, BrokenExecutor | MemoryError))
 
     @staticmethod
-    def prepared(state: StateFolder, runs: Sequence[Path]) -> AbstractContextManager[None]:  # noqa: ARG004 - a crew's
+    def prepared(state: StateFolder, paths: Sequence[Path]) -> AbstractContextManager[None]:  # noqa: ARG004 - a crew's
         """Processes of this machine see what this one sees."""
         return nullcontext()
 

@@ -96,19 +96,19 @@ def rebuild_many(
     check_formats(common.formats)
     sources, endings = _read(_distinct(runs), load)
     folder = OutputFolder(out.absolute(), Modes.of(common))
-
+    keys = [] if scheduler is None else _key_files(sources, folder)
     with _crew(len(sources), workers, scheduler, patience_s) as crew, folder.locked():
         for source in sources:
             source.check_target(folder)
         told = _Told(observer or NightObserver(), len(sources), endings)
-        _hand_out(sources, folder, crew, told)
+        _hand_out(sources, folder, crew, told, keys)
     return _rebuilt(out, folder, told.endings)
 
 
-def _hand_out(sources: Sequence[Source], folder: OutputFolder, crew: Crew, told: _Told) -> None:
-    """Have the crew rebuild these runs in the folder, which is held."""
-    runs = [source.run for source in sources]
-    with crew.prepared(folder.state, runs) as site, _finishing(folder, crew, sources, told.endings):
+def _hand_out(sources: Sequence[Source], folder: OutputFolder, crew: Crew, told: _Told, keys: Sequence[Path]) -> None:
+    """Have the crew rebuild these runs, which takes the files `keys`, in the folder, which is held."""
+    paths = [*(source.run for source in sources), *keys]
+    with crew.prepared(folder.state, paths) as site, _finishing(folder, crew, sources, told.endings):
         Shift(crew, told.tell).rebuild([_night(source, folder.root, site) for source in sources])
 
 
@@ -167,6 +167,25 @@ def _read(runs: Iterable[Path], load: Callable[[Mapping[str, object]], Settings]
     return list(sources.values()), endings
 
 
+def _key_files(sources: Iterable[Source], folder: OutputFolder) -> list[Path]:
+    """The files that hold the keys of hashes which the workers of a cluster need; they get no secret.
+
+    Raises:
+        UsageError: a key that is needed is in no file, missing or wrong.
+        StorageError: a suppression list cannot be read.
+    """
+    found: dict[Path, None] = {}
+    for source in sources:
+        if source.needs_key(folder):
+            if source.settings.privacy_key_file is None:
+                raise UsageError(
+                    f"{source.run}: needs the key of hashes, and a cluster is sent no secret; name a file that all"
+                    " workers can read as privacy_key_file in --config, and set no key in the environment."
+                )
+            found[source.settings.privacy_key_file.absolute()] = None
+    return [*found]
+
+
 @contextmanager
 def _crew(nights: int, workers: int, scheduler: str | None, patience_s: float) -> Iterator[Crew]:
     """Who rebuilds that many nights.
@@ -186,8 +205,14 @@ def _crew(nights: int, workers: int, scheduler: str | None, patience_s: float) -
 def _night(source: Source, out: Path, site: Site | None) -> Night:
     """The task of a run: one process for each, and no secret for a cluster."""
     plain = source.settings.public()
-    settings = source.settings if site is None else Settings.model_validate(plain)
+    settings = source.settings if site is None else Settings.model_validate({**plain, **_absolute(source.settings)})
     return Night(source.run, out, settings.model_copy(update={"workers": 1}), source.before.run_id, site)
+
+
+def _absolute(settings: Settings) -> dict[str, Path]:
+    """The files that these settings name, for workers elsewhere, whose current folder is another one."""
+    files = {name: getattr(settings, name) for name in ("privacy_key_file", "suppression_file")}
+    return {name: path.absolute() for name, path in files.items() if path}
 
 
 @contextmanager

@@ -47,8 +47,8 @@ class Crew(Protocol):
     def deaths(self, error: BaseException) -> int:
         """How many workers have died at a task that ended with this error; 0 if none has."""
 
-    def prepared(self, state: StateFolder, runs: Sequence[Path]) -> AbstractContextManager[Site | None]:
-        """Check that all workers can read these runs, and write the folder with this hidden one, whose lock is held.
+    def prepared(self, state: StateFolder, paths: Sequence[Path]) -> AbstractContextManager[Site | None]:
+        """Check that all workers can read these runs and files, and write the folder with this state, which is locked.
 
         Raises:
             StopRun: a worker cannot.

@@ -86,11 +86,11 @@ class Site:
             is_same = False
         return "" if is_same else f"{self.out}: is not the same folder on a worker; mount the same storage everywhere."
 
-    def refusal(self, runs: Sequence[Path]) -> str:
-        """The same, and whether all of these runs can be read and the folder can be written, which is tried."""
+    def refusal(self, paths: Sequence[Path]) -> str:
+        """The same, and whether these runs, and files, can be read and the folder can be written, which is tried."""
         if trouble := self.trouble():
             return trouble
-        unreadable = [run for run in runs if not os.access(run, os.R_OK | os.X_OK)]
+        unreadable = [path for path in paths if not os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0))]
         if unreadable:
             return f"{unreadable[0]}: cannot be read on a worker; mount the same storage everywhere."
         try:
