@@ -31,7 +31,7 @@ def shortcomings(manifest: Manifest) -> Iterator[str]:
 def limit_lines(freshness: Freshness | None) -> Iterator[str]:
     """What has ended the calls before everybody was asked, as a line; nothing if that is not so."""
     if freshness is not None and freshness.ended_by != "done":
-        yield f"calls ended by {_limit(freshness)}; the next run goes on where they did"
+        yield f"{_limit(freshness)} ended the calls; the next run goes on where they did"
 
 
 def _because(freshness: Freshness | None) -> str:

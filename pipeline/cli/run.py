@@ -66,9 +66,9 @@ Examples:
   lead-export run customers.csv --out /srv/leads --format parquet --format csv
   psql -c "copy (select email from users) to stdout" | lead-export run - --out export
 
-Credentials come from the environment: KARTRA_APP_ID, KARTRA_API_KEY, KARTRA_API_PASSWORD. With exit code 0 or
-3 the tables are in DIR/latest or, on a disk without symbolic links, in the folder that DIR/latest.json names.
-If a run stops, the same command resumes it.
+Credentials come from the environment: KARTRA_APP_ID, KARTRA_API_KEY, KARTRA_API_PASSWORD. With exit code 0,
+3 or 8 the tables are in DIR/latest or, on a disk without symbolic links, in the folder that DIR/latest.json
+names. If a run stops, the same command resumes it.
 """,
 )
 @click.argument("lists", metavar="LIST...", nargs=-1, required=True, type=UserPath())

@@ -54,7 +54,8 @@ def _lines(found: Verification) -> Iterator[str]:
     yield from found.notes
     verdict = "intact" if found.ok else counted(len(found.differences), "difference")
     yield f"Run {found.run_id}: {verdict}"
-    yield f"  {found.files:,} files ({found.bytes / 1e6:,.1f} MB) and {found.rows:,} rows compared with the manifest"
+    size = f"{counted(found.files, 'file')} ({found.bytes / 1e6:,.1f} MB)"
+    yield f"  {size} and {counted(found.rows, 'row')} compared with the manifest"
     if found.rebuilt:
         same = f", {len(found.same_content):,} with the same content in other bytes" if found.same_content else ""
         yield f"  rebuilt from the replies: {len(found.identical):,} files the same byte for byte{same}"

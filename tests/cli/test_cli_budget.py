@@ -53,7 +53,7 @@ def test_the_night_ends_at_the_deadline_and_the_next_one_goes_on(
     assert datetime.fromisoformat(deadline) - timedelta(seconds=0.6) < answered.to_pydatetime()
     assert answered.to_pydatetime() < datetime.fromisoformat(deadline)
     assert ended < datetime.fromisoformat(deadline) + timedelta(seconds=10)
-    assert f"calls ended by the deadline ({deadline[:16].replace('T', ' ')} UTC)" in first.err
+    assert f"the deadline ({deadline[:16].replace('T', ' ')} UTC) ended the calls" in first.err
     assert lead_export("verify", out / "latest").code == 0
     second = run(crowd, sandbox, out, "--deadline", in_s(60))
     assert (second.code, manifest_of(out)["status"]) == (0, "complete")
