@@ -29,6 +29,7 @@ from pipeline.files.folder import OutputFolder, read_manifest
 from pipeline.files.modes import Modes
 from pipeline.files.state import StateFolder
 from pipeline.jobs.before import done, unfinished_name, unless_held
+from pipeline.jobs.suppressing import heeding_common_list
 from pipeline.outcomes import iso, now_ms
 
 if TYPE_CHECKING:
@@ -235,6 +236,7 @@ class _Lanes:
         settings = lane.settings
         if settings.workers == 0 and self._at_a_time > 1:  # the cores have enough to do with the other accounts
             settings = settings.model_copy(update={"workers": 1})
+        settings = heeding_common_list(settings, self._accounts.out, lane.out)
         request = LaneRequest.of(
             lane, settings, self._how.command(name), run_id=run_id, new=self._how.new, monitor=self._how.monitor
         )

@@ -34,11 +34,14 @@ logger = logging.getLogger(__name__)
 def suppression_of(settings: Settings, *folders: Path) -> SuppressionList:
     """The suppression lists in these state folders and that of the settings, heeded together; changes go to the first.
 
+    So are those of the output folders that these lie in: an account's folder lies in that of all accounts.
+
     Raises:
         UsageError: the key is missing or wrong, or the folder of the list that the settings name does not exist.
         StorageError: a list cannot be read.
     """
-    key, lists = load_key(settings), [folder / SUPPRESSED for folder in folders]
+    around = [state for folder in folders for state in state_folders_around(folder.parent)]
+    key, lists = load_key(settings), [folder / SUPPRESSED for folder in dict.fromkeys([*folders, *around])]
     if settings.suppression_file:
         if not settings.suppression_file.parent.is_dir():
             raise UsageError(f"suppression_file: there is no folder {settings.suppression_file.parent}.")
@@ -54,6 +57,18 @@ def state_folders_around(*files: Path) -> list[Path]:
         parents = [parent for file in files if file.is_absolute() for parent in file.parents]
     states = [parent / SUFFIX for parent in dict.fromkeys(parents)]
     return [state for state in states if (state / SUPPRESSED).exists()]
+
+
+def heeding_common_list(settings: Settings, common: Path, out: Path) -> Settings:
+    """The settings of an account with the suppression list of the folder of all accounts, if `out` is elsewhere.
+
+    One that lies in the common folder heeds its list anyway; one that names a list of its own heeds that instead.
+    """
+    listed = Path(os.path.realpath(common)) / SUFFIX / SUPPRESSED
+    is_elsewhere = listed.parent not in state_folders_around(out)
+    if settings.suppression_file or not is_elsewhere or not listed.exists():
+        return settings
+    return settings.model_copy(update={"suppression_file": listed})
 
 
 def suppress_in(journal: Journal, suppressed: SuppressionList) -> None:
