@@ -21,7 +21,7 @@ from pipeline.schema import LEAD_TABLES, OUTCOMES
 from pipeline.tables.frames import arrow_schema, make_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from pipeline.columns import Table
     from pipeline.files.output_format import FileInfo
     from pipeline.settings import Settings
+
+    Without = Callable[[str, pa.Table, int], pa.Table]
+    """Takes the name of a table, some of its rows and the number of the first of them, from 0; gives what stays."""
 
 ACCOUNT = "account"
 """The column that says whose row it is."""
@@ -46,6 +49,7 @@ class Source:
         run: the folder of the run; None if there is none that can be used.
         manifest: that of the run, as plain values.
         code: the exit code that its state alone would give: not 0 if its run is damaged.
+        without: takes the rows of people away who are not to be asked for; None if there are none.
     """
 
     name: str
@@ -53,6 +57,17 @@ class Source:
     run: Path | None = None
     manifest: Mapping[str, Any] | None = None
     code: ExitCode = ExitCode.OK
+    without: Without | None = None
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether columns may be missing from its run because it was told so."""
+        return bool(self.manifest and (self.manifest.get("settings") or {}).get("drop_columns"))
+
+    def path(self, table: str) -> Path | None:
+        """The file of a table; None if it publishes none."""
+        is_there = self.run is not None and self.manifest is not None and table in self.manifest["tables"]
+        return self.run / f"{table}.parquet" if is_there and self.run else None
 
 
 def find_sources(folders: Mapping[str, Path], fresh: Mapping[str, str], settings: Settings) -> list[Source]:
@@ -88,7 +103,10 @@ def _misfit(run: Path, manifest: Mapping[str, Any], settings: Settings) -> str |
     Raises:
         StorageError: a file is damaged, or cannot be read.
     """
+    own = manifest.get("settings") or {}
     for table in TABLES:
+        if table.name not in manifest["tables"] and own.get("drop_columns"):
+            continue
         files = manifest["tables"].get(table.name, {}).get("files", [])
         described = next((file for file in files if file["name"] == f"{table.name}.parquet"), None)
         if described is None:
@@ -100,7 +118,9 @@ def _misfit(run: Path, manifest: Mapping[str, Any], settings: Settings) -> str |
             raise StorageError(f"{path}: differs from what the manifest describes (changed or damaged).")
         found, wanted = pq.read_schema(path), arrow_schema(table, settings.timezone)
         for field in wanted:
-            if field.name in found.names and not _fits(found.field(field.name).type, field.type):
+            kind = found.field(field.name).type if field.name in found.names else field.type
+            is_hashed = bool(own.get("hash_columns")) and pa.types.is_string(kind)
+            if not is_hashed and not _fits(kind, field.type):
                 return f"{path}: the column {field.name} is of another type; its run had another timezone or version"
     return None
 
@@ -113,16 +133,33 @@ def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
 
 
 def write_combined(sources: Sequence[Source], settings: Settings, folder: Path) -> dict[str, list[FileInfo]]:
-    """Write every table of the accounts that have a run into `folder`, in the formats of the settings.
+    """Write every table that an account publishes into `folder`, in the formats of the settings.
 
     Raises:
         StorageError: a table cannot be read or written.
     """
-    return {table.name: _write(table, sources, settings, folder) for table in TABLES}
+    schemas = {table.name: (table, _schema(table, sources, settings)) for table in TABLES}
+    return {
+        name: _write(table, schema, sources, settings, folder) for name, (table, schema) in schemas.items() if schema
+    }
 
 
-def _write(table: Table, sources: Sequence[Source], settings: Settings, folder: Path) -> list[FileInfo]:
-    schema = arrow_schema(table, settings.timezone)
+def _schema(table: Table, sources: Sequence[Source], settings: Settings) -> pa.Schema:
+    """The columns of a table without those that every account leaves out; one with hashes in it is of strings."""
+    paths = [path for source in sources if (path := source.path(table.name))]
+    found = [pq.read_schema(path) for path in paths]
+    leave_out = all(source.leaves_out for source in sources if source.run is not None)
+    fields = []
+    for field in arrow_schema(table, settings.timezone):
+        kinds = [one.field(field.name).type for one in found if field.name in one.names]
+        if kinds or not leave_out:
+            fields.append(field.with_type(pa.string()) if any(map(pa.types.is_string, kinds)) else field)
+    return pa.schema(fields)
+
+
+def _write(
+    table: Table, schema: pa.Schema, sources: Sequence[Source], settings: Settings, folder: Path
+) -> list[FileInfo]:
     options = WriteOptions(
         bom=bool(settings.csv_bom),
         title=table.name,
@@ -132,9 +169,12 @@ def _write(table: Table, sources: Sequence[Source], settings: Settings, folder: 
     header = _frame("", schema.empty_table())
     with TableWriter(folder, table.name, header, settings.formats, options) as writer:
         for source in sources:
-            if source.run is not None:
-                for rows in _batches(source.run / f"{table.name}.parquet", schema):
-                    writer.write(_frame(source.name, rows))
+            if (path := source.path(table.name)) is not None:
+                first = 0
+                for rows in _batches(path, schema):
+                    kept = source.without(table.name, rows, first) if source.without else rows
+                    writer.write(_frame(source.name, kept))
+                    first += rows.num_rows
     return writer.files()
 
 
