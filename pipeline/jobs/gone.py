@@ -52,6 +52,6 @@ def ended_before(journal: Journal) -> EndedBy:
         StorageError: the journal cannot be read.
     """
     seen = journal.summary()
-    if seen.answered + seen.failed >= seen.addresses:
+    if seen.to_ask <= seen.failed:  # and so was asked for
         return "done"
     return "max_calls" if seen.run.deadline_ms is None else "deadline"
