@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.journal.database import connect, connect_read_only, reading
+from pipeline.journal.database import IS_FORGOTTEN, connect, connect_read_only, reading
 from pipeline.journal.records import Carried
 from pipeline.outcomes import Outcome
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_COUNT = """SELECT carried, outcome, max(0, (:as_of_ms - answered_at + :tolerance_ms) / :night_ms), count(*),
-min(answered_at) FROM answers WHERE outcome <> 'suppressed' GROUP BY 1, 2, 3"""
+_COUNT = f"""SELECT carried, outcome, max(0, (:as_of_ms - answered_at + :tolerance_ms) / :night_ms), count(*),
+min(answered_at) FROM answers WHERE NOT {IS_FORGOTTEN} GROUP BY 1, 2, 3"""  # noqa: S608 - names in the code
 
 
 class Ages(NamedTuple):
@@ -42,8 +42,8 @@ def answer_dates(path: Path) -> Iterator[tuple[str, int]]:
         StorageError: the journal cannot be read.
     """
     query = (
-        "SELECT email, answered_at FROM answers JOIN addresses ON id = address"
-        " WHERE outcome NOT IN ('failed', 'suppressed')"
+        "SELECT email, answered_at FROM answers JOIN addresses ON id = address"  # noqa: S608 - names in the code
+        f" WHERE outcome <> 'failed' AND NOT {IS_FORGOTTEN}"
     )
     with reading(path), closing(connect_read_only(path)) as db:
         yield from db.execute(query)

@@ -21,6 +21,8 @@ _APPLICATION_ID = 0x6C656164
 _VERSION = 5
 _LOCK_TIMEOUT_S = 60
 _SQLITE_HEADER = b"SQLite format 3\0"
+IS_FORGOTTEN = f"(outcome IN {tuple(map(str, FORGOTTEN))})"
+"""Whether nothing but the place of an answer is kept, in SQL."""
 _FORGOTTEN = f"coalesce(answers.outcome IN {tuple(map(str, FORGOTTEN))}, FALSE)"
 # Columns without a type keep every value as it is; its type is checked when the record is read back. Rows and
 # addresses are numbered from 1 without gaps.

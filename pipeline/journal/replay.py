@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from pipeline.errors import StorageError
-from pipeline.journal.database import connect, connect_read_only, has_tables, reading, rows_of
+from pipeline.journal.database import IS_FORGOTTEN, connect, connect_read_only, has_tables, reading, rows_of
 from pipeline.journal.records import (
     SELECT_ANSWERS,
     Carried,
@@ -39,6 +39,12 @@ STRIDE = 1_000
 _CACHED_PACKS = 8
 """Calls end in about the order of their addresses, so neighbours are in few packs, but for those that were retried."""
 
+# Each answer counts as one thing, and so is never subtracted twice.
+_COUNT = (
+    f"SELECT CASE WHEN {IS_FORGOTTEN} THEN 'forgotten' WHEN outcome = 'failed' THEN 'failed'"  # noqa: S608 - names in the code
+    f" WHEN carried = {Carried.YES:d} THEN 'carried' ELSE 'answered' END, count(*) FROM answers GROUP BY 1"
+)
+
 
 class JournalSummary(NamedTuple):
     """What a journal is about, and how far its run got.
@@ -53,7 +59,7 @@ class JournalSummary(NamedTuple):
         stop: why the run stopped last; None if it never stopped in an orderly way.
         written: when its file was written though rows failed; None if it is unfinished.
         carried: those with an answer of an earlier run, for which this one has not asked, or not yet.
-        suppressed: those that are not to be asked for.
+        suppressed: those that are not to be asked for, and those that were erased.
         calls: that its attempts have made; up to `calls.budget.MOST_RESERVED` too many if the last one was killed.
     """
 
@@ -109,10 +115,8 @@ def summarize(db: sqlite3.Connection, path: Path) -> JournalSummary | None:
         number: int = db.execute(query).fetchone()[0]
         return number
 
-    failed = count("SELECT count(*) FROM answers WHERE outcome = 'failed'")
-    carried = count(f"SELECT count(*) FROM answers WHERE carried = {Carried.YES:d}")  # noqa: S608 - a number of ours
-    forgotten = count("SELECT count(*) FROM answers WHERE outcome IN ('suppressed', 'erased')")
-    answered = count("SELECT count(*) FROM answers") - failed - carried - forgotten
+    counts = dict.fromkeys(("answered", "failed", "carried", "forgotten"), 0) | dict(db.execute(_COUNT).fetchall())
+    answered, failed = counts["answered"], counts["failed"]
     run = db.execute(select(RunRecord._fields, "run")).fetchone()
     if run is None:
         if answered or failed:  # what was carried over is still where it came from
@@ -130,9 +134,9 @@ def summarize(db: sqlite3.Connection, path: Path) -> JournalSummary | None:
         failed=failed,
         stop=stop and msgspec.convert(stop, StopRecord),
         written=written and msgspec.convert(written, WrittenRecord),
-        carried=carried,
+        carried=counts["carried"],
         calls=count("SELECT coalesce(max(calls), 0) FROM spent"),
-        suppressed=forgotten,
+        suppressed=counts["forgotten"],
     )
 
 

@@ -14,7 +14,8 @@ import zstandard
 from pipeline.filesystem import sync
 from pipeline.journal import database
 from pipeline.journal.database import connect, remove_journal, rows_of, storage, transaction
-from pipeline.journal.records import ANSWER_COLUMNS, checked, insert, packed_bodies, unpacked
+from pipeline.journal.records import ANSWER_COLUMNS, Carried, checked, insert, packed_bodies, unpacked
+from pipeline.journal.selection import leave_out
 from pipeline.outcomes import Answer, Outcome, to_row
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class _Copy:
         names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
         for (name,) in self._old.execute(names).fetchall():
             self._insert(name, special[name]() if name in special else self._others(name))
+        leave_out(self._new, sorted(self._addresses))
 
     def _insert(self, table: str, rows: Iterator[Row]) -> None:
         for row in rows:
@@ -117,17 +119,18 @@ class _Copy:
             yield {**row, "bodies": packed_bodies(bodies, self._compressor)}
 
     def _answers(self) -> Iterator[Row]:
-        erased = to_row(Answer("", Outcome.ERASED, attempts=0, answered_at_ms=0))
+        nothing = to_row(Answer("", Outcome.ERASED, attempts=0, answered_at_ms=0))
+        erased = {**nothing, "pack": None, "carried": int(Carried.NO)}
         query = "SELECT answers.*, email FROM answers JOIN addresses ON id = address ORDER BY address"
         without = set(self._addresses)
         for row in rows_of(self._old, query):
             if row["address"] in without:
                 without.discard(row["address"])
-                yield self._stored({**row, **erased, "pack": None})
+                yield self._stored({**row, **erased})
             else:
                 yield self._stored({**row, "message": self._cleared(row["message"])})
         for number in sorted(without):
-            yield self._stored({**dict.fromkeys(ANSWER_COLUMNS, 0), **erased, "address": number, "pack": None})
+            yield self._stored({**erased, "address": number})
 
     def _stored(self, row: Row) -> Row:
         stored = checked(row)

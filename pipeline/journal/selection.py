@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,7 +12,7 @@ from pipeline.outcomes import Address
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 _PAGE = 2_000
@@ -50,8 +51,8 @@ class Choice(NamedTuple):
         return min(max(self.share, needed), askable)
 
 
-# An address without an answer, and one whose answer has an impossible date, must be asked for; a suppressed one, which
-# has no email any more, must not.
+# An address without an answer, and one whose answer has an impossible date, must be asked for; a suppressed or erased
+# one, which has no email any more, must not.
 _MUST = "(answered_at IS NULL OR answered_at > :ahead_ms OR answered_at <= min(:must_ms, :may_ms))"
 _ANSWERED = (
     "(SELECT * FROM addresses WHERE email <> '') AS addresses LEFT JOIN answers ON answers.address = addresses.id"
@@ -70,7 +71,8 @@ _OPEN = f"(outcome IS NULL OR outcome = 'failed' OR carried = {Carried.YES:d})"
 _IN_LIST_ORDER = f"SELECT id, id, email FROM {_ANSWERED} WHERE id > ? AND {_OPEN} ORDER BY id LIMIT {_PAGE}"  # noqa: S608 - names in the code
 _AS_DUE = (
     "SELECT due.id, addresses.id, email FROM due JOIN addresses ON addresses.id = due.address"  # noqa: S608 - names in the code
-    f" LEFT JOIN answers ON answers.address = due.address WHERE due.id > ? AND {_OPEN} ORDER BY due.id LIMIT {_PAGE}"
+    f" LEFT JOIN answers ON answers.address = due.address WHERE due.id > ? AND email <> '' AND {_OPEN}"
+    f" ORDER BY due.id LIMIT {_PAGE}"
 )
 
 
@@ -111,6 +113,13 @@ def select_due(path: Path, choice: Choice) -> Selection:
         most = choice.most({nights: count for nights, count, *_ in counts}, askable)
         db.execute(_SELECT, {**choice._asdict(), "most": most})
         return Selection(most, ahead=sum(row[4] for row in counts))
+
+
+def leave_out(db: sqlite3.Connection, addresses: Iterable[int]) -> None:
+    """Ask no longer for the addresses with these numbers, if they were chosen; the caller has begun a transaction."""
+    numbers = json.dumps([*addresses])
+    due = db.execute("DELETE FROM due WHERE address IN (SELECT value FROM json_each(?))", (numbers,)).rowcount
+    db.execute("UPDATE run SET selected = selected - ?", (due,))
 
 
 def open_addresses(db: sqlite3.Connection, path: Path) -> Iterator[Address]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.journal.database import connect, reading, transaction
 from pipeline.journal.records import ANSWER_COLUMNS, insert, repacked, stored
 from pipeline.journal.replay import JournalAnswers
+from pipeline.journal.selection import leave_out
 from pipeline.outcomes import KEPT, Answer, Outcome
 
 if TYPE_CHECKING:
@@ -73,8 +74,7 @@ def _overwrite(db: sqlite3.Connection, found: list[int]) -> None:
     db.execute(f"UPDATE rows SET given = '' WHERE address {_OF_THEM}", (numbers,))  # noqa: S608 - a constant
     # An address is never written as a key is: it has an at sign.
     db.execute(f"UPDATE addresses SET email = '', key = 'suppressed ' || id WHERE id {_OF_THEM}", (numbers,))  # noqa: S608 - a constant
-    due = db.execute(f"DELETE FROM due WHERE address {_OF_THEM}", (numbers,)).rowcount  # noqa: S608 - a constant
-    db.execute("UPDATE run SET selected = selected - ?", (due,))
+    leave_out(db, found)
     answer = Answer("", Outcome.SUPPRESSED, attempts=0)
     adding = insert("answers", ("address", *ANSWER_COLUMNS), verb="INSERT OR REPLACE")
     db.executemany(adding, [stored(number, answer, None) for number in found])
