@@ -45,7 +45,7 @@ _MEANINGS = {
     Outcome.DELETED: "the API says that the lead was deleted",
     Outcome.FAILED: "no usable answer; `code` says why, and a later run tries again",
     Outcome.PENDING: "not asked yet: the deadline or the allowed number of calls came first; a later run asks",
-    Outcome.SUPPRESSED: "erased, and not to be asked for again; never looked up, and the address is not kept",
+    Outcome.SUPPRESSED: "on the suppression list: not to be asked for; the address is not kept",
     Outcome.INVALID: "not an email address; never looked up",
     Outcome.DUPLICATE: "same address as an earlier row, which is looked up for both",
     Outcome.ERASED: "somebody was erased with `purge`, and nothing but the number of the row is left",
@@ -94,7 +94,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     Attributes:
         email: the address as it was sent.
-        outcome: `found`, `not_found`, `deleted` or `failed`; or `suppressed`, and then the address is empty.
+        outcome: `found`, `not_found`, `deleted` or `failed`; `suppressed` or `erased` if the address is empty.
         code: the API's error type or our reason; `email_mismatch` when the reply is for another address.
         message: one sentence for a person, or None.
         lead_id: the lead's id in the API, if one was given.
@@ -128,8 +128,8 @@ class RowOutcome(msgspec.Struct, frozen=True):
     Attributes:
         input: name of the list.
         row: number of the data row in it, from 1.
-        given: the cell as it stood in the list; None if it is suppressed.
-        email: the address it was read as; None if it is not one, or is suppressed.
+        given: the cell as it stood in the list; None if it is suppressed or erased.
+        email: the address it was read as; None if it is not one, or is suppressed or erased.
         outcome: a value of `Outcome`; `pending` if the address has no answer yet.
         code: as in `Answer`, or why the cell is not an address.
         message: one sentence for a person, or None.
