@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-EndedBy = Literal["deadline", "max_calls"]
+Limit = Literal["deadline", "max_calls"]
+"""What can end the calls before everybody was asked."""
 
 ON_THE_WAY_S = 0.25
 """Seconds before the deadline in which no call starts any more, as it would reach the server after it."""
@@ -56,7 +57,7 @@ class Budget:
         record: Callable[[int], Awaitable[None]] | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self.ended_by: EndedBy | None = None
+        self.ended_by: Limit | None = None
         self.spent = self._recorded = spent
         self.deadline_s = deadline_s
         self.max_calls = max_calls

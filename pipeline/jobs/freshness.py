@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from collections import Counter
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 import msgspec
 
+from pipeline.calls.budget import Limit
 from pipeline.history.due import NIGHT_MS, TOLERANCE_MS
 from pipeline.journal.ages import count_ages
-from pipeline.outcomes import iso
+from pipeline.outcomes import ANSWERED, CONCLUSIVE, KEPT, Outcome, iso
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pipeline.journal.store import Journal
 
-EndedBy = Literal["done", "deadline", "max_calls"]
+EndedBy = Literal["done", Limit]
+
+
+class KnownAnswer(NamedTuple):
+    """What the table `outcomes` says about an address; its time is in milliseconds since 1970 UTC, None if unknown."""
+
+    outcome: str
+    code: str | None
+    answered_at_ms: int | None
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it stays from an earlier run because asking again failed."""
+        return (self.code or "").startswith(KEPT)
 
 
 class Freshness(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,3 +81,51 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True):
             ended_by=ended_by,
             deadline=None if run.deadline_ms is None else iso(run.deadline_ms),
         )
+
+    def without(self, gone: Iterable[KnownAnswer], *, started_at: str, oldest_ms: int | None) -> Self:
+        """The same without addresses that were erased from a published run.
+
+        An answer whose time is not known counts as one that the run asked for; the ages stay as they are then.
+
+        Args:
+            gone: what was known about them.
+            started_at: when the run first started, ISO 8601.
+            oldest_ms: when the oldest answer that is left was given, milliseconds since 1970 UTC; None if unknown.
+        """
+        started_ms = round(datetime.fromisoformat(started_at).timestamp() * 1000)
+        counts: Counter[str] = Counter()
+        ages = Counter({int(nights): count for nights, count in self.ages.items()})
+        too_old = self._overdue_nights()
+        for one in gone:
+            if one.outcome in CONCLUSIVE and one.answered_at_ms is not None:
+                ages[max(0, (started_ms - one.answered_at_ms + TOLERANCE_MS) // NIGHT_MS)] -= 1
+            counts[_counted_as(one, started_ms)] += 1
+            counts["refresh_failed"] += one.is_kept
+        left = {nights: count for nights, count in sorted(ages.items()) if count > 0}
+        oldest = self.oldest_answered_at if oldest_ms is None else iso(oldest_ms)
+        return msgspec.structs.replace(
+            self,
+            **{name: max(0, getattr(self, name) - count) for name, count in counts.items() if name},
+            overdue=sum(count for nights, count in left.items() if nights in too_old),
+            oldest_answered_at=oldest if left else None,
+            ages={str(nights): count for nights, count in left.items()},
+        )
+
+    def _overdue_nights(self) -> set[int]:
+        """The ages that are overdue: the highest."""
+        nights, left = set(), self.overdue
+        for age in sorted(map(int, self.ages), reverse=True):
+            if left > 0:
+                nights.add(age)
+                left -= self.ages[str(age)]
+        return nights
+
+
+def _counted_as(one: KnownAnswer, started_ms: int) -> str:
+    """The field of `Freshness` in which an address is counted; "" if in none."""
+    if one.outcome == Outcome.PENDING:
+        return "pending"
+    if one.outcome not in ANSWERED:
+        return ""
+    is_earlier = one.answered_at_ms is not None and one.answered_at_ms < started_ms
+    return "carried" if is_earlier and not one.is_kept else "asked"

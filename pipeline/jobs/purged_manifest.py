@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import pyarrow as pa
 
+from pipeline.jobs.freshness import KnownAnswer
 from pipeline.jobs.manifest import Manifest, status_of
-from pipeline.outcomes import Outcome
+from pipeline.outcomes import CONCLUSIVE, Outcome
 from pipeline.privacy.reading import batches
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
+    from pipeline.jobs.freshness import Freshness
     from pipeline.jobs.manifest_counts import DriftCounts, RowCounts
     from pipeline.jobs.manifest_files import PublishedTable
     from pipeline.jobs.odd_rows import OddRows
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from pipeline.journal.rows import FailedLine, OddRow
 
 _COLUMNS = ("input", "row", "outcome", "code")
+_DATE = "answered_at"  # which may be left out or hashed
 
 
 class ErasedRows:
@@ -36,15 +41,20 @@ class ErasedRows:
         self.counts: Counter[tuple[str, str | None]] = Counter()
         self.places: set[tuple[str, int]] = set()
         self.failed: list[int] = []
+        self.answers: list[KnownAnswer] = []
+        self.oldest_ms: int | None = None
         first = failed = 0
-        for batch in batches(outcomes, _COLUMNS) if outcomes else ():
-            rows = zip(*(batch.column(name).to_pylist() for name in _COLUMNS), strict=True)
-            for number, (name, row, outcome, code) in enumerate(rows, first):
+        for batch in batches(outcomes, (*_COLUMNS, _DATE)) if outcomes else ():
+            rows = zip(*(batch.column(name).to_pylist() for name in _COLUMNS), _dates_ms(batch), strict=True)
+            for number, (name, row, outcome, code, at_ms) in enumerate(rows, first):
                 if number in erased:
                     self.counts[outcome, code or None] += 1
                     self.places.add((name, int(row)))
+                    self.answers.append(KnownAnswer(outcome, code, at_ms))
                     if outcome == Outcome.FAILED:
                         self.failed.append(failed)
+                elif outcome in CONCLUSIVE and at_ms is not None:
+                    self.oldest_ms = at_ms if self.oldest_ms is None else min(at_ms, self.oldest_ms)
                 failed += outcome == Outcome.FAILED
             first += batch.num_rows
 
@@ -55,6 +65,10 @@ class ErasedRows:
             counts[outcome] = counts.get(outcome, 0) - count
             counts[Outcome.ERASED] = counts.get(Outcome.ERASED, 0) + count
         return msgspec.structs.replace(before, **{name: count for name, count in counts.items() if count is not None})
+
+    def freshness(self, before: Freshness | None, started_at: str) -> Freshness | None:
+        """How old the answers are without theirs."""
+        return before and before.without(self.answers, started_at=started_at, oldest_ms=self.oldest_ms)
 
     def codes(self, before: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
         """The codes by outcome without them."""
@@ -84,6 +98,25 @@ class ErasedRows:
         return [row for row in rows if (row.input, row.row) not in self.places]
 
 
+def _dates_ms(batch: pa.RecordBatch) -> list[int | None]:
+    """When each answer of `outcomes` was given, in milliseconds since 1970 UTC; None where nobody can tell."""
+    if _DATE not in batch.schema.names:
+        return [None] * batch.num_rows
+    column = batch.column(_DATE)
+    if pa.types.is_timestamp(column.type):
+        return column.cast(pa.int64()).to_pylist()
+    return [_ms(text) for text in column.to_pylist()]
+
+
+def _ms(text: str | None) -> int | None:
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:  # there is none, or only its hash
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return round(aware.timestamp() * 1000)
+
+
 def purged_manifest(
     before: Manifest,
     erased: ErasedRows,
@@ -93,8 +126,10 @@ def purged_manifest(
 ) -> Manifest:
     """The manifest without the rows that are erased, with these tables and a note of the purge."""
     rows, codes = erased.rows(before.rows), erased.codes(before.codes)
+    freshness = erased.freshness(before.freshness, before.started_at)
     fields: dict[str, Any] = {
-        "status": status_of(rows.by_outcome(), codes, before.freshness),
+        "status": status_of(rows.by_outcome(), codes, freshness),
+        "freshness": freshness,
         "rows": rows,
         "codes": codes,
         "tables": tables,

@@ -76,3 +76,39 @@ def test_answers_of_tonight_are_taken_over(sandbox: RunningSandbox, journal: Pat
     assert (done.code, "takes over its 2 answers" in done.err) == (0, True)
     table = pd.read_parquet(out / "run=b" / "outcomes.parquet")
     assert table["outcome"].tolist()[6:8] == ["not_found"] * 2
+
+
+def test_a_published_run_counts_its_answers_anew(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """What its manifest says of answers that it carries over, asked for or has yet to ask for fits the rows left."""
+    people, out = write_list(tmp_path / "people.csv", EMAILS[:4]), tmp_path / "out"
+    assert run(people, sandbox, out, "--run-id", "a", "--max-age", 2, **ENV).code == 0
+    write_list(people, EMAILS)
+    assert run(people, sandbox, out, "--run-id", "b", "--max-age", 2, "--max-calls", 3, **ENV).code == 8
+    before = pd.read_parquet(out / "run=b" / "outcomes.parquet").set_index("email")["answered_at"]
+    manifest = manifest_of(out)
+    is_ours = before >= pd.Timestamp(manifest["started_at"])
+    theirs = [before.index[mask][0] for mask in (is_ours, ~is_ours & before.notna(), before.isna())]
+    assert lead_export("purge", "-", "--no-suppress", "--out", out, stdin="\n".join(theirs), **KEY).code == 0
+    rest, fresh = before.drop(theirs), manifest["freshness"]
+    after = manifest_of(out)
+    assert (after["rows"]["erased"], after["rows"]["pending"]) == (3, rest.isna().sum())
+    less_one = {name: fresh[name] - 1 for name in ("asked", "carried", "pending")}
+    oldest = rest.min().isoformat(timespec="milliseconds")
+    ages = {"0": rest.notna().sum()}
+    assert after["freshness"] == {**fresh, **less_one, "ages": ages, "oldest_answered_at": oldest}
+    assert lead_export("verify", out / "run=b", **KEY).code == 0
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "xlsx"])
+def test_so_does_one_that_is_no_parquet(sandbox: RunningSandbox, tmp_path: Path, kind: str) -> None:
+    """The dates are read from the text of the table."""
+    people, out = write_list(tmp_path / "people.csv", EMAILS), tmp_path / "out"
+    options = ("--format", kind, "--no-keep-replies", "--max-calls", 5)
+    assert run(people, sandbox, out, *options, **ENV).code == 8
+    fresh = manifest_of(out)["freshness"]
+    theirs = "\n".join((EMAILS[0], EMAILS[-1]))
+    assert lead_export("purge", "-", "--no-suppress", "--out", out, stdin=theirs, **KEY).code == 0
+    after = manifest_of(out)["freshness"]
+    oldest = after["oldest_answered_at"]
+    assert fresh["oldest_answered_at"] <= oldest <= manifest_of(out)["finished_at"]
+    assert after == {**fresh, "asked": 4, "pending": 2, "ages": {"0": 4}, "oldest_answered_at": oldest}
