@@ -39,10 +39,11 @@ STRIDE = 1_000
 _CACHED_PACKS = 8
 """Calls end in about the order of their addresses, so neighbours are in few packs, but for those that were retried."""
 
-# Each answer counts as one thing, and so is never subtracted twice.
+# How many answers failed, are those of earlier runs, or are forgotten, each counted once; and how many there are.
 _COUNT = (
-    f"SELECT CASE WHEN {IS_FORGOTTEN} THEN 'forgotten' WHEN outcome = 'failed' THEN 'failed'"  # noqa: S608 - names in the code
-    f" WHEN carried = {Carried.YES:d} THEN 'carried' ELSE 'answered' END, count(*) FROM answers GROUP BY 1"
+    f"SELECT count(*) FILTER (WHERE outcome = 'failed'),"  # noqa: S608 - names in the code
+    f" count(*) FILTER (WHERE carried = {Carried.YES:d} AND NOT {IS_FORGOTTEN} AND outcome <> 'failed'),"
+    f" count(*) FILTER (WHERE {IS_FORGOTTEN}), count(*) FROM answers"
 )
 
 
@@ -115,8 +116,8 @@ def summarize(db: sqlite3.Connection, path: Path) -> JournalSummary | None:
         number: int = db.execute(query).fetchone()[0]
         return number
 
-    counts = dict.fromkeys(("answered", "failed", "carried", "forgotten"), 0) | dict(db.execute(_COUNT).fetchall())
-    answered, failed = counts["answered"], counts["failed"]
+    failed, carried, forgotten, answers = db.execute(_COUNT).fetchone()
+    answered = answers - failed - carried - forgotten
     run = db.execute(select(RunRecord._fields, "run")).fetchone()
     if run is None:
         if answered or failed:  # what was carried over is still where it came from
@@ -134,9 +135,9 @@ def summarize(db: sqlite3.Connection, path: Path) -> JournalSummary | None:
         failed=failed,
         stop=stop and msgspec.convert(stop, StopRecord),
         written=written and msgspec.convert(written, WrittenRecord),
-        carried=counts["carried"],
+        carried=carried,
         calls=count("SELECT coalesce(max(calls), 0) FROM spent"),
-        suppressed=counts["forgotten"],
+        suppressed=forgotten,
     )
 
 
