@@ -212,3 +212,5 @@ LEAD_TABLES = (LEADS, TAGS, TRANSACTIONS, LISTS, SEQUENCES, MEMBERSHIPS, CUSTOM_
 
 TABLES = (*LEAD_TABLES, OUTCOMES, REPLIES, CHANGES)
 """Every table that a run publishes."""
+ACCOUNT = "account"
+"""The first column of the tables of several accounts together: whose row it is."""

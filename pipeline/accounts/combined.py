@@ -17,7 +17,7 @@ from pipeline.errors import ExitCode, StopRun, StorageError
 from pipeline.files import durable
 from pipeline.files.folder import OutputFolder, read_manifest
 from pipeline.files.output_format import TableWriter, WriteOptions
-from pipeline.schema import LEAD_TABLES, OUTCOMES
+from pipeline.schema import ACCOUNT, LEAD_TABLES, OUTCOMES
 from pipeline.tables.frames import arrow_schema, make_frame
 
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     Without = Callable[[str, pa.Table, int], pa.Table]
     """Takes the name of a table, some of its rows and the number of the first of them, from 0; gives what stays."""
 
-ACCOUNT = "account"
-"""The column that says whose row it is."""
 TABLES = (*LEAD_TABLES, OUTCOMES)
 _BATCH_ROWS = 4_096
 

@@ -19,6 +19,7 @@ from pipeline.files import durable
 from pipeline.files.folder import MANIFEST, OutputFolder
 from pipeline.filesystem import sync
 from pipeline.jobs.kept_answers import state_folders_of_files
+from pipeline.jobs.purge_combined import left_in_combined
 from pipeline.jobs.purge_files import clear_reports, purge_journal, purge_set_aside, remove_leftovers
 from pipeline.jobs.purge_found import Found, find
 from pipeline.jobs.purge_replacement import Replacement
@@ -233,6 +234,7 @@ class _Purging:
 
     def _reported(self, work: UnfinishedPurge, proof: Proof, suppressed: int) -> Purge:
         """Write the report, unless nothing was held and nothing is left; then the purge is finished."""
+        proof.remains += left_in_combined(self._folder.root, self._people.needles)
         held = bool(work.changed or work.rows or proof.remains)
         path = self._folder.state.path / PURGES / f"{work.purge_id}.json"
         done = Purge(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.jobs.kept_answers import state_folders_of_files
 from pipeline.jobs.purge import Held, Purge, existing_folder, newer_version
+from pipeline.jobs.purge_combined import left_in_combined
 from pipeline.jobs.purge_found import find
 from pipeline.privacy.identity import people_of
 from pipeline.privacy.key import COLUMNS, load_key
@@ -51,7 +52,7 @@ def count_held(settings: Settings, addresses: Sequence[str], out: Path) -> Purge
         held.append(Held(path.relative_to(out).as_posix(), len(hits.rows), hits.mentions))
     known = {one.path for one in held}
     mentions: Counter[str] = Counter()
-    for remain in prove(out, people.needles).remains:
+    for remain in (*prove(out, people.needles).remains, *left_in_combined(out, people.needles)):
         mentions[remain.path] += remain.values
     held += [Held(path, 0, count) for path, count in mentions.items() if path not in known]
     return Purge(

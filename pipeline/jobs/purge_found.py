@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.jobs.purge_run import needs_newer_version
+from pipeline.privacy.identity import with_joint_ids
 from pipeline.privacy.journal_search import hits_in_journal, leads_in_journal
 from pipeline.privacy.key import NAME_A_KEY
 from pipeline.privacy.mentions import in_file, in_table
 from pipeline.privacy.reading import batches
 from pipeline.privacy.run_search import Hits, hits_in, their_leads
 from pipeline.privacy.runs import published_runs
+from pipeline.schema import ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -132,7 +134,8 @@ def _known_leads(run: RunFiles, work: UnfinishedPurge) -> set[str]:
     found: set[str] = set()
     for table, name in (("leads", "id"), ("replies", "lead_id")):
         path = run.path(table)
-        for batch in batches(path, (name,)) if path else ():
+        for part in batches(path, (name, ACCOUNT)) if path else ():
+            batch = with_joint_ids(part, name)
             values = {value for value in batch.column(name).to_pylist() if value}
             found.update(value for value in values if work.is_their_lead(run.account, value))
     return found

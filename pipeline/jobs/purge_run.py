@@ -30,7 +30,7 @@ from pipeline.privacy.filtering import RowFilter, filter_file
 from pipeline.privacy.forget import RecordsWithout
 from pipeline.privacy.reading import first_changed, read_schema
 from pipeline.privacy.unfinished import ChangedFile
-from pipeline.schema import LEAD_TABLES, OUTCOMES, REPLIES, TABLES
+from pipeline.schema import ACCOUNT, LEAD_TABLES, OUTCOMES, REPLIES, TABLES
 from pipeline.settings import OUTPUT_SETTINGS, Settings
 
 if TYPE_CHECKING:
@@ -265,7 +265,8 @@ def needs_newer_version(run: RunFiles) -> bool:
     Raises:
         StorageError: a file cannot be read.
     """
-    known = {table.name: set(table.names) for table in TABLES}
+    first = {ACCOUNT} if run.manifest.get("accounts") else set()
+    known = {table.name: {*table.names, *first} for table in TABLES}
     for name in run.tables:
         if name not in {*known, FAILURES, "changes"}:
             return True

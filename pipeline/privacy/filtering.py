@@ -21,6 +21,7 @@ from pipeline.files.output_format import FileInfo
 from pipeline.files.worksheet_cells import set_value
 from pipeline.outcomes import Outcome
 from pipeline.privacy.redaction import redacted_column, redacted_text
+from pipeline.schema import ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _ROWS = 10_000
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 _OUTCOMES = "outcomes"
-_LEFT = ("input", "row")
+_LEFT = (ACCOUNT, "input", "row")
 """Columns of `outcomes` that an erased row keeps."""
 _BOM = "\ufeff"
 

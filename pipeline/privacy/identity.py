@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from pipeline.emails import address
 from pipeline.privacy.needles import Needles
+from pipeline.schema import ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -73,6 +74,7 @@ class People:
 
     def rows_of(self, table: str, batch: pa.RecordBatch | pa.Table, account: str) -> Mask:
         """Which rows of a published table are theirs, as booleans, by the columns of it that there are."""
+        batch = with_joint_ids(batch, lead_id_column(table))
         names = [name for name in address_columns(table) if name in batch.schema.names]
         masks = [self.addresses_in(batch.column(name)) for name in names]
         lead_id = lead_id_column(table)
@@ -98,6 +100,16 @@ class People:
             cells = pc.call_function("if_else", [same, pa.scalar(None, pa.string()), cells])
         found = self.needles.in_column(cells)
         return pa.array([row in found for row in range(batch.num_rows)], pa.bool_())
+
+
+def with_joint_ids(batch: pa.RecordBatch | pa.Table, lead_id: str) -> pa.RecordBatch | pa.Table:
+    """The same rows; where they are of several accounts, each id of a lead has the name of its account before it."""
+    names = batch.schema.names
+    if ACCOUNT not in names or lead_id not in names:
+        return batch
+    parts = [_strings(batch.column(name)) for name in (ACCOUNT, lead_id)]
+    joint = pc.call_function("binary_join_element_wise", [*parts, pa.scalar(" ")])
+    return batch.set_column(names.index(lead_id), lead_id, joint)
 
 
 def people_of(addresses: Iterable[str], hashed: Callable[[str], str] | None = None) -> People:

@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.outcomes import Outcome
-from pipeline.privacy.identity import address_columns, lead_id_column
+from pipeline.privacy.identity import address_columns, lead_id_column, with_joint_ids
 from pipeline.privacy.reading import batches
 from pipeline.replies.read import peek_identity
+from pipeline.schema import ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _MISMATCH = "email_mismatch"
 _REPLY_COLUMNS = ("email", "lead_id", "outcome", "code")
-_ROW_COLUMNS = ("given", "email", "lead_id")
+_ROW_COLUMNS = ("given", "email", "lead_id", ACCOUNT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ def their_leads(run: RunFiles, people: People) -> set[str]:
         if path is None:
             continue
         lead_id = lead_id_column(table)
-        for batch in batches(path, {*address_columns(table), lead_id}):
+        for part in batches(path, {*address_columns(table), lead_id, ACCOUNT}):
+            batch = with_joint_ids(part, lead_id)
             mask = _any(batch, [people.addresses_in(batch.column(name)) for name in _present(table, batch)])
             if lead_id in batch.schema.names:
                 found.update(value for value in batch.column(lead_id).filter(mask).to_pylist() if value)
@@ -163,15 +165,15 @@ def _rows(run: RunFiles, people: People, sent: set[str]) -> list[int]:
 
 
 def _count(table: str, path: Path, people: People, account: str) -> int:
-    columns = {*address_columns(table), lead_id_column(table)}
+    columns = {*address_columns(table), lead_id_column(table), ACCOUNT}
     return sum(people.rows_of(table, batch, account).true_count for batch in batches(path, columns))
 
 
-def _present(table: str, batch: pa.RecordBatch) -> list[str]:
+def _present(table: str, batch: pa.RecordBatch | pa.Table) -> list[str]:
     return [name for name in address_columns(table) if name in batch.schema.names]
 
 
-def _any(batch: pa.RecordBatch, masks: list[Any]) -> Any:  # noqa: ANN401 - an Arrow array of booleans
+def _any(batch: pa.RecordBatch | pa.Table, masks: list[Any]) -> Any:  # noqa: ANN401 - an Arrow array of booleans
     mask = pa.array([False] * batch.num_rows, pa.bool_())
     for other in masks:
         mask = pc.or_(mask, other)
