@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from pipeline.errors import StorageError, UsageError
+from pipeline.errors import InternalError, StorageError, UsageError
 from pipeline.files import durable
 from pipeline.files.folder import MANIFEST, OutputFolder
 from pipeline.filesystem import sync
@@ -165,7 +165,7 @@ class _Purging:
         self._people, self._key, self._now_ms = people, key, now_ms
         self._redacts = mentions == "redact"
         self._key_id = key.id if key else None
-        self._wrong: list[StorageError] = []
+        self._wrong: list[StorageError | InternalError] = []
 
     def done(self, listed: SuppressionList | None, addresses: Sequence[str]) -> Purge:
         """Erase, prove, and report."""
@@ -220,10 +220,10 @@ class _Purging:
 
     @contextmanager
     def _going_on(self) -> Iterator[None]:
-        """Keep an error of the storage for the end, so that one damaged run does not keep the others as they are."""
+        """Keep an error of one run for the end, so that it does not keep the others as they are."""
         try:
             yield
-        except StorageError as error:
+        except (StorageError, InternalError) as error:
             self._wrong.append(error)
 
     def _is_replaced(self, name: str, files: list[ChangedFile]) -> bool:

@@ -129,7 +129,7 @@ def _staged(
         tables = {name: _filtered(run, name, hits, erasure, staging) for name in run.tables}
         return purged_manifest(before, erased, _some(tables), note)
     needles = erasure.people.needles if erasure.redact else None
-    records = RecordsWithout(PublishedRun(run.folder), hits.answers, hits.rows, needles)
+    records = RecordsWithout(PublishedRun(run.folder), hits.answers, hits.rows, needles, erasure.people.needles)
     pending = bool(before.rows.pending)
     published = write_tables(records, made_with.settings, staging, rules=made_with.rules, may_be_pending=pending)
     made = tables_of(published)

@@ -103,7 +103,11 @@ class _Copy:
     def _list_rows(self) -> Iterator[Row]:
         for row in rows_of(self._old, "SELECT * FROM rows ORDER BY id"):
             is_theirs = row["id"] in self._rows or row["address"] in self._addresses
-            yield {**row, "given": "" if is_theirs else row["given"], "message": self._cleared(row["message"])}
+            yield {
+                **row,
+                "given": "" if is_theirs else self._clear(row["given"]),
+                "message": self._cleared(row["message"]),
+            }
 
     def _emails(self) -> Iterator[Row]:
         for row in rows_of(self._old, "SELECT * FROM addresses ORDER BY id"):

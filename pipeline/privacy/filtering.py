@@ -20,6 +20,7 @@ from pipeline.files import durable
 from pipeline.files.output_format import FileInfo
 from pipeline.files.worksheet_cells import set_value
 from pipeline.outcomes import Outcome
+from pipeline.privacy.identity import GIVEN
 from pipeline.privacy.redaction import redacted_column, redacted_text
 from pipeline.schema import ACCOUNT
 
@@ -61,6 +62,15 @@ class RowFilter:
             return [first + number in self.erased for number in range(batch.num_rows)]
         return [bool(one) for one in self.people.rows_of(self.table, batch, self.account).to_pylist()]
 
+    def redacted(self, batch: pa.RecordBatch) -> frozenset[str]:
+        """The columns in which their addresses are replaced in the rows of others.
+
+        A cell of a list may have a name before its address, and that may be an address of theirs.
+        """
+        if self.redact:
+            return frozenset(batch.schema.names)
+        return frozenset((GIVEN,) if self.people.cells_of(batch).true_count else ())
+
     def without(self, batch: pa.RecordBatch, first: int) -> pa.RecordBatch:
         """A batch without their rows."""
         theirs = pa.array(self.is_theirs(batch, first), pa.bool_())
@@ -68,11 +78,12 @@ class RowFilter:
             batch = _erased(batch, theirs)
         elif theirs.true_count:
             batch = batch.filter(pc.call_function("invert", [theirs]))
-        if not self.redact:
+        names = self.redacted(batch)
+        if not names:
             return batch
         columns = [
-            redacted_column(column, self.people.needles) if _is_text(column.type) else column
-            for column in batch.columns
+            redacted_column(column, self.people.needles) if name in names and _is_text(column.type) else column
+            for name, column in zip(batch.schema.names, batch.columns, strict=True)
         ]
         return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
@@ -153,14 +164,25 @@ def _filter_text(source: Path, target: Path, what: RowFilter, delimiter: str) ->
         while part := list(itertools.islice(records, _ROWS)):
             cells = [next(csv.reader([record], delimiter=delimiter)) for record in part]
             batch = pa.RecordBatch.from_arrays([pa.array(column) for column in zip(*cells, strict=True)], names)
+            redacted = what.redacted(batch)
             for record, row, is_theirs in zip(part, cells, what.is_theirs(batch, first), strict=True):
                 if not is_theirs:
-                    stream.write((redacted_text(record, what.people.needles) if what.redact else record or "").encode())  # type: ignore[union-attr]  # a text stays one
+                    stream.write(_kept_record(record, row, names, delimiter, redacted, what).encode())
                 elif what.table == _OUTCOMES:
                     stream.write(_line(_erased_cells(names, row), delimiter, record).encode())
                 rows += not is_theirs or what.table == _OUTCOMES
             first += len(part)
     return rows
+
+
+def _kept_record(
+    record: str, row: Sequence[str], names: Sequence[str], delimiter: str, redacted: frozenset[str], what: RowFilter
+) -> str:
+    """The line of somebody else, byte for byte unless an address is replaced in it."""
+    if what.redact:
+        return redacted_text(record, what.people.needles) or ""
+    kept = [_redacted_value(cell, what) if name in redacted else cell for name, cell in zip(names, row, strict=False)]
+    return record if kept == [*row] else _line(kept, delimiter, record)
 
 
 def _records(file: Any) -> Iterator[str]:  # noqa: ANN401 - a text file
@@ -218,9 +240,10 @@ def _kept_cells(names: list[str], values: Iterator[Sequence[Any]], what: RowFilt
     while part := [[*row, *[None] * (len(names) - len(row))] for row in itertools.islice(values, _ROWS)]:
         texts = [["" if value is None else str(value) for value in row] for row in part]
         batch = pa.RecordBatch.from_arrays([pa.array(column) for column in zip(*texts, strict=True)], names)
+        redacted = what.redacted(batch)
         for row, cells, is_theirs in zip(part, texts, what.is_theirs(batch, first), strict=True):
             if not is_theirs:
-                yield [_redacted_value(value, what) for value in row] if what.redact else row
+                yield [_redacted_value(v, what) if n in redacted else v for n, v in zip(names, row, strict=True)]
             elif what.table == _OUTCOMES:
                 yield [cell or None for cell in _erased_cells(names, cells)]
         first += len(part)

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pipeline.outcomes import Answer, Outcome, RowOutcome
-from pipeline.privacy.redaction import redacted_answer, redacted_row
+from pipeline.privacy.redaction import redacted_answer, redacted_cell, redacted_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,11 +93,13 @@ class KeptRows:
         rows: all of them.
         erased: the numbers of those that are erased.
         needles: addresses to replace in the others; None leaves them as they are.
+        in_cells: addresses to replace in the cells of the others in any case.
     """
 
     rows: _Sliceable[RowOutcome]
     erased: frozenset[int]
     needles: Needles | None = None
+    in_cells: Needles | None = None
 
     @property
     def count(self) -> int:
@@ -109,8 +111,9 @@ class KeptRows:
         for number, row in enumerate(self.rows.slice(first, last), first):
             if number in self.erased:
                 yield erased_row(row)
-            else:
-                yield row if self.needles is None else redacted_row(row, self.needles)
+                continue
+            kept = row if self.in_cells is None else redacted_cell(row, self.in_cells)
+            yield kept if self.needles is None else redacted_row(kept, self.needles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +125,14 @@ class RecordsWithout:
         answers_dropped: the numbers of the answers that are theirs.
         rows_erased: the numbers of the rows that are theirs.
         needles: addresses to replace in what others have; None leaves that as it is.
+        in_cells: addresses to replace in the cells of the lists of others in any case.
     """
 
     records: _Records
     answers_dropped: frozenset[int] = field(repr=False)
     rows_erased: frozenset[int] = field(repr=False)
     needles: Needles | None = field(default=None, repr=False)
+    in_cells: Needles | None = field(default=None, repr=False)
 
     def rows_read(self) -> int:
         """Rows of all lists together."""
@@ -139,4 +144,4 @@ class RecordsWithout:
 
     def rows(self) -> KeptRows:
         """Every row."""
-        return KeptRows(self.records.rows(), self.rows_erased, self.needles)
+        return KeptRows(self.records.rows(), self.rows_erased, self.needles, self.in_cells)

@@ -26,7 +26,7 @@ _ADDRESSES: Mapping[str, tuple[str, ...]] = {
     "failures": ("email",),
     "changes": ("requested_email",),
 }
-_GIVEN = "given"
+GIVEN = "given"
 """A cell of a list, which may hold an address among other things."""
 
 
@@ -80,10 +80,10 @@ class People:
         lead_id = lead_id_column(table)
         if self.lead_ids[account] and lead_id in batch.schema.names:
             masks.append(self.leads_in(batch.column(lead_id), account))
-        if _GIVEN in batch.schema.names:
-            masks.append(self._mentioned(batch))
+        if GIVEN in batch.schema.names:
+            masks.append(self._mentioned(batch, with_address=False))
             if self.hashes:
-                masks.append(self.addresses_in(batch.column(_GIVEN)))
+                masks.append(self.addresses_in(batch.column(GIVEN)))
         if not masks:
             return pa.array([False] * batch.num_rows, pa.bool_())
         mask = masks[0]
@@ -91,13 +91,27 @@ class People:
             mask = pc.or_(mask, other)
         return mask
 
-    def _mentioned(self, batch: pa.RecordBatch | pa.Table) -> Mask:
-        """Which cells of a list have one of their addresses in them; one that is its own address is known already."""
-        cells = _strings(batch.column(_GIVEN))
+    def cells_of(self, batch: pa.RecordBatch | pa.Table) -> Mask:
+        """Which rows have one of their addresses beside another one in the cell of a list, as booleans.
+
+        Such a row need not be theirs: an address is looked up for what it is, whatever name stands before it.
+        """
+        if GIVEN not in batch.schema.names or "email" not in batch.schema.names:
+            return pa.array([False] * batch.num_rows, pa.bool_())
+        return self._mentioned(batch, with_address=True)
+
+    def _mentioned(self, batch: pa.RecordBatch | pa.Table, *, with_address: bool) -> Mask:
+        """Which cells of a list have one of their addresses in them, of rows with or without an address of their own.
+
+        A cell that is the row's address is known already.
+        """
+        cells = _strings(batch.column(GIVEN))
         if "email" in batch.schema.names:
-            plain = pc.call_function("equal", [cells, _strings(batch.column("email"))])
-            same = pc.coalesce(plain, pa.scalar(value=False))
-            cells = pc.call_function("if_else", [same, pa.scalar(None, pa.string()), cells])
+            email = pc.coalesce(_strings(batch.column("email")), pa.scalar(""))
+            wanted = pc.call_function("not_equal" if with_address else "equal", [email, pa.scalar("")])
+            if with_address:
+                wanted = pc.and_(wanted, pc.call_function("not_equal", [cells, email]))
+            cells = pc.call_function("if_else", [wanted, cells, pa.scalar(None, pa.string())])
         found = self.needles.in_column(cells)
         return pa.array([row in found for row in range(batch.num_rows)], pa.bool_())
 

@@ -91,7 +91,7 @@ def hits_in_journal(path: Path, people: People) -> JournalHits:
         rows = {
             number
             for number, address, given in db.execute("SELECT id, address, given FROM rows")
-            if address in addresses or people.needles.in_text(given)
+            if address in addresses or (address is None and people.needles.in_text(given))
         }
         return JournalHits(frozenset(addresses), frozenset(rows), mentions)
 

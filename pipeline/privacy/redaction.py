@@ -56,6 +56,13 @@ def redacted_row(row: RowOutcome, needles: Needles) -> RowOutcome:
     return msgspec.structs.replace(row, message=redacted_text(row.message, needles))
 
 
+def redacted_cell(row: RowOutcome, needles: Needles) -> RowOutcome:
+    """A row of somebody else without those addresses in the cell of its list, as in a name before its own address."""
+    if row.given is None or row.given == row.email or not needles.in_text(row.given):
+        return row
+    return msgspec.structs.replace(row, given=redacted_text(row.given, needles))
+
+
 def redacted_column(column: pa.Array[Any], needles: Needles) -> pa.Array[Any]:
     """A column of strings or bytes without those addresses."""
     found = needles.in_column(column)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.errors import EmailMismatch
 from pipeline.outcomes import Outcome
 from pipeline.privacy.identity import address_columns, lead_id_column, with_joint_ids
 from pipeline.privacy.reading import batches
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from pipeline.privacy.identity import People
     from pipeline.privacy.reading import RunFiles
 
-_MISMATCH = "email_mismatch"
 _REPLY_COLUMNS = ("email", "lead_id", "outcome", "code")
 _ROW_COLUMNS = ("given", "email", "lead_id", ACCOUNT)
 
@@ -38,15 +38,17 @@ class Hits:
         answers: the numbers of their answers in `replies`, from 0.
         rows: the numbers of their rows in `outcomes`, from 0.
         tables: how many rows of theirs each table has, as far as it was looked at.
+        cells: how many rows of others mention them in the cell of the list.
     """
 
     answers: frozenset[int] = frozenset()
     rows: frozenset[int] = frozenset()
     tables: dict[str, int] = field(default_factory=dict)
+    cells: int = 0
 
     def __bool__(self) -> bool:
         """Whether there is anything of theirs."""
-        return bool(self.answers or self.rows or any(self.tables.values()))
+        return bool(self.answers or self.rows or any(self.tables.values()) or self.cells)
 
 
 def their_leads(run: RunFiles, people: People) -> set[str]:
@@ -78,13 +80,14 @@ def hits_in(run: RunFiles, people: People, *, every_table: bool = False) -> Hits
         StorageError: a file cannot be read.
     """
     answers, sent = _answers(run, people)
-    rows = _rows(run, people, sent)
+    rows, cells = _rows(run, people, sent)
     tables = {"outcomes": len(rows), "replies": len(answers)}
     for table in run.all_tables if every_table else ("leads", "changes"):
         path = run.path(table)
         if table not in tables and path is not None:
             tables[table] = _count(table, path, people, run.account)
-    return Hits(frozenset(answers), frozenset(rows), {name: count for name, count in tables.items() if count})
+    counts = {name: count for name, count in tables.items() if count}
+    return Hits(frozenset(answers), frozenset(rows), counts, cells)
 
 
 def _answers(run: RunFiles, people: People) -> tuple[list[int], set[str]]:
@@ -104,7 +107,7 @@ def _answers(run: RunFiles, people: People) -> tuple[list[int], set[str]]:
         numbers += [first + number for number in pc.call_function("indices_nonzero", [mask]).to_pylist()]
         sent.update(value for value in email.filter(mask).to_pylist() if value)
         failed: Any = pc.equal(batch.column("outcome"), pa.scalar(Outcome.FAILED.value))
-        strangers: Any = pc.and_(failed, pc.equal(batch.column("code"), pa.scalar(_MISMATCH)))
+        strangers: Any = pc.and_(failed, pc.equal(batch.column("code"), pa.scalar(EmailMismatch.code)))
         has_strangers |= bool(strangers.true_count)
         first += batch.num_rows
     if has_strangers or not _has_leads(run):
@@ -148,20 +151,27 @@ def _leads_in_bodies(run: RunFiles, people: People) -> Iterator[tuple[int, str, 
         first += batch.num_rows
 
 
-def _rows(run: RunFiles, people: People, sent: set[str]) -> list[int]:
-    """The numbers of their rows: by what was given, by address, by lead, and those of the answers that are theirs."""
+def _rows(run: RunFiles, people: People, sent: set[str]) -> tuple[list[int], int]:
+    """The numbers of their rows: by what was given, by address, by lead, and those of the answers that are theirs.
+
+    Also how many rows of others mention them in what was given.
+    """
     path = run.path("outcomes")
     numbers: list[int] = []
-    first = 0
+    first = cells = 0
     values = pc.utf8_lower(pa.array(sorted(sent), pa.string()))
     for batch in batches(path, _ROW_COLUMNS) if path else ():
         mask = people.rows_of("outcomes", batch, run.account)
         if sent and "email" in batch.schema.names:
             lowered = pc.utf8_lower(batch.column("email").cast(pa.string()))
             mask = pc.or_(mask, pc.is_in(lowered, value_set=values))
+        mentioned: Any = pc.call_function(
+            "and_not", [people.cells_of(batch), pc.coalesce(mask, pa.scalar(value=False))]
+        )
+        cells += mentioned.true_count
         numbers += [first + number for number in pc.call_function("indices_nonzero", [mask]).to_pylist()]
         first += batch.num_rows
-    return numbers
+    return numbers, cells
 
 
 def _count(table: str, path: Path, people: People, account: str) -> int:
