@@ -15,6 +15,7 @@ from pipeline.files.modes import take_over_mode
 from pipeline.files.private import remove_private
 from pipeline.files.state import SUFFIX, StateFolder
 from pipeline.filesystem import sync
+from pipeline.jobs.purge_replacement import discard_replacement
 from pipeline.jobs.retention import REPLIES_FILE, Expired, besides_changes, expired
 from pipeline.journal.database import remove_journal
 from pipeline.outcomes import iso
@@ -71,6 +72,21 @@ def _remove(folder: OutputFolder, found: Expired, now_ms: int) -> Iterator[str]:
         yield from _tried(folder.root / name, lambda path: _remove_unfinished(folder, path))
 
 
+def finish_removals(folder: OutputFolder) -> None:
+    """Remove what the manifests of runs say was removed, where that was interrupted; the lock must be held.
+
+    Raises:
+        StorageError: something cannot be removed.
+    """
+    for run in folder.runs():
+        manifest = read_manifest(run) or {}
+        with durable.storage_errors(run):
+            if manifest.get("tables_removed_at"):
+                _remove_besides_changes(folder, run, manifest)
+            if manifest.get("replies_removed_at"):
+                _remove_replies_file(folder, run, manifest)
+
+
 def _tried(path: Path, remove: Callable[[Path], None]) -> Iterator[str]:
     try:
         remove(path)
@@ -83,7 +99,9 @@ def _tried(path: Path, remove: Callable[[Path], None]) -> Iterator[str]:
 def _remove_run(folder: OutputFolder, run: Path) -> None:
     """Let a run disappear in one step."""
     shutil.rmtree(run.rename(folder.state.path / f"{run.name}.removed"))
-    remove_private(folder.state.path, run.name.removeprefix(RUN_PREFIX))
+    run_id = run.name.removeprefix(RUN_PREFIX)
+    remove_private(folder.state.path, run_id)
+    discard_replacement(folder, run_id)
     logger.info("removed the older run %s", run.name)
 
 
@@ -96,10 +114,20 @@ def _remove_replies(folder: OutputFolder, run: Path, now_ms: int) -> None:
         tables = {name: table for name, table in manifest["tables"].items() if name != REPLIES.name}
         left = {key: value for key, value in manifest.items() if key != "private"}
         _replace_manifest(folder, run, {**left, "tables": tables, "replies_removed_at": iso(now_ms)})
-    (run / REPLIES_FILE).unlink(missing_ok=True)
-    remove_private(folder.state.path, str(manifest["run_id"]))
-    sync(run)
+    _remove_replies_file(folder, run, manifest)
     logger.info("removed the replies of the run %s", run.name)
+
+
+def _remove_replies_file(folder: OutputFolder, run: Path, manifest: dict[str, Any]) -> None:
+    (run / REPLIES_FILE).unlink(missing_ok=True)
+    _remove_beside(folder, run, manifest)
+
+
+def _remove_beside(folder: OutputFolder, run: Path, manifest: dict[str, Any]) -> None:
+    """Remove what a run does not publish, and what a purge that was killed would replace it by."""
+    remove_private(folder.state.path, str(manifest["run_id"]))
+    discard_replacement(folder, str(manifest["run_id"]))
+    sync(run)
 
 
 def _reduce_to_changes(folder: OutputFolder, run: Path, now_ms: int) -> None:
@@ -109,12 +137,16 @@ def _reduce_to_changes(folder: OutputFolder, run: Path, now_ms: int) -> None:
         return
     if not manifest.get("tables_removed_at"):
         tables = {name: table for name, table in manifest["tables"].items() if name == CHANGES.name}
-        left = {key: value for key, value in manifest.items() if key != "report"}
+        left = {key: value for key, value in manifest.items() if key not in ("report", "private")}
         _replace_manifest(folder, run, {**left, "tables": tables, "tables_removed_at": iso(now_ms)})
+    _remove_besides_changes(folder, run, manifest)
+    logger.info("removed all but the changes of the run %s", run.name)
+
+
+def _remove_besides_changes(folder: OutputFolder, run: Path, manifest: dict[str, Any]) -> None:
     for path in besides_changes(run, manifest):
         path.unlink(missing_ok=True)
-    sync(run)
-    logger.info("removed all but the changes of the run %s", run.name)
+    _remove_beside(folder, run, manifest)
 
 
 def _replace_manifest(folder: OutputFolder, run: Path, manifest: dict[str, Any]) -> None:

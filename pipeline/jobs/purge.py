@@ -18,6 +18,7 @@ from pipeline.errors import InternalError, StorageError, UsageError
 from pipeline.files import durable
 from pipeline.files.folder import MANIFEST, OutputFolder
 from pipeline.filesystem import sync
+from pipeline.jobs.expire import finish_removals
 from pipeline.jobs.kept_answers import state_folders_of_files
 from pipeline.jobs.purge_combined import left_in_combined
 from pipeline.jobs.purge_files import clear_reports, purge_journal, purge_set_aside, remove_leftovers
@@ -149,6 +150,11 @@ def _held(folder: OutputFolder, stack: ExitStack) -> Iterator[StateFolder]:
         yield state
 
 
+def _manifests(files: list[ChangedFile]) -> list[str | None]:
+    """The SHA-256 of a manifest before and after its run is replaced."""
+    return next(([file.old_sha256, file.new_sha256] for file in files if file.path.endswith(MANIFEST)), [])
+
+
 class _Purging:
     """One attempt at a purge, with all locks held."""
 
@@ -169,10 +175,12 @@ class _Purging:
 
     def done(self, listed: SuppressionList | None, addresses: Sequence[str]) -> Purge:
         """Erase, prove, and report."""
-        for name in prepared_runs(self._folder.state.path):
+        for name, files in [*prepared_runs(self._folder.state.path)]:
             replacement = Replacement(self._folder, self._folder.root / name)
-            if replacement.is_written:
+            # A run that was removed or reduced since is not brought back.
+            if replacement.is_written and self._manifest(name) in _manifests(files):
                 replacement.apply()
+        finish_removals(self._folder)
         for state in self._states:
             remove_leftovers(state, self._folder.root)
         moment = datetime.fromtimestamp(self._now_ms() / 1000, UTC)
@@ -228,9 +236,13 @@ class _Purging:
 
     def _is_replaced(self, name: str, files: list[ChangedFile]) -> bool:
         """Whether the manifest of a run is the one that an attempt which was killed had prepared."""
+        return self._manifest(name) in _manifests(files)[1:]
+
+    def _manifest(self, name: str) -> str:
+        """The SHA-256 of the manifest of a run; "" if there is none."""
         path = self._folder.root / name / MANIFEST
-        wanted = next((file.new_sha256 for file in files if file.path.endswith(MANIFEST)), None)
-        return path.is_file() and durable.sha256(path) == wanted
+        with durable.storage_errors(path):
+            return durable.sha256(path) if path.is_file() else ""
 
     def _reported(self, work: UnfinishedPurge, proof: Proof, suppressed: int) -> Purge:
         """Write the report, unless nothing was held and nothing is left; then the purge is finished."""

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from pipeline.files.state import StateFolder
     from pipeline.jobs.purge_run import Erasure
     from pipeline.privacy.journal_search import JournalHits
-    from pipeline.privacy.needles import Needles
 
 CLEARED, REMOVED, ANEW = "cleared", "removed", "written anew"
 _SCRATCH_S = 5.0
@@ -51,12 +50,6 @@ def purge_journal(path: Path, hits: JournalHits, erasure: Erasure, root: Path) -
         redact=(lambda body: redacted(body, needles)) if erasure.redact else None,
     )
     return ChangedFile(_within(path, root), ANEW, len(hits.rows), 0, old, durable.sha256(path))
-
-
-def mentions_in_journal(path: Path, needles: Needles) -> bool:
-    """Whether addresses are in the plain parts of a journal: its command, its lists, why it stopped."""
-    with durable.storage_errors(path):
-        return bool(in_file(path, needles))
 
 
 def purge_set_aside(state: StateFolder, erasure: Erasure, root: Path) -> Iterator[ChangedFile]:

@@ -2,7 +2,7 @@
 
 Everything is written and synced first, in `.lead-export/ID.purging`. From then on it is only moved: the published run
 in one step, and then its private files. A process that is killed in between leaves a run whose tables are whole; the
-same command moves the rest.
+same command moves the rest, unless the run is no longer the one that was to be replaced.
 """
 
 from __future__ import annotations
@@ -105,6 +105,16 @@ class Replacement:
         for file in sorted(self.private.iterdir()):
             file.replace(self.private_place / file.name)
         sync(self.private_place)
+
+
+def discard_replacement(folder: OutputFolder, run_id: str) -> None:
+    """Remove what a purge that was killed has written to replace a run which was removed, or reduced, since.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder.state.path / f"{run_id}{SUFFIX}")
 
 
 def take_over_access(new: Path, old: Path) -> None:

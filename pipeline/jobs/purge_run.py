@@ -30,7 +30,7 @@ from pipeline.privacy.filtering import RowFilter, filter_file
 from pipeline.privacy.forget import RecordsWithout
 from pipeline.privacy.reading import first_changed, read_schema
 from pipeline.privacy.unfinished import ChangedFile
-from pipeline.schema import ACCOUNT, LEAD_TABLES, OUTCOMES, REPLIES, TABLES
+from pipeline.schema import ACCOUNT, CHANGES, LEAD_TABLES, OUTCOMES, REPLIES, TABLES
 from pipeline.settings import OUTPUT_SETTINGS, Settings
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from pipeline.privacy.reading import RunFiles
     from pipeline.privacy.run_search import Hits
 
-_CHANGES = "changes"
 MADE_AGAIN, FILTERED = "made again", "filtered"
 
 
@@ -169,9 +168,10 @@ class _MadeWith(NamedTuple):
 def _settings(run: RunFiles, before: Manifest, erasure: Erasure) -> _MadeWith | None:
     """With what the tables can be made again; None if they have to be filtered.
 
-    That is so where there are no replies, or where this version would give the tables other columns.
+    That is so where there are no replies, where only the changes were kept, or where this version would give the tables
+    other columns.
     """
-    if not run.has_replies:
+    if run.manifest.get("tables_removed_at") or not run.has_replies:
         return None
     given = {key: before.settings[key] for key in OUTPUT_SETTINGS if before.settings.get(key) is not None}
     try:
@@ -200,8 +200,6 @@ def _has_columns(path: Path, table: Table, settings: Settings, rules: ColumnRule
 def _copy_others(run: RunFiles, staging: Path) -> None:
     """Take along what somebody has put into the folder of the run."""
     known = {MANIFEST, REPORT, *(path.name for path in run.hashes)}
-    if run.manifest.get("replies_removed_at"):
-        known.add(f"{REPLIES.name}.parquet")  # to remove it was interrupted
     for path in run.folder.iterdir():
         if path.name in known or (staging / path.name).exists():
             continue
@@ -215,9 +213,9 @@ def _write_manifest(staging: Path, manifest: Manifest, before: Mapping[str, obje
     """Write the manifest, with what only another version knows of the one before."""
     known = set(Manifest.__struct_fields__)
     plain = {**manifest.to_dict(), **{key: value for key, value in before.items() if key not in known}}
-    changes = next((path for path in staging.glob(f"{_CHANGES}.*")), None)
-    if changes is not None and isinstance(plain.get(_CHANGES), dict):
-        plain[_CHANGES] = recounted(plain[_CHANGES], changes)
+    changes = next((path for path in staging.glob(f"{CHANGES.name}.*")), None)
+    if changes is not None and isinstance(plain.get(CHANGES.name), dict):
+        plain[CHANGES.name] = recounted(plain[CHANGES.name], changes)
     with durable.create(staging / MANIFEST) as file:
         file.write(json.dumps(plain, ensure_ascii=False, indent=2).encode() + b"\n")
     sync(staging / MANIFEST)
@@ -268,7 +266,7 @@ def needs_newer_version(run: RunFiles) -> bool:
     first = {ACCOUNT} if run.manifest.get("accounts") else set()
     known = {table.name: {*table.names, *first} for table in TABLES}
     for name in run.tables:
-        if name not in {*known, FAILURES, "changes"}:
+        if name not in {*known, FAILURES, CHANGES.name}:
             return True
         path = run.path(name, "parquet")
         if path is not None and name in known and not known[name].issuperset(read_schema(path).names):

@@ -78,14 +78,23 @@ def expired(folder: OutputFolder, settings: Settings, now_ms: int, *, new_runs: 
         [_name(path) for path, _, _ in going if path not in reduced],
         [_name(path) for path, manifest in left if _replies_go(path, manifest, settings, now_ms)],
         [str(path.relative_to(folder.root)) for path in _unfinished(folder, settings, now_ms)],
-        [_name(path) for path, manifest, _ in going if path in reduced and any(besides_changes(path, manifest))],
+        [_name(path) for path, manifest, _ in going if path in reduced and _is_whole(path, manifest)],
     )
 
 
 def besides_changes(run: Path, manifest: dict[str, Any]) -> Iterator[Path]:
-    """The files of a run but for its manifest and its changes."""
+    """The files of a run but for its manifest and its changes; folders in it are not those of lead-export."""
     kept = {MANIFEST, *(str(file["name"]) for file in manifest["tables"][CHANGES.name]["files"])}
-    return (path for path in sorted(run.iterdir()) if path.name not in kept)
+    return (path for path in sorted(run.iterdir()) if path.name not in kept and not _is_folder(path))
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _is_whole(run: Path, manifest: dict[str, Any]) -> bool:
+    """Whether there is more of a run than its manifest and its changes."""
+    return any(besides_changes(run, manifest)) or private_folder(run, str(manifest["run_id"])).exists()
 
 
 def _runs(folder: OutputFolder) -> list[tuple[Path, dict[str, Any]]]:

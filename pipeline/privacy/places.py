@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from pipeline.files.folder import MANIFEST
 from pipeline.files.latest import RUN_PREFIX
 from pipeline.files.state import SUFFIX
-from pipeline.schema import TABLES
+from pipeline.schema import CHANGES, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,9 @@ _RUN = rf"{RUN_PREFIX}[^/]+/"
 _STATE = rf"(?:\.[^/]+)?{re.escape(SUFFIX)}/"
 _SIDE = r"(?:-wal|-shm|-journal)?"
 KINDS: tuple[Kind, ...] = (
-    _kind("table of a run", rf"{_RUN}(?:{'|'.join(t.name for t in TABLES)}|changes)\.\w+", "people", "made again"),
+    _kind(
+        "table of a run", rf"{_RUN}(?:{'|'.join(t.name for t in TABLES)}|{CHANGES.name})\.\w+", "people", "made again"
+    ),
     _kind("list of rows that failed", rf"{_RUN}failures\.csv", "people", "made again"),
     _kind("report of a run", rf"{_RUN}report\.html", "nobody", "made again"),
     _kind("manifest of a run", rf"{_RUN}{re.escape(MANIFEST)}", "nobody", "made again"),

@@ -17,7 +17,7 @@ from pipeline.outcomes import Outcome
 from pipeline.privacy.identity import address_columns, lead_id_column, with_joint_ids
 from pipeline.privacy.reading import batches
 from pipeline.replies.read import peek_identity
-from pipeline.schema import ACCOUNT
+from pipeline.schema import ACCOUNT, CHANGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ def their_leads(run: RunFiles, people: People) -> set[str]:
         StorageError: a file cannot be read.
     """
     found: set[str] = set()
-    for table in ("leads", "replies") if run.is_plain or not run.has_replies else ("replies",):
+    for table in ("leads", "replies", CHANGES.name) if run.is_plain or not run.has_replies else ("replies",):
         path = run.path(table)
         if path is None:
             continue
@@ -82,7 +82,7 @@ def hits_in(run: RunFiles, people: People, *, every_table: bool = False) -> Hits
     answers, sent = _answers(run, people)
     rows, cells = _rows(run, people, sent)
     tables = {"outcomes": len(rows), "replies": len(answers)}
-    for table in run.all_tables if every_table else ("leads", "changes"):
+    for table in run.all_tables if every_table else ("leads", CHANGES.name):
         path = run.path(table)
         if table not in tables and path is not None:
             tables[table] = _count(table, path, people, run.account)

@@ -204,9 +204,9 @@ def _names(purge_id: str) -> Iterator[str]:
     return (purge_id if number == 1 else f"{purge_id}-{number}" for number in itertools.count(1))
 
 
-def prepared_runs(folder: Path) -> set[str]:
-    """The runs that purges which were interrupted had written, and that have only to be moved into place."""
-    return {name for _, state in _states(folder) for name in state.prepared}
+def prepared_runs(folder: Path) -> Iterator[tuple[str, list[ChangedFile]]]:
+    """The runs that purges which were interrupted had written, with what was to become of their files."""
+    return (prepared for _, state in _states(folder) for prepared in state.prepared.items())
 
 
 def hasher(key: PrivacyKey) -> Callable[[str], str]:
