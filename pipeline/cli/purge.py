@@ -89,6 +89,9 @@ def _held(found: Purge) -> Iterator[str]:
 
 
 def _done(found: Purge) -> Iterator[str]:
+    from pipeline.privacy.proof import UNREADABLE
+    from pipeline.privacy.untold import UNTOLD
+
     who = counted(found.people, "person").replace("persons", "people")
     if found.purge_id is None:
         yield f"Nothing is held of {who}."
@@ -100,7 +103,8 @@ def _done(found: Purge) -> Iterator[str]:
     if found.suppressed:
         yield f"  Put on the suppression list: {found.suppressed:,}."
     for remain in found.remains:
-        what = f"mentioned in {counted(remain.values, 'value')}" if remain.values else "could not be read"
+        mentioned = f"mentioned in {counted(remain.values, 'value')}"
+        what = {UNREADABLE: "could not be read", UNTOLD: "rows of theirs may be in it"}.get(remain.where, mentioned)
         yield f"  Left: {remain.path} ({remain.where}): {what}."
     if found.purge_id is not None:
         yield from (f"  Out of reach: {sentence}." for sentence in found.out_of_reach)

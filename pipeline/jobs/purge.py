@@ -22,7 +22,7 @@ from pipeline.jobs.expire import finish_removals
 from pipeline.jobs.kept_answers import state_folders_of_files
 from pipeline.jobs.purge_combined import left_in_combined
 from pipeline.jobs.purge_files import clear_reports, purge_journal, purge_set_aside, remove_leftovers
-from pipeline.jobs.purge_found import Found, find
+from pipeline.jobs.purge_found import Found, find, untold_files
 from pipeline.jobs.purge_replacement import Replacement
 from pipeline.jobs.purge_run import Erasure, purge_run
 from pipeline.outcomes import iso
@@ -200,6 +200,7 @@ class _Purging:
         if self._wrong:
             raise self._wrong[0]
         proof = prove(self._folder.root, self._people.needles)
+        proof.remains += untold_files(self._folder)
         return self._reported(work, proof, suppressed)
 
     def _erase(self, found: Found, work: UnfinishedPurge) -> None:

@@ -13,9 +13,11 @@ from pipeline.privacy.identity import with_joint_ids
 from pipeline.privacy.journal_search import hits_in_journal, leads_in_journal
 from pipeline.privacy.key import NAME_A_KEY
 from pipeline.privacy.mentions import in_file, in_table
-from pipeline.privacy.reading import batches
+from pipeline.privacy.proof import Remain
+from pipeline.privacy.reading import RunFiles, batches
 from pipeline.privacy.run_search import Hits, hits_in, their_leads
 from pipeline.privacy.runs import published_runs
+from pipeline.privacy.untold import UNTOLD, untold_tables
 from pipeline.schema import ACCOUNT
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from pipeline.files.state import StateFolder
     from pipeline.privacy.identity import People
     from pipeline.privacy.journal_search import JournalHits
-    from pipeline.privacy.reading import RunFiles
     from pipeline.privacy.unfinished import UnfinishedPurge
 
 
@@ -152,6 +153,21 @@ def mentioned_in(run: RunFiles, people: People) -> Counter[str]:
         path = run.path(table)
         counts[table] += sum(1 for _ in in_table(path, people.needles)) if path else 0
     return +counts
+
+
+def untold_files(folder: OutputFolder) -> Iterator[Remain]:
+    """The files in which anybody's rows may be without saying so.
+
+    Raises:
+        StorageError: a file cannot be read.
+    """
+    for run in published_runs(folder):
+        if not isinstance(run, RunFiles):
+            continue
+        for table in untold_tables(run):
+            for name in run.tables[table]:
+                path = (run.folder / name).relative_to(folder.root).as_posix()
+                yield Remain(path, UNTOLD, 0, is_ours=True)
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from pipeline.privacy.filtering import RowFilter, filter_file
 from pipeline.privacy.forget import RecordsWithout
 from pipeline.privacy.reading import first_changed, read_schema
 from pipeline.privacy.unfinished import ChangedFile
+from pipeline.privacy.untold import untold_tables
 from pipeline.schema import ACCOUNT, CHANGES, LEAD_TABLES, OUTCOMES, REPLIES, TABLES
 from pipeline.settings import OUTPUT_SETTINGS, Settings
 
@@ -124,15 +125,17 @@ def _staged(
         how=MADE_AGAIN if made_with else FILTERED,
         key_id=erasure.key_id,
     )
+    # Changes that do not say whose they are cannot be filtered.
+    names = [name for name in run.tables if name != CHANGES.name or name not in untold_tables(run)]
     if made_with is None:
-        tables = {name: _filtered(run, name, hits, erasure, staging) for name in run.tables}
+        tables = {name: _filtered(run, name, hits, erasure, staging) for name in names}
         return purged_manifest(before, erased, _some(tables), note)
     needles = erasure.people.needles if erasure.redact else None
     records = RecordsWithout(PublishedRun(run.folder), hits.answers, hits.rows, needles, erasure.people.needles)
     pending = bool(before.rows.pending)
     published = write_tables(records, made_with.settings, staging, rules=made_with.rules, may_be_pending=pending)
     made = tables_of(published)
-    for name in run.tables:
+    for name in names:
         if name not in made and name != FAILURES:  # of which nothing is left
             made[name] = _filtered(run, name, hits, erasure, staging)
     order = [*(before.tables or ()), *made]
@@ -216,6 +219,8 @@ def _write_manifest(staging: Path, manifest: Manifest, before: Mapping[str, obje
     changes = next((path for path in staging.glob(f"{CHANGES.name}.*")), None)
     if changes is not None and isinstance(plain.get(CHANGES.name), dict):
         plain[CHANGES.name] = recounted(plain[CHANGES.name], changes)
+    if changes is None and before.get(CHANGES.name):
+        del plain[CHANGES.name]
     with durable.create(staging / MANIFEST) as file:
         file.write(json.dumps(plain, ensure_ascii=False, indent=2).encode() + b"\n")
     sync(staging / MANIFEST)

@@ -44,7 +44,7 @@ class Remain(msgspec.Struct, frozen=True):
     Attributes:
         path: of the file, relative to the output folder.
         where: the column, the table of a journal, the part of a workbook, or the bytes of the file.
-        values: how many values there mention somebody; 0 if the file cannot be read.
+        values: how many values there mention somebody; 0 if it cannot be read or does not say whose rows it has.
         is_ours: whether lead-export wrote the file.
     """
 
