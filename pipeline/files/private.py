@@ -25,8 +25,13 @@ _FOLDER = "private"
 
 
 def private_folder(run: Path, run_id: str) -> Path:
-    """Where the files of a published run are that it does not publish; there need not be any."""
-    return run.resolve().parent / SUFFIX / _FOLDER / run_id
+    """Where the files of a published run are that it does not publish; there need not be any.
+
+    Behind the link `latest`, as behind any, that is next to the folder of the run itself; else the path is relative if
+    that of the run is.
+    """
+    is_itself = run.name not in ("", "..") and not run.is_symlink()
+    return (run if is_itself else run.resolve()).parent / SUFFIX / _FOLDER / run_id
 
 
 def move_private(staging: Path, state: Path, run_id: str) -> None:

@@ -311,3 +311,16 @@ def test_hashed_columns_and_private_replies(tmp_path: Path) -> None:
         assert lead_export("verify", out / f"run={run}", "-q", **KEY).code == 0
     assert len(pd.read_parquet(out / ".lead-export" / "private" / "b-private" / "replies.parquet")) == 4
     assert not list((out / ".lead-export").glob("*.purging"))
+
+
+def test_a_relative_folder_is_as_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A purge and its dry run find private replies beside the runs; `verify` does through the link, too."""
+    private = ("--run-id", "a", "--format", "csv")
+    assert publish(tmp_path, tmp_path / "out", LEADS, *private, LEAD_EXPORT_REPLIES="private").code == 3
+    monkeypatch.chdir(tmp_path)
+    counted = lead_export("purge", ADA, "--out", "out", "--dry-run", "--no-suppress")
+    assert (counted.code, "private/a/replies.parquet: " in counted.err) == (0, True)
+    assert purge(ADA, "--out", "out").code == 0
+    assert traces(tmp_path / "out", ADA, NEW_ADA) == []
+    for name in ("out/run=a", "out/latest", "out/../out/run=a"):
+        assert lead_export("verify", name, "--json").json["rebuilt"] is True
