@@ -25,6 +25,7 @@ Examples:
 
 Each run publishes what changed since the run before in changes.parquet. This compares any two runs that
 kept their replies: what changed and changed back is no change. The ending of FILE chooses the format.
+Options that you omit keep the values of NEW, and what either run leaves out or hashes is here as well.
 """,
 )
 @click.argument("old", metavar="OLD", type=UserPath())
@@ -39,7 +40,7 @@ def changes_command(
     """Write what changed from the run OLD to the run NEW."""
     from pipeline.jobs.changes import changes
 
-    found = changes(old, new, out, settings.load(), force=force)
+    found = changes(old, new, out, lambda before: settings.load(base=before), force=force)
     if not output.quiet:
         first, *more = change_lines(found.changes)
         print_message(

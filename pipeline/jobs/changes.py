@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,20 +15,26 @@ from pipeline.files.published import PublishedRun
 from pipeline.files.state import StateFolder
 from pipeline.history.predecessor import account_in
 from pipeline.jobs.change_facts import ChangeFacts  # noqa: TC001 - the type of a field
+from pipeline.jobs.column_rules import rules_of_run
 from pipeline.jobs.comparing import check_ignored, compared_runs
 from pipeline.jobs.feed_rules import FeedRules
+from pipeline.jobs.manifest import Manifest
 from pipeline.jobs.manifest_files import PublishedFile
 from pipeline.jobs.table_files import open_table, write_changes
 from pipeline.jobs.workers import open_pool
-from pipeline.privacy.columns import ColumnRules
 from pipeline.privacy.key import load_key
 from pipeline.schema import CHANGES
+from pipeline.settings import OUTPUT_SETTINGS
 from pipeline.tables.frames import empty_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from pipeline.privacy.columns import ColumnRules
     from pipeline.settings import Settings
+
+_RULES = ("drop_columns", "hash_columns", "keep_columns")
 
 
 class ChangesFile(msgspec.Struct, frozen=True):
@@ -45,26 +51,31 @@ class ChangesFile(msgspec.Struct, frozen=True):
     changes: ChangeFacts
 
 
-def changes(old: Path, new: Path, out: Path, settings: Settings, *, force: bool = False) -> ChangesFile:
+def changes(
+    old: Path, new: Path, out: Path, load: Callable[[Mapping[str, object]], Settings], *, force: bool = False
+) -> ChangesFile:
     """Write what changed from the run in the folder `old` to that in `new` into the file `out`; return what that is.
 
+    `load` makes the settings from the `OUTPUT_SETTINGS` of `new`, with what `old` leaves out or hashes as well.
+
     Raises:
-        UsageError: a folder is no published run with its replies, the runs are of two accounts, or `out` cannot be
-            written, or exists and `force` is false.
+        UsageError: a folder is no published run with its replies, the runs are of two accounts, the key of hashes is
+            missing or another one, or `out` cannot be written, or exists and `force` is false.
         StorageError: a run is damaged, or something cannot be read or written.
     """
-    check_ignored(settings)
-    rules = ColumnRules.of(settings, load_key(settings))
     _check_out(out, force=force)
     before, now = (PublishedRun(run_at(run)) for run in (old, new))
     if account_in(before.manifest) != account_in(now.manifest):
         raise UsageError(f"{old} and {new}: are runs of two Apps or APIs, so their leads cannot be compared.")
+    settings = load(_settings_of(before.manifest, now.manifest))
+    check_ignored(settings)
+    rules = FeedRules(_column_rules((new, now), (old, before), settings=settings))
     suffix = out.suffix.lower().removeprefix(".")
     staged = f".{out.name}.{secrets.token_hex(4)}"
     place = StateFolder.in_folder(run_at(new).resolve().parent).path
     with (
         durable.storage_errors(out),
-        compared_runs(before, now, settings, place, FeedRules(rules)) as comparison,
+        compared_runs(before, now, settings, place, rules) as comparison,
         open_pool(settings, now.answers().count) as pool,
     ):
         path = out.with_name(f"{staged}.{suffix}")
@@ -78,6 +89,26 @@ def changes(old: Path, new: Path, out: Path, settings: Settings, *, force: bool 
             path.unlink(missing_ok=True)
     info = PublishedFile(out.name, written.rows, written.bytes, written.sha256)
     return ChangesFile(str(now.manifest["run_id"]), info, comparison.facts(counts))
+
+
+def _settings_of(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, object]:
+    """The `OUTPUT_SETTINGS` of the later of two manifests; what either run leaves out or hashes, it does as well."""
+    was, is_now = before["settings"], now["settings"]
+    base = {name: is_now[name] for name in OUTPUT_SETTINGS if is_now.get(name) is not None}
+    for name in _RULES:
+        base[name] = list(dict.fromkeys([*(is_now.get(name) or ()), *(was.get(name) or ())]))
+    return base
+
+
+def _column_rules(*runs: tuple[Path, PublishedRun], settings: Settings) -> ColumnRules:
+    """What becomes of each column, under the key of the first of the runs that has hashes.
+
+    Raises:
+        UsageError: the key is missing or another one, or the settings are wrong.
+    """
+    found = [(path, Manifest.from_dict(run.manifest, path)) for path, run in runs]
+    path, manifest = next((one for one in found if one[1].key_id), found[0])
+    return rules_of_run(path, manifest, settings, load_key(settings))
 
 
 def _check_out(out: Path, *, force: bool) -> None:

@@ -1,0 +1,83 @@
+"""What changed where columns are hashed or left out, and about people who are not to be asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+from cli_command import OPTIONS, lead_export, run, write_list
+
+from pipeline.privacy.key import COLUMNS, PrivacyKey
+from pipeline.sandbox.process import running
+
+if TYPE_CHECKING:
+    from cli_command import Result
+
+KEY = {"LEAD_EXPORT_PRIVACY_KEY": "ab" * 32}
+OTHER_KEY = {"LEAD_EXPORT_PRIVACY_KEY": "cd" * 32}
+HASHED = PrivacyKey(b"\xab" * 32).hasher(COLUMNS)
+WHO = "changes-1@example.com"
+EMAILS = [WHO, "joins-1@example.com", "leaves-1@example.com", "ordinary@example.com"]
+KEPT = 'keep_columns = ["*.extra", "leads.notes", "leads.lead_picture", "custom_fields.value", "outcomes.message"]\n'
+HASHES = 'hash_columns = ["leads.email", "leads.id", "tags.tag_name"]\nreplies = "private"\n' + KEPT
+WITHOUT_ADDRESSES = 'drop_columns = ["leads.email", "leads.id"]\nreplies = "private"\n' + KEPT
+
+
+def published(made: Path, rules: str, emails: list[str] = EMAILS) -> Path:
+    """A folder with two runs, before and after people changed."""
+    (made / "job.toml").write_text(rules)
+    people = write_list(made / "list.csv", emails)
+    with running(OPTIONS) as sandbox:
+        for epoch, name in enumerate(("a", "b")):
+            sandbox.control(epoch=epoch)
+            assert run(people, sandbox, made / "out", "--run-id", name, "--config", made / "job.toml", **KEY).code == 0
+    return made / "out"
+
+
+@pytest.fixture(scope="module")
+def hashed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs with hashed addresses, ids and tags; no test changes them."""
+    return published(tmp_path_factory.mktemp("hashed"), HASHES)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs with every column as it is; no test changes them."""
+    return published(tmp_path_factory.mktemp("plain"), "")
+
+
+def net(out: Path, path: Path, *words: object, **env: str) -> Result:
+    """The changes from the first run to the second."""
+    return lead_export("changes", out / "run=a", out / "run=b", "--out", path, *words, **env)
+
+
+def test_changes_of_hashed_runs_are_hashed(hashed: Path, tmp_path: Path) -> None:
+    """With the columns of the runs, whatever the settings of today are: the file is the feed of the second run."""
+    assert net(hashed, tmp_path / "net.parquet", **KEY).code == 0
+    made, feed = (pd.read_parquet(path) for path in (tmp_path / "net.parquet", hashed / "run=b" / "changes.parquet"))
+    assert made.equals(feed)
+    assert HASHED(WHO) in set(made["requested_email"])
+    assert net(hashed, tmp_path / "net.csv", **KEY).code == 0
+    assert "@example.com" not in (tmp_path / "net.csv").read_text()
+
+
+@pytest.mark.parametrize(("key", "problem"), [({}, "no key is set"), (OTHER_KEY, "but the key that is set is")])
+def test_changes_of_hashed_runs_need_their_key(hashed: Path, tmp_path: Path, key: dict[str, str], problem: str) -> None:
+    """Without it, or with another, nothing is written."""
+    refused = net(hashed, tmp_path / "net.csv", **key).sentence
+    assert "its columns were hashed with the key" in refused
+    assert problem in refused
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_the_earlier_run_hides_stays_hidden(hashed: Path, plain: Path, tmp_path: Path) -> None:
+    """Also if the later run publishes it; settings that are given explicitly come first."""
+    pair = (hashed / "run=a", plain / "run=b", "--out")
+    assert "no key is set" in lead_export("changes", *pair, tmp_path / "net.csv").sentence
+    assert lead_export("changes", *pair, tmp_path / "net.csv", **KEY).code == 0
+    assert HASHED(WHO) in (tmp_path / "net.csv").read_text()
+    assert "@example.com" not in (tmp_path / "net.csv").read_text()
+    assert lead_export("changes", *pair, tmp_path / "all.csv", LEAD_EXPORT_HASH_COLUMNS="", **KEY).code == 0
+    assert WHO in (tmp_path / "all.csv").read_text()
