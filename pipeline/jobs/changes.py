@@ -20,6 +20,7 @@ from pipeline.jobs.comparing import check_ignored, compared_runs
 from pipeline.jobs.feed_rules import FeedRules
 from pipeline.jobs.manifest import Manifest
 from pipeline.jobs.manifest_files import PublishedFile
+from pipeline.jobs.suppressing import state_folders_around, suppression_of
 from pipeline.jobs.table_files import open_table, write_changes
 from pipeline.jobs.workers import open_pool
 from pipeline.privacy.key import load_key
@@ -56,11 +57,12 @@ def changes(
 ) -> ChangesFile:
     """Write what changed from the run in the folder `old` to that in `new` into the file `out`; return what that is.
 
+    Nothing is said about people who are on a suppression list around the runs, or on that of the settings.
     `load` makes the settings from the `OUTPUT_SETTINGS` of `new`, with what `old` leaves out or hashes as well.
 
     Raises:
-        UsageError: a folder is no published run with its replies, the runs are of two accounts, the key of hashes is
-            missing or another one, or `out` cannot be written, or exists and `force` is false.
+        UsageError: a folder is no published run with its replies, the runs are of two accounts, the key of hashes or of
+            a suppression list is missing or another one, or `out` cannot be written, or exists and `force` is false.
         StorageError: a run is damaged, or something cannot be read or written.
     """
     _check_out(out, force=force)
@@ -69,7 +71,9 @@ def changes(
         raise UsageError(f"{old} and {new}: are runs of two Apps or APIs, so their leads cannot be compared.")
     settings = load(_settings_of(before.manifest, now.manifest))
     check_ignored(settings)
-    rules = FeedRules(_column_rules((new, now), (old, before), settings=settings))
+    suppressed = suppression_of(settings, *state_folders_around(old, new))
+    columns = _column_rules((new, now), (old, before), settings=settings)
+    rules = FeedRules.of(columns, suppressed, before.outcomes_path, now.outcomes_path)
     suffix = out.suffix.lower().removeprefix(".")
     staged = f".{out.name}.{secrets.token_hex(4)}"
     place = StateFolder.in_folder(run_at(new).resolve().parent).path

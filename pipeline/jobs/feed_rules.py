@@ -39,13 +39,13 @@ class FeedRules:
     forgotten: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, rules: ColumnRules, suppressed: SuppressionList, outcomes: Path) -> FeedRules:
-        """Rules for the feed since the run with these `outcomes`, which may still hold people who are suppressed.
+    def of(cls, rules: ColumnRules, suppressed: SuppressionList, *outcomes: Path) -> FeedRules:
+        """Rules for the feed between runs, of which these `outcomes` may still hold people who are suppressed.
 
         Raises:
-            StorageError: the file cannot be read.
+            StorageError: a file cannot be read.
         """
-        return cls(rules, suppressed_in(outcomes, suppressed))
+        return cls(rules, frozenset[str]().union(*(suppressed_in(path, suppressed) for path in outcomes)))
 
     def mask(self, frames: Frames) -> Frames:
         """The tables of leads with what is left out emptied and what is hashed hashed."""

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import shutil
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
 from cli_command import OPTIONS, lead_export, run, write_list
 
+from pipeline.files.state import SUFFIX
 from pipeline.privacy.key import COLUMNS, PrivacyKey
+from pipeline.privacy.suppression import SUPPRESSED, SuppressionList
 from pipeline.sandbox.process import running
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cli_command import Result
 
 KEY = {"LEAD_EXPORT_PRIVACY_KEY": "ab" * 32}
 OTHER_KEY = {"LEAD_EXPORT_PRIVACY_KEY": "cd" * 32}
-HASHED = PrivacyKey(b"\xab" * 32).hasher(COLUMNS)
+PRIVACY_KEY = PrivacyKey(b"\xab" * 32)
+HASHED = PRIVACY_KEY.hasher(COLUMNS)
 WHO = "changes-1@example.com"
 EMAILS = [WHO, "joins-1@example.com", "leaves-1@example.com", "ordinary@example.com"]
 KEPT = 'keep_columns = ["*.extra", "leads.notes", "leads.lead_picture", "custom_fields.value", "outcomes.message"]\n'
@@ -81,3 +86,16 @@ def test_what_the_earlier_run_hides_stays_hidden(hashed: Path, plain: Path, tmp_
     assert "@example.com" not in (tmp_path / "net.csv").read_text()
     assert lead_export("changes", *pair, tmp_path / "all.csv", LEAD_EXPORT_HASH_COLUMNS="", **KEY).code == 0
     assert WHO in (tmp_path / "all.csv").read_text()
+
+
+def test_changes_say_nothing_about_suppressed_people(plain: Path, tmp_path: Path) -> None:
+    """On the list of the runs' folder, or on that of the settings, also if both runs know them; it needs its key."""
+    out = shutil.copytree(plain, tmp_path / "out", symlinks=True)
+    SuppressionList.read(out / SUFFIX / SUPPRESSED, PRIVACY_KEY).add([WHO], reason="purge", at_ms=1)
+    SuppressionList.read(tmp_path / "list", PRIVACY_KEY).add(["JOINS-1@example.com"], reason="purge", at_ms=1)
+    assert "cannot be read without its key" in net(out, tmp_path / "net.csv").sentence
+    assert net(out, tmp_path / "net.csv", LEAD_EXPORT_SUPPRESSION_FILE=str(tmp_path / "list"), **KEY).code == 0
+    text = (tmp_path / "net.csv").read_text()
+    assert [email for email in EMAILS if email in text] == ["leaves-1@example.com"]
+    assert net(out, tmp_path / "more.csv", **KEY).code == 0
+    assert "joins-1@example.com" in (tmp_path / "more.csv").read_text()
