@@ -46,7 +46,7 @@ class Rules(Protocol):
     """What becomes of people's data in the feed; picklable."""
 
     def mask(self, frames: Frames) -> Frames:
-        """The tables of leads as they are published, row by row: what these leave out is null."""
+        """The tables of leads with the rows that are published; columns that are left out are null."""
 
     def publish(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Rows of the feed, made of such tables, as they are published."""

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pipeline.emails.address import key
 from pipeline.privacy.columns import AS_THEY_ARE, ColumnRules
-from pipeline.privacy.masking import masked
+from pipeline.privacy.masking import masked, published_rows
 from pipeline.privacy.suppression import suppressed_in
 from pipeline.schema import LEADS
 from pipeline.tables.frames import arrow_column, make_frame
@@ -48,8 +48,8 @@ class FeedRules:
         return cls(rules, frozenset[str]().union(*(suppressed_in(path, suppressed) for path in outcomes)))
 
     def mask(self, frames: Frames) -> Frames:
-        """The tables of leads with what is left out emptied and what is hashed hashed."""
-        return masked(self.rules, frames)
+        """The rows of leads that are published, with what is left out of them null, and what is hashed hashed."""
+        return masked(self.rules, published_rows(self.rules, frames))
 
     def publish(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Rows of the feed whose tables were masked, with whom they are about treated alike."""

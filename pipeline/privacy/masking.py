@@ -1,7 +1,7 @@
 """Frames of the same shape with what is left out emptied and what is hashed hashed, for whatever is made of frames.
 
-Tables are published without the columns and rows that are left out, see `ColumnRules.transform`. What compares frames,
-or joins their rows to leads by number, needs all of them.
+Tables are published without the columns that are left out, see `ColumnRules.transform`. What compares frames, or joins
+their rows to leads by number, needs all of them.
 """
 
 from __future__ import annotations
@@ -9,15 +9,17 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.schema import CUSTOM_FIELDS
+from pipeline.schema import CUSTOM_FIELDS, LEAD_TABLES, LEADS
 from pipeline.tables.frames import arrow_column, make_frame
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pipeline.columns import Table
     from pipeline.privacy.columns import ColumnRules, Hasher
     from pipeline.tables.flatten import Frames
 
@@ -33,6 +35,33 @@ def masked(rules: ColumnRules, frames: Frames) -> Frames:
     done = {name: _masked(rules, name, frame, hasher) for name, frame in frames.by_name().items()}
     changed: dict[str, Any] = done
     return dataclasses.replace(frames, **changed)
+
+
+def published_rows(rules: ColumnRules, frames: Frames) -> Frames:
+    """The same columns, with the rows that are published: no tables and custom fields that are left out."""
+    if rules.is_empty:
+        return frames
+    changed: dict[str, Any] = {}
+    parents = dict(frames.parents)
+    for table in LEAD_TABLES:
+        frame = frames.by_name()[table.name]
+        if table is LEADS or not len(frame) or (stays := _published(rules, table, frame)).all():
+            continue
+        changed[table.name] = make_frame(
+            frame.columns, [arrow_column(frame, name).filter(pa.array(stays)) for name in frame.columns]
+        )
+        parents[table.name] = parents[table.name][stays]
+    return dataclasses.replace(frames, **changed, parents=parents)
+
+
+def _published(rules: ColumnRules, table: Table, frame: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which rows of a table are published."""
+    if not rules.publishes(table):
+        return np.zeros(len(frame), np.bool_)
+    if table is not CUSTOM_FIELDS or not rules.dropped.custom:
+        return np.ones(len(frame), np.bool_)
+    actions = rules.custom_actions({name: arrow_column(frame, name) for name in frame.columns})
+    return np.array([action != "drop" for action in actions], np.bool_)
 
 
 def _masked(rules: ColumnRules, table: str, frame: pd.DataFrame, hasher: Hasher) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
-from cli_command import OPTIONS, lead_export, run, write_list
+from cli_command import OPTIONS, lead_export, manifest_of, run, write_list
 
 from pipeline.files.state import SUFFIX
 from pipeline.privacy.key import COLUMNS, PrivacyKey
@@ -27,6 +27,7 @@ WHO = "changes-1@example.com"
 EMAILS = [WHO, "joins-1@example.com", "leaves-1@example.com", "ordinary@example.com"]
 KEPT = 'keep_columns = ["*.extra", "leads.notes", "leads.lead_picture", "custom_fields.value", "outcomes.message"]\n'
 HASHES = 'hash_columns = ["leads.email", "leads.id", "tags.tag_name"]\nreplies = "private"\n' + KEPT
+WITHOUT_TABLES = 'drop_columns = ["tags", "transactions", "custom.*"]\nreplies = "private"\n' + KEPT
 WITHOUT_ADDRESSES = 'drop_columns = ["leads.email", "leads.id"]\nreplies = "private"\n' + KEPT
 
 
@@ -99,3 +100,16 @@ def test_changes_say_nothing_about_suppressed_people(plain: Path, tmp_path: Path
     assert [email for email in EMAILS if email in text] == ["leaves-1@example.com"]
     assert net(out, tmp_path / "more.csv", **KEY).code == 0
     assert "joins-1@example.com" in (tmp_path / "more.csv").read_text()
+
+
+def test_the_feed_is_silent_about_what_is_left_out(tmp_path: Path) -> None:
+    """Whole tables and custom fields, in the feed as in the tables; other tables have their changes, and all verify."""
+    out = published(tmp_path, WITHOUT_TABLES)
+    feed = pd.read_parquet(out / "run=b" / "changes.parquet")
+    tables = manifest_of(out)["changes"]["tables"]
+    assert set(feed["table_name"]) == tables.keys()
+    assert {"leads", "lists", "outcomes"} <= tables.keys()
+    assert {"tags", "transactions", "custom_fields"}.isdisjoint(tables)
+    assert lead_export("verify", out / "run=b", "-q", **KEY).code == 0
+    assert net(out, tmp_path / "net.parquet", **KEY).code == 0
+    assert pd.read_parquet(tmp_path / "net.parquet").equals(feed)

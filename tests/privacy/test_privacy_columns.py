@@ -15,7 +15,7 @@ import pytest
 from pipeline.outcomes import Answer, Outcome, RowOutcome
 from pipeline.privacy.columns import AS_THEY_ARE, ColumnRules
 from pipeline.privacy.key import PrivacyKey
-from pipeline.privacy.masking import masked
+from pipeline.privacy.masking import masked, published_rows
 from pipeline.schema import LEAD_TABLES, OUTCOMES
 from pipeline.settings import Settings
 from pipeline.tables.flatten import flatten
@@ -164,6 +164,22 @@ def test_masked_frames_have_the_same_shape() -> None:
     assert [new for _, new in values["keep"]] == [old for old, _ in values["keep"]]
     assert [new for _, new in values["hash"]] == [old if old is pd.NA else hashed(old) for old, _ in values["hash"]]
     assert masked(AS_THEY_ARE, before) is before
+
+
+def test_rows_that_are_not_published_go_with_their_numbers() -> None:
+    """Tables and custom fields that are left out have no row, and the rows that are left know their leads."""
+    answers = [Answer(f"{path.stem}@Example.com", Outcome.FOUND, body=path.read_bytes()) for path in SAMPLES]
+    before = flatten(answers)
+    done = rules(drop_columns=["lists", "tags.tag_name", "custom.1*"])
+    after, published = published_rows(done, before), done.transform_all(before.by_name())
+    assert (len(before.lists) > 0, len(after.lists), list(after.lists.columns)) == (True, 0, list(before.lists.columns))
+    assert after.tags is before.tags  # of which a column is left
+    assert 0 < len(after.custom_fields) < len(before.custom_fields)
+    assert after.custom_fields.equals(published["custom_fields"])
+    for name, frame in after.by_name().items():
+        if name != "leads":
+            assert frame["lead_id"].tolist() == before.leads["id"].iloc[after.parents[name]].tolist()
+    assert published_rows(AS_THEY_ARE, before) is before
 
 
 def test_rules_can_be_sent_to_another_process(frames: Mapping[str, pd.DataFrame]) -> None:
