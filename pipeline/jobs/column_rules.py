@@ -36,8 +36,19 @@ def rules_of_run(run: Path, manifest: Manifest, settings: Settings, key: Privacy
     Raises:
         UsageError: as from `ColumnRules.of`, or the key is missing or another one.
     """
-    known = manifest.key_id
-    if known and settings.hash_columns and (key is None or key.id != known):
-        what = "no key is set" if key is None else f"the key that is set is {key.id}"
-        raise UsageError(f"{run}: its columns were hashed with the key {known}, but {what}; {NAME_A_KEY}.")
+    if settings.hash_columns:
+        check_key(run, manifest.key_id, key.id if key else None)
     return ColumnRules.of(settings, key)
+
+
+def check_key(run: Path, known: str | None, given: str | None) -> None:
+    """Check that the key `given` is the one `known` with which columns of a published run were hashed, if any were.
+
+    Both are ids of keys, and None if there is none.
+
+    Raises:
+        UsageError: it is missing or another one.
+    """
+    if known and given != known:
+        what = f"the key that is set is {given}" if given else "no key is set"
+        raise UsageError(f"{run}: its columns were hashed with the key {known}, but {what}; {NAME_A_KEY}.")

@@ -13,6 +13,7 @@ import msgspec
 from pipeline.errors import StorageError, UsageError
 from pipeline.files import durable
 from pipeline.files.folder import OutputFolder
+from pipeline.jobs.column_rules import check_key
 from pipeline.jobs.kept_answers import state_folders_of_files
 from pipeline.journal.database import connect_read_only, reading, rows_of
 from pipeline.outcomes import iso
@@ -111,7 +112,8 @@ def person(settings: Settings, address: str, out: Path, *, now_ms: int) -> Held:
     """Collect what is held about a person in the folder `out`; nothing is changed, and no lock is taken.
 
     Raises:
-        UsageError: the address is not valid, there is no such folder, or the key is not that of the suppression list.
+        UsageError: the address is not valid, there is no such folder, or the key is not that of the suppression list,
+            or of the hashes in a run, among which nobody can be found without it.
         StorageError: a file cannot be read.
     """
     with durable.storage_errors(out):
@@ -121,6 +123,8 @@ def person(settings: Settings, address: str, out: Path, *, now_ms: int) -> Held:
     people = people_of([address], key.hasher(COLUMNS) if key else None)
     folder = OutputFolder(out)
     runs, unreadable = _runs(folder)
+    for run in runs:
+        check_key(run.folder, run.manifest.get("key_id"), key.id if key else None)
     journals = [*_journals(folder)]
     for run in runs:
         people.lead_ids[run.account] |= their_leads(run, people)

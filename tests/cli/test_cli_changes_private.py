@@ -113,3 +113,15 @@ def test_the_feed_is_silent_about_what_is_left_out(tmp_path: Path) -> None:
     assert lead_export("verify", out / "run=b", "-q", **KEY).code == 0
     assert net(out, tmp_path / "net.parquet", **KEY).code == 0
     assert pd.read_parquet(tmp_path / "net.parquet").equals(feed)
+
+
+@pytest.mark.parametrize(("key", "problem"), [({}, "no key is set"), (OTHER_KEY, "but the key that is set is")])
+def test_nobody_is_said_to_be_unknown_without_the_key(hashed: Path, key: dict[str, str], problem: str) -> None:
+    """Nobody can be found among hashes of another key: `person` refuses to look, and with the key it finds the rows."""
+    sentence = lead_export("person", WHO, "--out", hashed, **key).sentence
+    assert sentence.startswith(f"{hashed}/run=a: its columns were hashed with the key {PRIVACY_KEY.id}, but")
+    assert problem in sentence
+    assert [sorted(one["tables"])[:3] for one in lead_export("person", WHO, "--out", hashed, **KEY).json["runs"]] == [
+        ["custom_fields", "leads", "lists"],
+        ["changes", "custom_fields", "leads"],
+    ]
