@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import out_path, takes_output_options
+from pipeline.cli.options import out_path, takes_output_options, takes_settings
 from pipeline.cli.output import print_json, print_message, print_result
 from pipeline.words import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.cli.options import OutputOptions
+    from pipeline.cli.options import GivenSettings, OutputOptions
     from pipeline.history.timeline import Event
 
 _LONGEST = 60
 """Characters of a value in the table; with `--json` there are all."""
+_SILENT = "{} cannot tell, as the addresses are left out of the changes: {}"
 
 
 @click.command(
@@ -30,23 +31,29 @@ Examples:
 
 ADDRESS is the address as it was looked up, in any spelling; - reads it from standard input, so that it is in
 no list of processes. What runs have published in changes.parquet is shown, oldest first; no call is made.
+Where addresses are hashed, the key is needed.
 """,
 )
 @click.argument("address", metavar="ADDRESS")
 @click.option("--out", required=True, metavar="DIR", type=out_path, help="Folder of the runs.")
+@takes_settings()
 @takes_output_options
-def timeline_command(address: str, out: Path, output: OutputOptions) -> None:
+def timeline_command(address: str, out: Path, settings: GivenSettings, output: OutputOptions) -> None:
     """Show what changed about one person, over all runs in DIR."""
     from pipeline.jobs.timeline import timeline
 
-    found = timeline(sys.stdin.readline() if address == "-" else address, out)
+    given = sys.stdin.readline() if address == "-" else address
+    events, silent = timeline(settings.load(), given, out)
     if output.as_json:
-        print_json(found)
-    elif found:
-        print_result("\n".join(_table(found)))
-    if not output.quiet:
-        runs = counted(len({event.run for event in found}), "run")
-        print_message("info", f"{counted(len(found), 'change')} in {runs}")
+        print_json(events)
+    elif events:
+        print_result("\n".join(_table(events)))
+    if output.quiet:
+        return
+    if silent:
+        print_message("warning", _SILENT.format(counted(len(silent), "run"), ", ".join(silent)))
+    runs = counted(len({event.run for event in events}), "run")
+    print_message("info", f"{counted(len(events), 'change')} in {runs}")
 
 
 def _table(events: list[Event]) -> list[str]:

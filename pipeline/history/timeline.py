@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 import pyarrow as pa
@@ -15,7 +16,7 @@ from pipeline.outcomes import iso
 from pipeline.schema import CHANGES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from pipeline.files.folder import OutputFolder
@@ -41,30 +42,62 @@ class Event(msgspec.Struct, frozen=True):
     since_run: str
 
 
-def timeline(folder: OutputFolder, address: str) -> Iterator[Event]:
-    """Each change of the address in any spelling, in the order in which the runs have finished.
+class Timeline(NamedTuple):
+    """What runs say of one address.
+
+    Attributes:
+        events: what has changed, oldest first.
+        silent: names of runs whose changes do not say whom they are about.
+    """
+
+    events: list[Event]
+    silent: list[str]
+
+
+class HashIn(Protocol):
+    """How an address is written where addresses are hashed."""
+
+    def __call__(self, run: Path, key_id: str | None, /) -> str | None:
+        """The keyed hash of the address as the run in this folder has it, which names its key; None if it has none."""
+
+
+def timeline(folder: OutputFolder, address: str, hash_in: HashIn) -> Timeline:
+    """Each change of the address in any spelling, or as its hash, in the order in which the runs have finished.
 
     Raises:
+        UsageError: as from `hash_in`.
         StorageError: a feed cannot be read.
     """
     runs = [(path, manifest) for path in folder.runs() if (manifest := read_manifest(path)) is not None]
+    found = Timeline([], [])
     for path, manifest in sorted(runs, key=lambda run: (str(run[1]["finished_at"]), run[0].name)):
         if CHANGES.name in manifest["tables"]:
-            yield from _events(path / FILE, str(manifest["run_id"]), key(address))
+            run_id, hashed = str(manifest["run_id"]), partial(hash_in, path, manifest.get("key_id"))
+            if not _add_events(path / FILE, run_id, key(address), hashed, found.events):
+                found.silent.append(run_id)
+    return found
 
 
-def _events(path: Path, run_id: str, wanted: str) -> Iterator[Event]:
+def _add_events(path: Path, run_id: str, wanted: str, hashed: Callable[[], str | None], events: list[Event]) -> bool:
+    """Add those of one run; return whether it says whom its changes are about."""
+    is_silent = False
     with open_table(path) as file:
         for batch in file.iter_batches(_BATCH_ROWS, columns=list(CHANGES.names)):
+            emails: Any = batch.column("requested_email")
+            is_silent |= emails.null_count > 0
+            is_plain: Any = pc.all(pc.match_substring(emails, "@"))
+            spellings = {wanted} if is_plain.as_py() in (True, None) else {wanted, hashed()}
             # Arrow is quick, but need not write every letter of the world in the same way in lower case.
             likely: Any = pc.or_(
-                pc.equal(pc.utf8_lower(batch.column("requested_email")), pa.scalar(wanted)),
-                pc.invert(pc.string_is_ascii(batch.column("requested_email"))),
+                pc.is_in(pc.utf8_lower(emails), value_set=pa.array(spellings - {None}, pa.string())),
+                pc.invert(pc.string_is_ascii(emails)),
             )
-            rows = batch.filter(likely)
-            for row in _times_as_text(rows).to_pylist():
-                if key(row["requested_email"]) == wanted:
-                    yield Event(run=run_id, **{name: row[name] for name in CHANGES.names})
+            events += [
+                Event(run=run_id, **{name: row[name] for name in CHANGES.names})
+                for row in _times_as_text(batch.filter(likely)).to_pylist()
+                if key(row["requested_email"]) in spellings
+            ]
+    return not is_silent
 
 
 def _times_as_text(rows: pa.RecordBatch) -> pa.Table:

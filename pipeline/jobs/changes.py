@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from pipeline.privacy.columns import ColumnRules
     from pipeline.settings import Settings
 
 _RULES = ("drop_columns", "hash_columns", "keep_columns")
@@ -71,9 +70,7 @@ def changes(
         raise UsageError(f"{old} and {new}: are runs of two Apps or APIs, so their leads cannot be compared.")
     settings = load(_settings_of(before.manifest, now.manifest))
     check_ignored(settings)
-    suppressed = suppression_of(settings, *state_folders_around(old, new))
-    columns = _column_rules((new, now), (old, before), settings=settings)
-    rules = FeedRules.of(columns, suppressed, before.outcomes_path, now.outcomes_path)
+    rules = _rules((old, before), (new, now), settings)
     suffix = out.suffix.lower().removeprefix(".")
     staged = f".{out.name}.{secrets.token_hex(4)}"
     place = StateFolder.in_folder(run_at(new).resolve().parent).path
@@ -104,15 +101,18 @@ def _settings_of(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str,
     return base
 
 
-def _column_rules(*runs: tuple[Path, PublishedRun], settings: Settings) -> ColumnRules:
-    """What becomes of each column, under the key of the first of the runs that has hashes.
+def _rules(old: tuple[Path, PublishedRun], new: tuple[Path, PublishedRun], settings: Settings) -> FeedRules:
+    """What becomes of people's data, under the key of the later run, or of the earlier if only that has hashes.
 
     Raises:
-        UsageError: the key is missing or another one, or the settings are wrong.
+        UsageError: a key is missing or another one, or the settings are wrong.
+        StorageError: a suppression list, or a run, cannot be read.
     """
-    found = [(path, Manifest.from_dict(run.manifest, path)) for path, run in runs]
+    suppressed = suppression_of(settings, *state_folders_around(old[0], new[0]))
+    found = [(path, Manifest.from_dict(run.manifest, path)) for path, run in (new, old)]
     path, manifest = next((one for one in found if one[1].key_id), found[0])
-    return rules_of_run(path, manifest, settings, load_key(settings))
+    rules = rules_of_run(path, manifest, settings, load_key(settings))
+    return FeedRules.of(rules, suppressed, old[1].outcomes_path, new[1].outcomes_path)
 
 
 def _check_out(out: Path, *, force: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import TYPE_CHECKING
 
@@ -124,4 +125,29 @@ def test_nobody_is_said_to_be_unknown_without_the_key(hashed: Path, key: dict[st
     assert [sorted(one["tables"])[:3] for one in lead_export("person", WHO, "--out", hashed, **KEY).json["runs"]] == [
         ["custom_fields", "leads", "lists"],
         ["changes", "custom_fields", "leads"],
+    ]
+
+
+def test_timeline_finds_people_by_their_hashes(hashed: Path) -> None:
+    """In any spelling of the address, with the key of the runs only: without it nobody is said to have no changes."""
+    feed = pd.read_parquet(hashed / "run=b" / "changes.parquet")
+    theirs = feed[feed["requested_email"] == HASHED(WHO)]
+    told = lead_export("timeline", WHO.upper(), "--out", hashed, "--json", **KEY)
+    assert [(one["run"], one["new_value"]) for one in json.loads(told.out)] == [
+        ("b", None if value is pd.NA else value) for value in theirs["new_value"]
+    ]
+    assert told.err == f"{len(theirs)} changes in 1 run\n"
+    assert lead_export("timeline", "ordinary@example.com", "--out", hashed, **KEY).err == "0 changes in 0 runs\n"
+    assert "but no key is set" in lead_export("timeline", WHO, "--out", hashed).sentence
+    assert "but the key that is set is" in lead_export("timeline", WHO, "--out", hashed, **OTHER_KEY).sentence
+
+
+def test_timeline_names_runs_that_cannot_tell(tmp_path: Path) -> None:
+    """Of runs whose addresses are left out, unless nothing has changed in them."""
+    out = published(tmp_path, WITHOUT_ADDRESSES)
+    told = lead_export("timeline", WHO, "--out", out)
+    assert (told.code, told.out) == (0, "")
+    assert told.err.splitlines() == [
+        "1 run cannot tell, as the addresses are left out of the changes: b",
+        "0 changes in 0 runs",
     ]
