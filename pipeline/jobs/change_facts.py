@@ -28,6 +28,7 @@ class ChangeFacts(msgspec.Struct, frozen=True, omit_defaults=True):
         joined: addresses that were not on the list before.
         left: addresses that are not on the list any more.
         unknown: addresses that were not compared, by the outcome that is no usable answer, on either side.
+        forgotten: suppressed people whom one of the runs still had, and about whom the feed says nothing.
         left_out: by table, replies that leave out a collection of which items were therefore removed.
         new_keys: by `table.key`, how often a key appeared in `extra`, which makes no row.
         missing_keys: by `table.key`, how often a key disappeared from it, which makes none either.
@@ -44,13 +45,14 @@ class ChangeFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     joined: int = 0
     left: int = 0
     unknown: dict[str, int] = {}
+    forgotten: int = 0
     left_out: dict[str, int] = {}
     new_keys: dict[str, int] = {}
     missing_keys: dict[str, int] = {}
 
     @classmethod
-    def of(cls, since_run: str | None, tally: Tally, counts: FeedCounts) -> Self:
-        """What matching and comparing have counted."""
+    def of(cls, since_run: str | None, tally: Tally, counts: FeedCounts, forgotten: int) -> Self:
+        """What matching and comparing have counted; `forgotten` people were left out."""
         unknown = dict(sorted(tally.unknown.items()))
         if counts.unreadable:
             unknown["unreadable"] = counts.unreadable
@@ -66,6 +68,7 @@ class ChangeFacts(msgspec.Struct, frozen=True, omit_defaults=True):
             joined=tally.joined,
             left=tally.left,
             unknown=unknown,
+            forgotten=forgotten,
             left_out=dict(sorted(counts.left_out.items())),
             new_keys=dict(sorted(counts.appeared.items())),
             missing_keys=dict(sorted(counts.vanished.items())),

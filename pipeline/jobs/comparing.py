@@ -67,15 +67,17 @@ class Comparison:
         since_run: the run before; None if there is none.
         feed: what changed since then, part by part.
         tally: what the answers alone say.
+        forgotten: how many people the feed says nothing about.
     """
 
     since_run: str | None = None
     feed: Feed | NoFeed = NoFeed()
     tally: Tally = field(default_factory=Tally)
+    forgotten: int = 0
 
     def facts(self, counts: FeedCounts) -> ChangeFacts:
         """What the manifest says about it, once the feed is written."""
-        return ChangeFacts.of(self.since_run, self.tally, counts)
+        return ChangeFacts.of(self.since_run, self.tally, counts, self.forgotten)
 
 
 @contextmanager
@@ -104,7 +106,7 @@ def compared_with_run_before(
         feed_rules = FeedRules.of(rules, suppressed, before.run.outcomes_path)
         replies = JournalReplies(journal.path)
         feed = feed_of(scratch / "matches", before.run, replies, since, settings, feed_rules)
-        yield Comparison(before.run_id, feed, tally)
+        yield Comparison(before.run_id, feed, tally, len(feed_rules.forgotten))
 
 
 @contextmanager
@@ -122,7 +124,8 @@ def compared_runs(
         with matching_database(scratch / "addresses") as db:
             tally = matched(old, indexed_addresses(new.outcomes_path, db), scratch / "matches")
         replies = PublishedReplies(new.replies_path)
-        yield Comparison(since.run_id, feed_of(scratch / "matches", old, replies, since, settings, rules), tally)
+        feed = feed_of(scratch / "matches", old, replies, since, settings, rules)
+        yield Comparison(since.run_id, feed, tally, len(rules.forgotten))
 
 
 def matched(old: PublishedRun, new: AddressBook, path: Path) -> Tally:

@@ -91,7 +91,8 @@ def feed_again(
         return
     since = manifest.changes.since_run
     before = _intact(run.resolve().parent / f"{RUN_PREFIX}{since}")
-    if before is None or manifest.rows.suppressed:
+    is_without_some = manifest.rows.suppressed or manifest.changes.forgotten
+    if before is None or is_without_some:
         why = f"that needs the replies of the run {since}, too" if before is None else "people are suppressed in it"
         findings.notes.append(f"{run / FILE}: was not made again, as {why}; only its checksum and rows were verified.")
         yield None

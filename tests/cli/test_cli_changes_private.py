@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from cli_command import Result
 
+    from pipeline.sandbox.process import RunningSandbox
+
 KEY = {"LEAD_EXPORT_PRIVACY_KEY": "ab" * 32}
 OTHER_KEY = {"LEAD_EXPORT_PRIVACY_KEY": "cd" * 32}
 PRIVACY_KEY = PrivacyKey(b"\xab" * 32)
@@ -151,3 +153,18 @@ def test_timeline_names_runs_that_cannot_tell(tmp_path: Path) -> None:
         "1 run cannot tell, as the addresses are left out of the changes: b",
         "0 changes in 0 runs",
     ]
+
+
+def test_a_run_without_suppressed_people_is_verified(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """The run before still has somebody whom the feed leaves out, so that it cannot be made again of both replies."""
+    out, people = tmp_path / "out", tmp_path / "list.csv"
+    assert run(write_list(people, EMAILS), sandbox, out, "--run-id", "a", **KEY).code == 0
+    SuppressionList.read(out / SUFFIX / SUPPRESSED, PRIVACY_KEY).add([WHO], reason="purge", at_ms=1)
+    assert run(write_list(people, EMAILS[1:]), sandbox, out, "--run-id", "b", **KEY).code == 0
+    manifest = manifest_of(out)
+    assert (manifest["changes"]["rows"], manifest["changes"]["forgotten"]) == (0, 1)
+    assert manifest["rows"].get("suppressed", 0) == 0
+    verified = lead_export("verify", out / "run=b", **KEY)
+    assert (verified.code, "was not made again, as people are suppressed in it" in verified.err) == (0, True)
+    told = json.loads(net(out, tmp_path / "net.csv", "--json", **KEY).out)
+    assert told["changes"]["forgotten"] == 1
