@@ -17,7 +17,7 @@ import zstandard
 
 from pipeline.history.addresses import CHUNK
 from pipeline.journal.addresses import Addresses
-from pipeline.outcomes import CONCLUSIVE, Outcome
+from pipeline.outcomes import CONCLUSIVE, FORGOTTEN, Outcome
 
 if TYPE_CHECKING:
     import sqlite3
@@ -46,7 +46,8 @@ class Tally:
         carried: those of them whose answer is the same one.
         asked_again: found leads that were asked for again, and answered.
         gone: those of them that are not found any more, or deleted.
-        unknown: addresses without a usable answer on one side, by its outcome there.
+        unknown: addresses without a usable answer on one side, by its outcome there; not of people who are suppressed
+            or were erased.
         left: addresses that are not on the list any more.
         joined: addresses that were not on the list before.
     """
@@ -66,6 +67,7 @@ def match(
     replies_of: Callable[[Sequence[int]], Mapping[int, Reply]],
     db: sqlite3.Connection,
     chunk: int = CHUNK,
+    forgets: Callable[[str], bool] = lambda _: False,
 ) -> Tally:
     """Match the addresses of two nights; `db`, an empty database, takes what `pairs` and its other readers read.
 
@@ -75,6 +77,7 @@ def match(
         replies_of: reads replies of the old night by their numbers.
         db: a connection with autocommit.
         chunk: how many addresses are read and compared at a time.
+        forgets: whether nothing is to be said about an address, which then does not count as one that has left.
 
     Raises:
         StorageError: a side cannot be read.
@@ -85,8 +88,7 @@ def match(
     for part in old:
         matches = walk.matches(part)
         wanted = _to_compare(part, matches, tally)
-        departed = _departed(part, matches, tally)
-        tally.left += len(departed)
+        departed = _departed(part, matches, tally, forgets)
         _insert(db, "matched", _runs(sorted(position for position in matches.positions if position >= 0)))
         _insert(db, "pairs", _runs(wanted.values(), wanted.keys()))
         _insert(db, "departed", _runs(departed))
@@ -174,18 +176,20 @@ def _one_by_one(old: Addresses, new: Addresses, tally: Tally) -> Iterator[int]:
         yield n
 
 
-def _departed(old: Addresses, new: Addresses, tally: Tally) -> list[int]:
-    """The numbers of answers whose addresses have no match, as far as they are known."""
+def _departed(old: Addresses, new: Addresses, tally: Tally, forgets: Callable[[str], bool]) -> list[int]:
+    """The numbers of answers whose addresses have no match, as far as they are known; they are counted."""
     if -1 not in new.positions:
         return []
-    places = [n for n, position in enumerate(new.positions) if position < 0]
-    return [old.numbers[n] for n in places if _is_known(tally, old.outcomes[n])]
+    places = [n for n, position in enumerate(new.positions) if position < 0 and not forgets(old.keys[n])]
+    departed = [old.numbers[n] for n in places if _is_known(tally, old.outcomes[n])]
+    tally.left += len(departed)
+    return departed
 
 
 def _is_known(tally: Tally, *outcomes: str) -> bool:
-    """Whether all of these are usable answers; the first that is none is counted."""
+    """Whether all of these are usable answers; the first that is none is counted, but not of forgotten people."""
     unknown = next((outcome for outcome in outcomes if outcome not in CONCLUSIVE), None)
-    if unknown is not None:
+    if unknown is not None and not any(outcome in FORGOTTEN for outcome in outcomes):
         tally.unknown[unknown] += 1
     return unknown is None
 

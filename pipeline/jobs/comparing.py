@@ -101,9 +101,9 @@ def compared_with_run_before(
     since = Since(before.run_id, _started_at_ms(before.run.manifest), run.run.started_at_ms)
     # What a killed run leaves of it is removed by the next one, as it is of any staging.
     with folder.staging(f"{run.run.run_id}.matches") as scratch:
-        with address_book(journal.path) as book:
-            tally = matched(before.run, book, scratch / "matches")
         feed_rules = FeedRules.of(rules, suppressed, before.run.outcomes_path)
+        with address_book(journal.path) as book:
+            tally = matched(before.run, book, scratch / "matches", feed_rules)
         replies = JournalReplies(journal.path)
         feed = feed_of(scratch / "matches", before.run, replies, since, settings, feed_rules)
         yield Comparison(before.run_id, feed, tally, len(feed_rules.forgotten))
@@ -122,13 +122,13 @@ def compared_runs(
     needed = _SPARE_BYTES + 2 * BYTES_PER_ADDRESS * (old.rows_read() + new.rows_read())
     with scratch_folder(place, needed) as scratch:
         with matching_database(scratch / "addresses") as db:
-            tally = matched(old, indexed_addresses(new.outcomes_path, db), scratch / "matches")
+            tally = matched(old, indexed_addresses(new.outcomes_path, db), scratch / "matches", rules)
         replies = PublishedReplies(new.replies_path)
         feed = feed_of(scratch / "matches", old, replies, since, settings, rules)
         yield Comparison(since.run_id, feed, tally, len(rules.forgotten))
 
 
-def matched(old: PublishedRun, new: AddressBook, path: Path) -> Tally:
+def matched(old: PublishedRun, new: AddressBook, path: Path, rules: FeedRules) -> Tally:
     """Match the addresses of a run with others, into a new database at `path`.
 
     Raises:
@@ -136,7 +136,7 @@ def matched(old: PublishedRun, new: AddressBook, path: Path) -> Tally:
     """
     replies = PublishedReplies(old.replies_path)
     with matching_database(path) as db:
-        return match(published_addresses(old.outcomes_path), new, replies.take, db)
+        return match(published_addresses(old.outcomes_path), new, replies.take, db, forgets=rules.forgets)
 
 
 def feed_of(path: Path, old: PublishedRun, new: Replies, since: Since, settings: Settings, rules: FeedRules) -> Feed:

@@ -168,3 +168,15 @@ def test_a_run_without_suppressed_people_is_verified(sandbox: RunningSandbox, tm
     assert (verified.code, "was not made again, as people are suppressed in it" in verified.err) == (0, True)
     told = json.loads(net(out, tmp_path / "net.csv", "--json", **KEY).out)
     assert told["changes"]["forgotten"] == 1
+
+
+def test_suppressed_people_are_not_reported_night_after_night(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """Who stays on the list of addresses is not an address whose answer is unknown, in the first night or later."""
+    out, people = tmp_path / "out", write_list(tmp_path / "list.csv", EMAILS)
+    assert run(people, sandbox, out, "--run-id", "a", **KEY).code == 0
+    SuppressionList.read(out / SUFFIX / SUPPRESSED, PRIVACY_KEY).add([WHO], reason="purge", at_ms=1)
+    for name in ("b", "c"):
+        told = run(people, sandbox, out, "--run-id", name, **KEY)
+        facts = manifest_of(out)["changes"]
+        assert (told.code, "not compared" in told.err) == (0, False)
+        assert ("unknown" in facts, facts["compared"], facts.get("left", 0)) == (False, len(EMAILS) - 1, 0)

@@ -274,6 +274,16 @@ def feed(old: Sequence[Answer], new: Sequence[Answer], chunk: int) -> tuple[list
     return rows, tally
 
 
+@pytest.mark.parametrize("forgotten", [Outcome.SUPPRESSED, Outcome.ERASED])
+def test_forgotten_people_are_not_unknown(forgotten: Outcome) -> None:
+    """On one list or on both they are neither compared nor counted; a failed answer stays unknown."""
+    old = [found(ANN, at=1), other(BOB, forgotten, at=1), other(CAT, forgotten, at=1), other(DAN, Outcome.FAILED, at=1)]
+    new = [other(ANN, forgotten, at=2), found(BOB, at=2), found(DAN, at=2), other(EVE, forgotten, at=2)]
+    rows, tally = feed(old, new, chunk=16)
+    assert rows == []
+    assert (tally.compared, tally.joined, tally.left, tally.unknown) == (0, 0, 0, {"failed": 1})
+
+
 @settings(deadline=None, max_examples=40)
 @given(st.data())
 def test_lists_in_any_order_are_matched(data: st.DataObject) -> None:
