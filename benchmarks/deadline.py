@@ -2,10 +2,10 @@
 
     python benchmarks/deadline.py [--addresses 100000] [--seconds 40] [--window 60]
 
-The first night asks without a limit until a deadline so many seconds ahead, which a list of that many addresses does
-not fit into; the second goes on, as fast as it can, without a deadline in sight. The third asks at 18 calls a second
+The first night asks without a limit until a deadline `--seconds` ahead, too soon for a list of `--addresses`; the
+second goes on, as fast as it can, without a deadline in sight. The third asks at 18 calls a second
 for `--window` seconds. When the last call came is told by the sandbox, whose clock is compared with that of this
-machine by a call of ours.
+machine by a call to it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LIMIT_PER_S = 20
 INCOMPLETE = 8
 MOST_S, MOST_S_A_MILLION = 15.0, 60.0
-"""The command may end so many seconds after its deadline, and so many more for a list of a million."""
+"""Seconds after the deadline within which the command must end, and how many more it has for each million addresses."""
 LEAST_SHARE = 0.88
 
 
@@ -56,7 +56,7 @@ def calls_at(sandbox: RunningSandbox) -> tuple[float, float]:
 
 
 def night(sandbox: RunningSandbox, emails: Path, seconds: float, *options: str, out: str = "out") -> Night:
-    """Run until a deadline so many seconds ahead."""
+    """Run until a deadline that is this many seconds ahead."""
     sandbox.control(reset_stats=True)
     deadline = time.time() + seconds
     moment = datetime.fromtimestamp(deadline, UTC).isoformat(timespec="milliseconds")

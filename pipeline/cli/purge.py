@@ -28,7 +28,7 @@ Examples:
   echo ada@example.com | lead-export purge - --out export
   lead-export purge --list erased.txt --out export --mentions redact
 
-Published and unfinished runs, in all formats, raw replies, and what enrich has not finished are written anew
+Published and unfinished runs, in all formats, raw replies, and what enrich has not finished are rewritten
 without these people; then every file is decoded again, and .lead-export/purges has a report of it. DIR/latest is
 complete at every moment. They are put on the suppression list, which takes a key, so that no run asks for them
 again. Other users of this machine can see an address on the command line; - reads a list from standard input.

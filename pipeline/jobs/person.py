@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -231,10 +231,8 @@ def _body(body: bytes | None) -> Any:  # noqa: ANN401 - any JSON
     """A raw reply as the JSON that it is, else as text, else in base64."""
     if body is None:
         return None
-    try:
+    with suppress(ValueError, RecursionError):
         return json.loads(body)
-    except (ValueError, RecursionError):
-        pass
     try:
         return body.decode()
     except UnicodeDecodeError:

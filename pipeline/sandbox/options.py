@@ -45,7 +45,9 @@ class SandboxOptions:
         0, "how far people have aged: from each epoch to the next some of them change", maximum=LAST_EPOCH
     )
     change_share: float = _switch(
-        0.02, "share of people (0 to 1) who change from one epoch to the next; as many are only written anew", maximum=1
+        0.02,
+        "share of people (0 to 1) who change from one epoch to the next; as many again are only written differently",
+        maximum=1,
     )
     limit_per_s: int = _switch(20, "calls each App may make in any one-second window; 0 for no limit")
     latency_ms: float = _switch(0.0, "time that each reply takes")

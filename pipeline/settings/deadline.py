@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
@@ -58,12 +59,10 @@ def deadline_at(text: str, now: datetime, zone: tzinfo | None = None) -> datetim
 
 
 def _instant(text: str) -> datetime:
-    try:
+    with suppress(ValueError, OverflowError):  # what is wrong, and what would be right, is said below
         instant = datetime.fromisoformat(text)
         if instant.tzinfo is not None:
             return instant.astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
     raise ValueError(
         "must be a time of day such as 06:00, or an instant with its offset such as 2026-11-24T06:00+01:00"
     )

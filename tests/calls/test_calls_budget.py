@@ -24,12 +24,12 @@ START_S = 1_800_000_000.0
 
 
 def wall(*shifts: tuple[float, float]) -> Callable[[], float]:
-    """A wall clock that is set by so many seconds, each a number of seconds after its start."""
+    """A wall clock that jumps by these numbers of seconds, each at a number of seconds after its start."""
     return lambda: START_S + now() - 1_000 + sum(by for since, by in shifts if now() - 1_000 >= since)
 
 
 def until(deadline_s: float, *shifts: tuple[float, float], max_calls: int = 0) -> Budget:
-    """A budget that ends so many seconds after the start by the wall clock."""
+    """A budget that ends this many seconds after the start by the wall clock."""
     return Budget(START_S + deadline_s, max_calls=max_calls, wall=wall(*shifts))
 
 

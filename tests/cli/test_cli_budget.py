@@ -26,7 +26,7 @@ def crowd(tmp_path: Path) -> Path:
 
 
 def in_s(seconds: float) -> str:
-    """The instant so many seconds from now, as an option has it."""
+    """The instant this many seconds from now, as an option has it."""
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
 
 
