@@ -25,9 +25,10 @@ for name, columns in (
 endef
 export SHOW
 
-# Exports data/emails.csv from the sandbox and shows the tables.
+# Exports data/emails.csv from the sandbox and shows the tables. One row fails, as the sandbox gives the lead of another
+# address: exit code 3, with which tables are published all the same.
 demo: .venv/ready
-	@$(BIN)/lead-export run data/emails.csv --out build/demo --format parquet --format csv --sandbox
+	@$(BIN)/lead-export run data/emails.csv --out build/demo --format parquet --format csv --sandbox || [ $$? -eq 3 ]
 	@$(BIN)/python -c "$$SHOW"
 	@echo && ls build/demo/latest/
 
